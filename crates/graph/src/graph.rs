@@ -1,0 +1,208 @@
+//! The recorded computation: plain data.
+
+use std::{fmt, panic::Location};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Binary, DType, GraphError, Op, Shape};
+
+/// Index of a node in [`Graph::nodes`].
+pub type NodeId = usize;
+
+/// The line of model code that recorded a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Origin {
+    pub file: String,
+    pub line: u32,
+}
+
+impl From<&Location<'_>> for Origin {
+    fn from(location: &Location<'_>) -> Self {
+        Origin { file: location.file().into(), line: location.line() }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.rsplit('/').next().unwrap_or_default();
+        write!(f, "{file}:{}", self.line)
+    }
+}
+
+/// One operation applied to earlier nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Node {
+    pub op: Op,
+    /// All of them smaller than the node's own index.
+    pub arguments: Vec<NodeId>,
+    pub shape: Shape,
+    pub dtype: DType,
+    pub origin: Origin,
+}
+
+/// What one step computes (`outputs`) and what it keeps (`updates`: new values of state slots, all taking effect
+/// together at the end of the step).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Graph {
+    pub nodes: Vec<Node>,
+    pub updates: Vec<(String, NodeId)>,
+    pub outputs: Vec<(String, NodeId)>,
+}
+
+impl Graph {
+    /// Names, shapes and types of all inputs, in the order of their first use.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, &Node)> {
+        self.nodes.iter().filter_map(|node| match &node.op {
+            Op::Input { name, .. } => Some((name.as_str(), node)),
+            _ => None,
+        })
+    }
+
+    /// Names, shapes and types of all state slots that are read, in the order of their first use.
+    pub fn slots(&self) -> impl Iterator<Item = (&str, &Node)> {
+        self.nodes.iter().filter_map(|node| match &node.op {
+            Op::State { slot } => Some((slot.as_str(), node)),
+            _ => None,
+        })
+    }
+
+    /// How often each node is used, as an argument, output or new state.
+    pub fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.nodes.len()];
+        let arguments = self.nodes.iter().flat_map(|node| &node.arguments);
+        let results = self.outputs.iter().chain(&self.updates).map(|(_, id)| id);
+        arguments.chain(results).for_each(|&id| uses[id] += 1);
+        uses
+    }
+
+    /// Checks everything that a pass could break: order, arity, shapes, types, names.
+    ///
+    /// # Errors
+    /// [`GraphError::Invalid`] with the first broken node.
+    pub fn verify(&self) -> Result<(), GraphError> {
+        let invalid = |what: String| Err(GraphError::Invalid { what });
+        for (id, node) in self.nodes.iter().enumerate() {
+            if node.arguments.iter().any(|&argument| argument >= id) {
+                return invalid(format!("%{id} {} uses a node that comes later", node.op.name()));
+            }
+            if matches!(node.op, Op::Input { .. } | Op::State { .. }) {
+                if !node.arguments.is_empty() {
+                    return invalid(format!("%{id} {} has arguments", node.op.name()));
+                }
+                continue;
+            }
+            let arguments: Vec<_> =
+                node.arguments.iter().map(|&a| (&self.nodes[a].shape, self.nodes[a].dtype)).collect();
+            match node.op.infer(&arguments) {
+                Ok((shape, dtype)) if shape == node.shape && dtype == node.dtype => {}
+                Ok((shape, dtype)) => {
+                    return invalid(format!(
+                        "%{id} {} is recorded as {}{} but gives {dtype}{shape}",
+                        node.op.name(),
+                        node.dtype,
+                        node.shape
+                    ));
+                }
+                Err(need) => return invalid(format!("%{id} {} needs {need}", node.op.name())),
+            }
+        }
+        for (name, id) in self.outputs.iter().chain(&self.updates) {
+            if *id >= self.nodes.len() {
+                return invalid(format!("`{name}` names node %{id}, which does not exist"));
+            }
+        }
+        for (slot, id) in &self.updates {
+            let Some((_, old)) = self.slots().find(|(name, _)| name == slot) else {
+                return invalid(format!("slot `{slot}` is written but never read"));
+            };
+            let new = &self.nodes[*id];
+            if (&old.shape, old.dtype) != (&new.shape, new.dtype) {
+                return invalid(format!("slot `{slot}` is {} but its new value is {}", old.shape, new.shape));
+            }
+        }
+        let names: Vec<&str> = self.inputs().chain(self.slots()).map(|(name, _)| name).collect();
+        match (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
+            Some(i) => invalid(format!("`{}` is declared twice", names[i])),
+            None => Ok(()),
+        }
+    }
+
+    /// Floating-point operations of one step: two for each multiply-add of products and convolutions, one for each
+    /// element of everything pointwise or reduced. Movement counts as nothing.
+    pub fn flops(&self) -> u64 {
+        self.nodes.iter().map(|node| self.node_flops(node)).sum()
+    }
+
+    fn node_flops(&self, node: &Node) -> u64 {
+        let argument = |i: usize| &self.nodes[node.arguments[i]].shape;
+        let product = |a: usize, b: usize| 2 * a as u64 * b as u64;
+        match &node.op {
+            Op::Input { .. }
+            | Op::State { .. }
+            | Op::Constant(_)
+            | Op::ToFloat
+            | Op::Reshape(_)
+            | Op::Expand(_)
+            | Op::Permute(_)
+            | Op::OneHot { .. }
+            | Op::Gather => 0,
+            Op::Random { .. } | Op::Unary(_) | Op::Binary(_) => node.shape.count() as u64,
+            Op::Reduce { .. } | Op::ArgMax | Op::Pool2d(_) | Op::Pool2dGrad(_) => argument(0).count() as u64,
+            Op::MatMul { transpose } => product(node.shape.count(), argument(0).0[usize::from(!transpose[0])]),
+            Op::Conv2d(_) => product(node.shape.count(), argument(1).0[1..].iter().product()),
+            Op::Conv2dInputGrad { .. } => product(argument(0).count(), argument(1).0[1..].iter().product()),
+            Op::Conv2dWeightGrad { weight, .. } => product(argument(1).count(), weight.0[1..].iter().product()),
+        }
+    }
+}
+
+/// The text form, a line a node:
+/// `%4 = matmul(%2, %3ᵀ) f32[64,128]  # layers.rs:80`
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (id, node) in self.nodes.iter().enumerate() {
+            write!(f, "%{id} = {}", node.op.name())?;
+            match &node.op {
+                Op::Input { name, feed } => write!(f, " `{name}` {}", format!("{feed:?}").to_lowercase())?,
+                Op::State { slot } => write!(f, " `{slot}`")?,
+                Op::Constant(value) => write!(f, " {value:?}")?,
+                Op::Random { stream, .. } => write!(f, " stream={stream}")?,
+                Op::Permute(axes) | Op::Reduce { axes, .. } => write!(f, " axes={axes:?}")?,
+                Op::Conv2d(c) | Op::Conv2dInputGrad { conv: c, .. } | Op::Conv2dWeightGrad { conv: c, .. } => {
+                    write!(f, " stride={} padding={}", c.stride, c.padding)?;
+                }
+                Op::Pool2d(p) | Op::Pool2dGrad(p) => write!(f, " size={} stride={}", p.size, p.stride)?,
+                _ => {}
+            }
+            if !node.arguments.is_empty() {
+                let transposed = |i: usize| matches!(node.op, Op::MatMul { transpose } if transpose[i]);
+                let arguments = node.arguments.iter().enumerate();
+                let list: Vec<String> =
+                    arguments.map(|(i, a)| format!("%{a}{}", if transposed(i) { "ᵀ" } else { "" })).collect();
+                write!(f, "({})", list.join(", "))?;
+            }
+            writeln!(f, " {}{}  # {}", node.dtype, node.shape, node.origin)?;
+        }
+        for (slot, id) in &self.updates {
+            writeln!(f, "update `{slot}` = %{id}")?;
+        }
+        for (name, id) in &self.outputs {
+            writeln!(f, "output `{name}` = %{id}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Binary {
+    /// Whether swapping the arguments changes nothing.
+    pub fn commutes(self) -> bool {
+        match self {
+            Binary::Add | Binary::Mul | Binary::Equal => true,
+            // max(a, b) has one value either way, but its derivative at equality goes to b.
+            Binary::Sub | Binary::Div | Binary::Max | Binary::Greater => false,
+        }
+    }
+}

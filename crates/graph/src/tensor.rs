@@ -1,0 +1,301 @@
+//! The recorder: a model is a function from [`Tensor`] handles to [`Tensor`] handles.
+
+use std::{cell::RefCell, panic::Location, rc::Rc};
+
+use crate::{Binary, Conv, DType, Feed, Graph, GraphError, Node, NodeId, Op, Origin, Pool, Reduction, Shape, Unary};
+
+type Result<T, E = GraphError> = std::result::Result<T, E>;
+
+/// Records operations into a graph.
+#[derive(Clone, Default)]
+pub struct Recorder {
+    tape: Rc<RefCell<Tape>>,
+}
+
+#[derive(Default)]
+struct Tape {
+    nodes: Vec<Node>,
+    /// While a derivative is recorded: the line of the operation that it belongs to.
+    origin: Option<Origin>,
+}
+
+/// A handle on a recorded value. Methods record one operation (or a composite of them), check shapes at once, and keep
+/// the caller's line for messages. Two arguments broadcast as in NumPy.
+#[derive(Clone)]
+pub struct Tensor {
+    recorder: Recorder,
+    id: NodeId,
+    shape: Shape,
+    dtype: DType,
+}
+
+impl Recorder {
+    /// An empty recording.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A value from outside.
+    #[track_caller]
+    pub fn input(&self, name: &str, feed: Feed, shape: impl Into<Shape>, dtype: DType) -> Tensor {
+        self.leaf(Op::Input { name: name.into(), feed }, shape.into(), dtype)
+    }
+
+    /// The value of an f32 state slot at the beginning of the step.
+    #[track_caller]
+    pub fn state(&self, slot: &str, shape: impl Into<Shape>) -> Tensor {
+        self.leaf(Op::State { slot: slot.into() }, shape.into(), DType::F32)
+    }
+
+    /// An f32 scalar, the same in every step.
+    #[track_caller]
+    pub fn constant(&self, value: f32) -> Tensor {
+        self.leaf(Op::Constant(value), Shape::default(), DType::F32)
+    }
+
+    /// The recorded graph, without what neither an output nor a new state needs, verified.
+    ///
+    /// # Errors
+    /// [`GraphError::Invalid`], for instance where a slot is written that is never read.
+    pub fn finish(&self, outputs: &[(&str, &Tensor)], updates: &[(String, Tensor)]) -> Result<Graph> {
+        let nodes = self.tape.borrow().nodes.clone();
+        let outputs = outputs.iter().map(|(name, tensor)| (name.to_string(), tensor.id)).collect();
+        let updates = updates.iter().map(|(slot, tensor)| (slot.clone(), tensor.id)).collect();
+        let graph = crate::simplify::simplify(&Graph { nodes, updates, outputs });
+        graph.verify()?;
+        Ok(graph)
+    }
+
+    #[track_caller]
+    fn leaf(&self, op: Op, shape: Shape, dtype: DType) -> Tensor {
+        self.push(op, vec![], shape, dtype, Location::caller().into())
+    }
+
+    #[track_caller]
+    fn record(&self, op: Op, arguments: &[&Tensor]) -> Result<Tensor> {
+        let caller = Origin::from(Location::caller());
+        let origin = self.tape.borrow().origin.clone().unwrap_or(caller);
+        let described: Vec<_> = arguments.iter().map(|t| (&t.shape, t.dtype)).collect();
+        match op.infer(&described) {
+            Ok((shape, dtype)) => Ok(self.push(op, arguments.iter().map(|t| t.id).collect(), shape, dtype, origin)),
+            Err(need) => {
+                let got = arguments.iter().map(|t| t.shape.clone()).collect();
+                Err(GraphError::Shape { op: op.name(), origin, got, need })
+            }
+        }
+    }
+
+    fn push(&self, op: Op, arguments: Vec<NodeId>, shape: Shape, dtype: DType, origin: Origin) -> Tensor {
+        let nodes = &mut self.tape.borrow_mut().nodes;
+        let id = nodes.len();
+        nodes.push(Node { op, arguments, shape: shape.clone(), dtype, origin });
+        Tensor { recorder: self.clone(), id, shape, dtype }
+    }
+
+    /// All that a derivative needs to know of a node: its operation, its arguments and itself as handles.
+    pub(crate) fn node(&self, id: NodeId) -> (Op, Vec<Tensor>, Tensor, Origin) {
+        let handle = |id: NodeId| {
+            let Node { shape, dtype, .. } = &self.tape.borrow().nodes[id];
+            Tensor { recorder: self.clone(), id, shape: shape.clone(), dtype: *dtype }
+        };
+        let Node { op, arguments, origin, .. } = self.tape.borrow().nodes[id].clone();
+        (op, arguments.into_iter().map(handle).collect(), handle(id), origin)
+    }
+
+    pub(crate) fn set_origin(&self, origin: Option<Origin>) {
+        self.tape.borrow_mut().origin = origin;
+    }
+}
+
+impl Tensor {
+    /// Its shape.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Its element type.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The recording that it belongs to.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.id
+    }
+
+    #[track_caller]
+    fn unary(&self, op: Unary) -> Result<Tensor> {
+        self.recorder.record(Op::Unary(op), &[self])
+    }
+
+    #[track_caller]
+    fn binary(&self, op: Binary, other: &Tensor) -> Result<Tensor> {
+        let Some(shape) = self.shape.broadcast(&other.shape) else {
+            return self.recorder.record(Op::Binary(op), &[self, other]); // records nothing, says why
+        };
+        self.recorder.record(Op::Binary(op), &[&self.expand(shape.clone())?, &other.expand(shape)?])
+    }
+}
+
+/// Records `fn name(&self) -> Result<Tensor>` and the like, each one operation.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident($self:ident $(, $arg:ident: $type:ty)*) = $body:expr;)*) => {
+        impl Tensor {
+            $($(#[$doc])*
+            #[track_caller]
+            #[allow(clippy::missing_errors_doc)] // always GraphError::Shape
+            pub fn $name(&$self $(, $arg: $type)*) -> Result<Tensor> { $body })*
+        }
+    };
+}
+
+// One operation each.
+methods! {
+    /// -x
+    neg(self) = self.unary(Unary::Neg);
+    /// eˣ
+    exp(self) = self.unary(Unary::Exp);
+    /// Natural logarithm.
+    log(self) = self.unary(Unary::Log);
+    /// Square root.
+    sqrt(self) = self.unary(Unary::Sqrt);
+    /// Hyperbolic tangent.
+    tanh(self) = self.unary(Unary::Tanh);
+    /// x + y
+    add(self, other: &Tensor) = self.binary(Binary::Add, other);
+    /// x - y
+    sub(self, other: &Tensor) = self.binary(Binary::Sub, other);
+    /// x · y, element by element.
+    mul(self, other: &Tensor) = self.binary(Binary::Mul, other);
+    /// x / y
+    div(self, other: &Tensor) = self.binary(Binary::Div, other);
+    /// The larger one; at equality the derivative goes to `other`.
+    max(self, other: &Tensor) = self.binary(Binary::Max, other);
+    /// 1 where x > y, else 0.
+    greater(self, other: &Tensor) = self.binary(Binary::Greater, other);
+    /// 1 where x = y, else 0.
+    equal(self, other: &Tensor) = self.binary(Binary::Equal, other);
+    /// Integers to f32; f32 stays.
+    to_float(self) = match self.dtype {
+        DType::F32 => Ok(self.clone()),
+        DType::U32 | DType::U8 => self.recorder.record(Op::ToFloat, &[self]),
+    };
+    /// The same elements under another shape.
+    reshape(self, shape: impl Into<Shape>) = match shape.into() {
+        shape if shape == self.shape => Ok(self.clone()),
+        shape => self.recorder.record(Op::Reshape(shape), &[self]),
+    };
+    /// Repetition up to `shape`.
+    expand(self, shape: impl Into<Shape>) = match shape.into() {
+        shape if shape == self.shape => Ok(self.clone()),
+        shape => self.recorder.record(Op::Expand(shape), &[self]),
+    };
+    /// Axis i of the result is axis `axes[i]`.
+    permute(self, axes: &[usize]) = self.recorder.record(Op::Permute(axes.to_vec()), &[self]);
+    /// Sum over axes, which stay with size 1.
+    sum(self, axes: &[usize]) = match axes {
+        [] => Ok(self.clone()),
+        _ => self.recorder.record(Op::Reduce { reduction: Reduction::Sum, axes: axes.to_vec() }, &[self]),
+    };
+    /// Maximum over axes, which stay with size 1.
+    reduce_max(self, axes: &[usize]) =
+        self.recorder.record(Op::Reduce { reduction: Reduction::Max, axes: axes.to_vec() }, &[self]);
+    /// Index of the largest element along the last axis.
+    arg_max(self) = self.recorder.record(Op::ArgMax, &[self]);
+    /// `[n]` labels to `[n, classes]`.
+    one_hot(self, classes: usize) = self.recorder.record(Op::OneHot { classes }, &[self]);
+    /// Rows at u32 indices.
+    gather(self, indices: &Tensor) = self.recorder.record(Op::Gather, &[self, indices]);
+    /// `[m, k] · [k, n]`
+    matmul(self, other: &Tensor) = self.matmul_transposed([false, false], other);
+    /// The product with either side stored transposed.
+    matmul_transposed(self, transpose: [bool; 2], other: &Tensor) =
+        self.recorder.record(Op::MatMul { transpose }, &[self, other]);
+    /// Cross-correlation with `weight: [out, in, height, width]`.
+    conv2d(self, weight: &Tensor, conv: Conv) = self.recorder.record(Op::Conv2d(conv), &[self, weight]);
+    /// Pooling.
+    pool2d(self, pool: Pool) = self.recorder.record(Op::Pool2d(pool), &[self]);
+    /// Uniform numbers in [0, 1) of the given shape, from the key `self: u32[2]`.
+    random(self, stream: u32, shape: impl Into<Shape>) =
+        self.recorder.record(Op::Random { stream, shape: shape.into() }, &[self]);
+    /// Gradient of a convolution by its input; `self` is the gradient of its output.
+    conv2d_input_grad(self, weight: &Tensor, conv: Conv, input: &Shape) =
+        self.recorder.record(Op::Conv2dInputGrad { conv, input: input.clone() }, &[self, weight]);
+    /// Gradient of a convolution of `self` by its weights; `grad` is the gradient of its output.
+    conv2d_weight_grad(self, grad: &Tensor, conv: Conv, weight: &Shape) =
+        self.recorder.record(Op::Conv2dWeightGrad { conv, weight: weight.clone() }, &[self, grad]);
+    /// Gradient of the pooling of `self`; `grad` is the gradient of its output.
+    pool2d_grad(self, grad: &Tensor, pool: Pool) = self.recorder.record(Op::Pool2dGrad(pool), &[self, grad]);
+}
+
+// Composites.
+methods! {
+    /// x + c
+    add_scalar(self, c: f32) = self.add(&self.recorder.constant(c));
+    /// x · c
+    scale(self, c: f32) = self.mul(&self.recorder.constant(c));
+    /// x²
+    square(self) = self.mul(self);
+    /// Sum of all elements, a scalar `[]`.
+    sum_all(self) = self.sum(&(0..self.shape.rank()).collect::<Vec<_>>())?.reshape([]);
+    /// Mean over axes, which stay with size 1.
+    mean(self, axes: &[usize]) = {
+        let count: usize = axes.iter().filter_map(|&a| self.shape.0.get(a)).product();
+        self.sum(axes)?.scale(1.0 / count as f32)
+    };
+    /// Mean of all elements, a scalar `[]`.
+    mean_all(self) = self.sum_all()?.scale(1.0 / self.shape.count() as f32);
+    /// max(x, 0), slope 0 at 0.
+    relu(self) = self.max(&self.recorder.constant(0.0));
+    /// x where x > 0, else slope · x, for a slope below 1.
+    leaky_relu(self, slope: f32) = self.max(&self.scale(slope)?);
+    /// 1 / (1 + e⁻ˣ), written with tanh, which cannot overflow.
+    sigmoid(self) = self.scale(0.5)?.tanh()?.scale(0.5)?.add_scalar(0.5);
+    /// The tanh approximation of Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv 1606.08415.
+    gelu(self) = {
+        let inner = self.add(&self.square()?.mul(self)?.scale(0.044_715)?)?.scale(0.797_884_6)?; // √(2/π)
+        self.scale(0.5)?.mul(&inner.tanh()?.add_scalar(1.0)?)
+    };
+    /// log(softmax) along the last axis of `[n, classes]`, shifted by the row's maximum so that nothing overflows.
+    log_softmax(self) = {
+        let shifted = self.sub(&self.reduce_max(&[1])?)?; // [n, classes]
+        shifted.sub(&shifted.exp()?.sum(&[1])?.log()?)
+    };
+    /// Softmax along the last axis of `[n, classes]`.
+    softmax(self) = self.log_softmax()?.exp();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_names_its_line_and_shapes() {
+        let r = Recorder::new();
+        let x = r.state("x", [64, 784]);
+        let w = r.state("w", [128, 783]);
+        let line = line!() + 1;
+        let error = x.matmul_transposed([false, true], &w).err().expect("the inner axes differ");
+        let expected = format!(
+            "matmul at tensor.rs:{line} got [64,784] and [128,783] but needs equal inner axes, not 784 and 783"
+        );
+        assert_eq!(error.to_string(), expected);
+        assert!(x.add(&w).is_err());
+        assert!(x.reshape([3]).is_err());
+        assert!(x.permute(&[0, 0]).is_err());
+        assert!(x.sum(&[1, 0]).is_err());
+        assert!(x.one_hot(10).is_err());
+    }
+
+    #[test]
+    fn a_slot_must_be_read_before_it_is_written() {
+        let r = Recorder::new();
+        let x = r.state("x", [2]);
+        let error = r.finish(&[], &[("y".into(), x)]).expect_err("y is never read");
+        assert_eq!(error.to_string(), "invalid graph: slot `y` is written but never read");
+    }
+}
