@@ -133,29 +133,33 @@ impl Graph {
     /// Floating-point operations of one step: two for each multiply-add of products and convolutions, one for each
     /// element of everything pointwise or reduced. Movement counts as nothing.
     pub fn flops(&self) -> u64 {
-        self.nodes.iter().map(|node| self.node_flops(node)).sum()
+        flops(&self.nodes)
     }
+}
 
-    fn node_flops(&self, node: &Node) -> u64 {
-        let argument = |i: usize| &self.nodes[node.arguments[i]].shape;
-        let product = |a: usize, b: usize| 2 * a as u64 * b as u64;
-        match &node.op {
-            Op::Input { .. }
-            | Op::State { .. }
-            | Op::Constant(_)
-            | Op::ToFloat
-            | Op::Reshape(_)
-            | Op::Expand(_)
-            | Op::Permute(_)
-            | Op::OneHot { .. }
-            | Op::Gather => 0,
-            Op::Random { .. } | Op::Unary(_) | Op::Binary(_) => node.shape.count() as u64,
-            Op::Reduce { .. } | Op::ArgMax | Op::Pool2d(_) | Op::Pool2dGrad(_) => argument(0).count() as u64,
-            Op::MatMul { transpose } => product(node.shape.count(), argument(0).0[usize::from(!transpose[0])]),
-            Op::Conv2d(_) => product(node.shape.count(), argument(1).0[1..].iter().product()),
-            Op::Conv2dInputGrad { .. } => product(argument(0).count(), argument(1).0[1..].iter().product()),
-            Op::Conv2dWeightGrad { weight, .. } => product(argument(1).count(), weight.0[1..].iter().product()),
-        }
+pub(crate) fn flops(nodes: &[Node]) -> u64 {
+    nodes.iter().map(|node| node_flops(nodes, node)).sum()
+}
+
+fn node_flops(nodes: &[Node], node: &Node) -> u64 {
+    let argument = |i: usize| &nodes[node.arguments[i]].shape;
+    let product = |a: usize, b: usize| 2 * a as u64 * b as u64;
+    match &node.op {
+        Op::Input { .. }
+        | Op::State { .. }
+        | Op::Constant(_)
+        | Op::ToFloat
+        | Op::Reshape(_)
+        | Op::Expand(_)
+        | Op::Permute(_)
+        | Op::OneHot { .. }
+        | Op::Gather => 0,
+        Op::Random { .. } | Op::Unary(_) | Op::Binary(_) => node.shape.count() as u64,
+        Op::Reduce { .. } | Op::ArgMax | Op::Pool2d(_) | Op::Pool2dGrad(_) => argument(0).count() as u64,
+        Op::MatMul { transpose } => product(node.shape.count(), argument(0).0[usize::from(!transpose[0])]),
+        Op::Conv2d(_) => product(node.shape.count(), argument(1).0[1..].iter().product()),
+        Op::Conv2dInputGrad { .. } => product(argument(0).count(), argument(1).0[1..].iter().product()),
+        Op::Conv2dWeightGrad { weight, .. } => product(argument(1).count(), weight.0[1..].iter().product()),
     }
 }
 

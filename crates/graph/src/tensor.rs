@@ -1,6 +1,6 @@
 //! The recorder: a model is a function from [`Tensor`] handles to [`Tensor`] handles.
 
-use std::{cell::RefCell, panic::Location, rc::Rc};
+use std::{cell::RefCell, fmt, panic::Location, rc::Rc};
 
 use crate::{Binary, Conv, DType, Feed, Graph, GraphError, Node, NodeId, Op, Origin, Pool, Reduction, Shape, Unary};
 
@@ -27,6 +27,12 @@ pub struct Tensor {
     id: NodeId,
     shape: Shape,
     dtype: DType,
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "%{} {}{}", self.id, self.dtype, self.shape)
+    }
 }
 
 impl Recorder {
@@ -64,6 +70,11 @@ impl Recorder {
         let graph = crate::simplify::simplify(&Graph { nodes, updates, outputs });
         graph.verify()?;
         Ok(graph)
+    }
+
+    /// Floating-point operations of all that has been recorded so far, as [`Graph::flops`] counts them.
+    pub fn flops(&self) -> u64 {
+        crate::graph::flops(&self.tape.borrow().nodes)
     }
 
     #[track_caller]

@@ -1,0 +1,158 @@
+//! Bounds, checked before anything is allocated.
+
+use models::{Init, Layer};
+
+use crate::{Adam, Length, Rule, RunConfig, ScheduleShape, Split, VERSION};
+
+/// What is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ConfigError {
+    #[error("the configuration is not valid: {0}")]
+    Json(String),
+    #[error("`{name}` is {value}, but must be {need}")]
+    Bound { name: &'static str, value: String, need: String },
+    #[error("there is no `{key}` to set in `{path}`: `show` prints the configuration with all its keys")]
+    Set { path: String, key: String },
+    #[error("there is no preset `{name}`: choose one of {}", known.join(", "))]
+    Preset { name: String, known: Vec<String> },
+}
+
+/// Most parameters of a network.
+pub const MAX_PARAMETERS: usize = 50_000_000;
+/// Most images a step.
+pub const MAX_BATCH: usize = 8_192;
+/// Most layers, those inside residual blocks included.
+pub const MAX_LAYERS: usize = 64;
+/// Most epochs.
+pub const MAX_EPOCHS: u64 = 1_000;
+/// Most steps: exact as a float, and years of training.
+pub const MAX_STEPS: u64 = 100_000_000;
+/// Largest seed: JSON numbers carry it exactly.
+pub const MAX_SEED: u64 = (1 << 53) - 1;
+/// Most built-in digits: more would not fit beside MNIST in the 128 MiB that a WebGPU binding holds.
+pub const MAX_DIGITS: usize = 140_000;
+/// Largest size of anything along one axis of a layer (units, filters, kernel).
+const MAX_AXIS: usize = 65_536;
+
+impl RunConfig {
+    /// Checks all that can be checked without the data.
+    ///
+    /// # Errors
+    /// [`ConfigError::Bound`] names the value and its bounds.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        require("version", self.version, self.version == VERSION, &format!("{VERSION}: written by another release?"))?;
+        within("batch", self.batch, 1, MAX_BATCH)?;
+        within("seed", self.seed, 0, MAX_SEED)?;
+        within("dataset.digits", self.dataset.digits, 1, MAX_DIGITS)?;
+        match self.length {
+            Length::Epochs(n) => within("length.epochs", n, 1, MAX_EPOCHS)?,
+            Length::Steps(n) => within("length.steps", n, 0, MAX_STEPS)?,
+        }
+        match self.dataset.split {
+            Split::Standard { validation } => within("dataset.split.standard.validation", validation, 0, 1_000_000)?,
+            Split::Random { test } => open("dataset.split.random.test", test, 0.0, 1.0)?,
+        }
+        self.check_optimizer()?;
+        self.check_schedule()?;
+        if let Some(every) = self.evaluate_every {
+            within("evaluate_every", every, 1, MAX_STEPS)?;
+        }
+        if let Some(accuracy) = self.stop.accuracy {
+            require("stop.accuracy", accuracy, accuracy > 0.0 && accuracy <= 1.0, "above 0 and at most 1")?;
+        }
+        if let Some(patience) = self.stop.patience {
+            within("stop.patience", patience, 1, MAX_STEPS)?;
+        }
+        if let Some(seconds) = self.stop.seconds {
+            require("stop.seconds", seconds, seconds > 0.0 && seconds < 1e9, "above 0 and below 1e9")?;
+        }
+        let network = self.network()?;
+        within("the number of layers", Layer::count(&network.layers), 1, MAX_LAYERS)?;
+        if let Init::Normal { std } = network.init {
+            require("model.network.init.normal.std", std, (0.0..=100.0).contains(&std), "0 to 100")?;
+        }
+        check_layers(&network.layers)
+    }
+
+    fn check_optimizer(&self) -> Result<(), ConfigError> {
+        let optimizer = &self.optimizer;
+        let decay = optimizer.weight_decay;
+        require("optimizer.weight_decay", decay, (0.0..=1.0).contains(&decay), "0 to 1")?;
+        if let Some(norm) = optimizer.clip_norm {
+            require("optimizer.clip_norm", norm, norm > 0.0 && norm.is_finite(), "above 0")?;
+        }
+        let decays = |name, value: f32| require(name, value, (0.0..1.0).contains(&value), "at least 0 and below 1");
+        match optimizer.rule {
+            Rule::Sgd => Ok(()),
+            Rule::Momentum { momentum } | Rule::Nesterov { momentum } => decays("optimizer.rule.momentum", momentum),
+            Rule::Adam(Adam { beta1, beta2, epsilon }) | Rule::AdamW(Adam { beta1, beta2, epsilon }) => {
+                decays("optimizer.rule.beta1", beta1)?;
+                decays("optimizer.rule.beta2", beta2)?;
+                require("optimizer.rule.epsilon", epsilon, epsilon > 0.0 && epsilon <= 1.0, "above 0 and at most 1")
+            }
+        }
+    }
+
+    fn check_schedule(&self) -> Result<(), ConfigError> {
+        let schedule = &self.schedule;
+        require("schedule.rate", schedule.rate, (0.0..=1000.0).contains(&schedule.rate), "0 to 1000")?;
+        within("schedule.warm_up", schedule.warm_up, 0, MAX_STEPS)?;
+        let part =
+            |value: f32| require("schedule.shape.factor", value, value > 0.0 && value <= 1.0, "above 0, at most 1");
+        match schedule.shape {
+            ScheduleShape::Step { epochs, factor } => {
+                within("schedule.shape.step.epochs", epochs, 1, MAX_EPOCHS)?;
+                part(factor)
+            }
+            ScheduleShape::Exponential { factor } => part(factor),
+            ScheduleShape::Constant | ScheduleShape::Cosine | ScheduleShape::OneCycle => Ok(()),
+        }
+    }
+}
+
+/// Sizes along one axis, so that no product of a few of them overflows; what fits together is for shape inference.
+fn check_layers(layers: &[Layer]) -> Result<(), ConfigError> {
+    for layer in layers {
+        let sizes: &[(&'static str, usize)] = match layer {
+            Layer::Dense { units } => &[("units", *units)],
+            Layer::Conv2d { filters, kernel, stride, padding } => {
+                &[("filters", *filters), ("kernel", *kernel), ("stride", *stride), ("padding", padding + 1)]
+            }
+            Layer::MaxPool { size, stride } | Layer::AveragePool { size, stride } => {
+                &[("size", *size), ("stride", stride.unwrap_or(*size))]
+            }
+            Layer::Residual { layers } => {
+                check_layers(layers)?;
+                &[]
+            }
+            Layer::GlobalAveragePool
+            | Layer::Relu
+            | Layer::LeakyRelu { .. }
+            | Layer::Gelu
+            | Layer::Tanh
+            | Layer::Sigmoid
+            | Layer::Dropout { .. }
+            | Layer::BatchNorm
+            | Layer::Flatten => &[],
+        };
+        sizes.iter().try_for_each(|&(name, size)| within(name, size, 1, MAX_AXIS))?;
+    }
+    Ok(())
+}
+
+fn require(name: &'static str, value: impl ToString, holds: bool, need: &str) -> Result<(), ConfigError> {
+    match holds {
+        true => Ok(()),
+        false => Err(ConfigError::Bound { name, value: value.to_string(), need: need.into() }),
+    }
+}
+
+fn within<T: PartialOrd + ToString>(name: &'static str, value: T, low: T, high: T) -> Result<(), ConfigError> {
+    let need = format!("{} to {}", low.to_string(), high.to_string());
+    require(name, value.to_string(), value >= low && value <= high, &need)
+}
+
+fn open(name: &'static str, value: f64, low: f64, high: f64) -> Result<(), ConfigError> {
+    require(name, value, value > low && value < high, &format!("above {low} and below {high}"))
+}

@@ -1,0 +1,248 @@
+//! What is said to a run and what it says.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{RunConfig, number};
+
+/// An engine: what executes a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum EngineName {
+    CandleCpu,
+    CandleCuda,
+    CandleMetal,
+}
+
+impl std::fmt::Display for EngineName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            EngineName::CandleCpu => "candle-cpu",
+            EngineName::CandleCuda => "candle-cuda",
+            EngineName::CandleMetal => "candle-metal",
+        })
+    }
+}
+
+/// Where a run happens. Not part of [`RunConfig`]: a configuration or a checkpoint runs anywhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// What executes it.
+    pub engine: EngineName,
+    /// Which device, where the engine has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+}
+
+/// The device that an engine opened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// What executes on it.
+    pub engine: EngineName,
+    /// As its driver names it.
+    pub name: String,
+    /// Whether it is a GPU that a CPU imitates: fine for correctness, meaningless for speed.
+    pub software: bool,
+}
+
+/// Seconds of a run by what they were spent on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seconds {
+    /// Reading and preparing images.
+    pub data: f64,
+    /// Recording and compiling the network.
+    pub compile: f64,
+    /// Moving images and weights to the device.
+    pub upload: f64,
+    /// Training steps.
+    pub steps: f64,
+    /// Waiting for losses and weights from the device.
+    pub readback: f64,
+    /// Evaluation on validation and test images.
+    pub evaluation: f64,
+}
+
+/// The state of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Phase {
+    Idle,
+    Loading,
+    Compiling,
+    Running,
+    Paused,
+    Done,
+    Failed,
+}
+
+/// What can be said to a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Stop between steps and wait.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Save a checkpoint (where the run has a place for it) and end.
+    Stop,
+}
+
+/// What a run says. Every event of one run carries the same id (see [`Message`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Everything is ready: the first step comes next.
+    Started {
+        /// The device.
+        device: Device,
+        /// Programs and their versions.
+        versions: Vec<String>,
+        /// Trainable numbers.
+        parameters: u64,
+        /// The configuration, with every choice written out.
+        config: Box<RunConfig>,
+        /// The data set that `auto` became, and its sizes.
+        data: Data,
+        /// Steps in the whole run, and in an epoch.
+        steps: u64,
+        /// Steps an epoch.
+        steps_per_epoch: u64,
+        /// The step that the run begins at: above 0 where it is resumed.
+        first_step: u64,
+    },
+    /// Some steps were made.
+    Steps {
+        /// Steps made since the run began, the ones reported here included.
+        step: u64,
+        /// The loss of each step reported here.
+        #[serde(with = "number::list")]
+        losses: Vec<f32>,
+        /// Correct answers in each step's batch.
+        hits: Vec<u32>,
+        /// Learning rate of the last step.
+        rate: f32,
+        /// Euclidean norm of all gradients in the last step, before clipping.
+        #[serde(with = "number::optional")]
+        gradient_norm: Option<f32>,
+        /// Seconds that these steps took.
+        seconds: f64,
+    },
+    /// An epoch's worth of steps is complete.
+    Epoch {
+        /// From 1.
+        epoch: u64,
+        /// Mean training loss over the epoch's steps, while the weights moved.
+        #[serde(with = "number::one")]
+        loss: f64,
+        /// Part of wrong answers, likewise.
+        error: f64,
+        /// Seconds spent on the epoch's steps.
+        seconds: f64,
+    },
+    /// The network was evaluated.
+    Evaluation {
+        /// Steps made before.
+        step: u64,
+        /// On which images.
+        on: Part,
+        /// Mean loss.
+        #[serde(with = "number::one")]
+        loss: f64,
+        /// Part of right answers.
+        accuracy: f64,
+        /// `confusion[label][answer]`: number of images.
+        confusion: Vec<Vec<u64>>,
+        /// Seconds that it took.
+        seconds: f64,
+    },
+    /// A checkpoint was written.
+    Checkpoint {
+        /// Steps made before.
+        step: u64,
+        /// Where it is.
+        path: String,
+    },
+    /// The run reached its end. Nothing comes after this.
+    Finished {
+        /// Everything in numbers.
+        #[serde(flatten)]
+        summary: Box<Summary>,
+    },
+    /// The run ended because it was told to. Nothing comes after this.
+    Stopped {
+        /// Why.
+        reason: String,
+        /// Steps made.
+        step: u64,
+        /// The checkpoint that continues it, if one was written.
+        checkpoint: Option<String>,
+    },
+    /// The run cannot go on. Nothing comes after this.
+    Failed {
+        /// What happened and what to do, in words.
+        message: String,
+        /// Steps made.
+        step: u64,
+        /// The last good checkpoint, if there is one.
+        checkpoint: Option<String>,
+    },
+}
+
+/// Part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Part {
+    Training,
+    Validation,
+    Test,
+}
+
+/// The data set of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Data {
+    pub name: String,
+    pub training: u64,
+    pub validation: u64,
+    pub test: u64,
+}
+
+/// The end of a run in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// What executed it.
+    pub engine: EngineName,
+    /// On which device.
+    pub device: String,
+    /// Whether that device is a GPU imitated by a CPU.
+    pub software: bool,
+    /// Steps made in all.
+    pub steps: u64,
+    /// Mean training loss over the last epoch, while the weights moved.
+    #[serde(with = "number::one")]
+    pub train_loss: f64,
+    /// Mean loss on the test images.
+    #[serde(with = "number::one")]
+    pub test_loss: f64,
+    /// Part of right answers on the test images.
+    pub test_accuracy: f64,
+    /// Training images a second, over the steps alone.
+    pub images_per_second: f64,
+    /// Where the time went.
+    pub seconds: Seconds,
+}
+
+/// An event as it travels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Version of this language.
+    pub version: u32,
+    /// The run that speaks.
+    pub run: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub event: Event,
+}
