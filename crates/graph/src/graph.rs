@@ -50,6 +50,9 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     pub updates: Vec<(String, NodeId)>,
     pub outputs: Vec<(String, NodeId)>,
+    /// Which nodes are the derivatives of the output `loss` by which slots. An engine that differentiates by itself puts
+    /// its own in their place.
+    pub gradients: Vec<(String, NodeId)>,
 }
 
 impl Graph {
@@ -69,11 +72,16 @@ impl Graph {
         })
     }
 
-    /// How often each node is used, as an argument, output or new state.
+    /// Everything that is kept: outputs, new states, marked gradients.
+    pub fn results(&self) -> impl Iterator<Item = &(String, NodeId)> {
+        self.outputs.iter().chain(&self.updates).chain(&self.gradients)
+    }
+
+    /// How often each node is used, as an argument or a result.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.nodes.len()];
         let arguments = self.nodes.iter().flat_map(|node| &node.arguments);
-        let results = self.outputs.iter().chain(&self.updates).map(|(_, id)| id);
+        let results = self.results().map(|(_, id)| id);
         arguments.chain(results).for_each(|&id| uses[id] += 1);
         uses
     }
@@ -109,7 +117,7 @@ impl Graph {
                 Err(need) => return invalid(format!("%{id} {} needs {need}", node.op.name())),
             }
         }
-        for (name, id) in self.outputs.iter().chain(&self.updates) {
+        for (name, id) in self.results() {
             if *id >= self.nodes.len() {
                 return invalid(format!("`{name}` names node %{id}, which does not exist"));
             }
@@ -195,6 +203,9 @@ impl fmt::Display for Graph {
         }
         for (name, id) in &self.outputs {
             writeln!(f, "output `{name}` = %{id}")?;
+        }
+        for (slot, id) in &self.gradients {
+            writeln!(f, "gradient of `loss` by `{slot}` = %{id}")?;
         }
         Ok(())
     }

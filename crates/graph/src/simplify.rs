@@ -27,6 +27,7 @@ pub fn simplify(graph: &Graph) -> Graph {
     let moved = |list: &[(String, NodeId)]| list.iter().map(|(name, id)| (name.clone(), place[*id])).collect();
     simple.outputs = moved(&graph.outputs);
     simple.updates = moved(&graph.updates);
+    simple.gradients = moved(&graph.gradients);
     sweep(&simple)
 }
 
@@ -131,7 +132,7 @@ fn splat(graph: &Graph, id: NodeId) -> Option<f32> {
 /// Drops what no result needs. Inputs go too: a graph asks only for what it uses.
 fn sweep(graph: &Graph) -> Graph {
     let mut used = vec![false; graph.nodes.len()];
-    graph.outputs.iter().chain(&graph.updates).for_each(|(_, id)| used[*id] = true);
+    graph.results().for_each(|(_, id)| used[*id] = true);
     for id in (0..graph.nodes.len()).rev() {
         if used[id] {
             graph.nodes[id].arguments.iter().for_each(|&a| used[a] = true);
@@ -147,6 +148,7 @@ fn sweep(graph: &Graph) -> Graph {
     let moved = |list: &[(String, NodeId)]| list.iter().map(|(name, id)| (name.clone(), place[*id])).collect();
     swept.outputs = moved(&graph.outputs);
     swept.updates = moved(&graph.updates);
+    swept.gradients = moved(&graph.gradients);
     swept
 }
 

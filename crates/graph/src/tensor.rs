@@ -15,6 +15,7 @@ pub struct Recorder {
 #[derive(Default)]
 struct Tape {
     nodes: Vec<Node>,
+    gradients: Vec<(String, NodeId)>,
     /// While a derivative is recorded: the line of the operation that it belongs to.
     origin: Option<Origin>,
 }
@@ -59,15 +60,21 @@ impl Recorder {
         self.leaf(Op::Constant(value), Shape::default(), DType::F32)
     }
 
+    /// Marks a value as the derivative of the output `loss` by a slot: see [`Graph::gradients`].
+    pub fn mark_gradient(&self, slot: &str, gradient: &Tensor) {
+        self.tape.borrow_mut().gradients.push((slot.into(), gradient.id));
+    }
+
     /// The recorded graph, without what neither an output nor a new state needs, verified.
     ///
     /// # Errors
     /// [`GraphError::Invalid`], for instance where a slot is written that is never read.
     pub fn finish(&self, outputs: &[(&str, &Tensor)], updates: &[(String, Tensor)]) -> Result<Graph> {
-        let nodes = self.tape.borrow().nodes.clone();
+        let Tape { nodes, gradients, .. } = &*self.tape.borrow();
+        let (nodes, gradients) = (nodes.clone(), gradients.clone());
         let outputs = outputs.iter().map(|(name, tensor)| (name.to_string(), tensor.id)).collect();
         let updates = updates.iter().map(|(slot, tensor)| (slot.clone(), tensor.id)).collect();
-        let graph = crate::simplify::simplify(&Graph { nodes, updates, outputs });
+        let graph = crate::simplify::simplify(&Graph { nodes, updates, outputs, gradients });
         graph.verify()?;
         Ok(graph)
     }

@@ -128,7 +128,9 @@ impl Engine for Reference {
             let rounded = graph.outputs.iter().map(|(name, id)| {
                 let node = &graph.nodes[*id];
                 let tensor = match node.dtype {
-                    graph::DType::F32 => HostTensor::f32(node.shape.clone(), step[name].iter().map(|&v| v as f32).collect()),
+                    graph::DType::F32 => {
+                        HostTensor::f32(node.shape.clone(), step[name].iter().map(|&v| v as f32).collect())
+                    }
                     _ => HostTensor::u32(node.shape.clone(), step[name].iter().map(|&v| v as u32).collect()),
                 };
                 (name.clone(), tensor)
