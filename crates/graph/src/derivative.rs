@@ -47,7 +47,9 @@ fn dependents(loss: &Tensor, wrt: &[&Tensor]) -> Vec<bool> {
     let mut depends = vec![false; loss.id() + 1];
     for id in 0..=loss.id() {
         let (_, arguments, ..) = loss.recorder().node(id);
-        depends[id] = wrt.iter().any(|x| x.id() == id) || arguments.iter().any(|a: &Tensor| depends[a.id()]);
+        let depends_on = |x: &Tensor| depends[x.id()];
+        depends[id] =
+            !loss.recorder().is_detached(id) && (wrt.iter().any(|x| x.id() == id) || arguments.iter().any(depends_on));
     }
     depends
 }

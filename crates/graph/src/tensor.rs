@@ -1,6 +1,6 @@
 //! The recorder: a model is a function from [`Tensor`] handles to [`Tensor`] handles.
 
-use std::{cell::RefCell, fmt, panic::Location, rc::Rc};
+use std::{cell::RefCell, collections::HashSet, fmt, panic::Location, rc::Rc};
 
 use crate::{Binary, Conv, DType, Feed, Graph, GraphError, Node, NodeId, Op, Origin, Pool, Reduction, Shape, Unary};
 
@@ -16,6 +16,7 @@ pub struct Recorder {
 struct Tape {
     nodes: Vec<Node>,
     gradients: Vec<(String, NodeId)>,
+    detached: HashSet<NodeId>,
     /// While a derivative is recorded: the line of the operation that it belongs to.
     origin: Option<Origin>,
 }
@@ -120,6 +121,10 @@ impl Recorder {
         (op, arguments.into_iter().map(handle).collect(), handle(id), origin)
     }
 
+    pub(crate) fn is_detached(&self, id: NodeId) -> bool {
+        self.tape.borrow().detached.contains(&id)
+    }
+
     pub(crate) fn set_origin(&self, origin: Option<Origin>) {
         self.tape.borrow_mut().origin = origin;
     }
@@ -139,6 +144,13 @@ impl Tensor {
     /// The recording that it belongs to.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// This value, which derivatives from now on take for a constant.
+    #[must_use]
+    pub fn detach(&self) -> Tensor {
+        self.recorder.tape.borrow_mut().detached.insert(self.id);
+        self.clone()
     }
 
     pub(crate) fn id(&self) -> NodeId {
@@ -278,9 +290,10 @@ methods! {
         let inner = self.add(&self.square()?.mul(self)?.scale(0.044_715)?)?.scale(0.797_884_6)?; // √(2/π)
         self.scale(0.5)?.mul(&inner.tanh()?.add_scalar(1.0)?)
     };
-    /// log(softmax) along the last axis of `[n, classes]`, shifted by the row's maximum so that nothing overflows.
+    /// log(softmax) along the last axis of `[n, classes]`, shifted by the row's maximum so that nothing overflows. The
+    /// shift cancels out, so it is a constant for derivatives.
     log_softmax(self) = {
-        let shifted = self.sub(&self.reduce_max(&[1])?)?; // [n, classes]
+        let shifted = self.sub(&self.reduce_max(&[1])?.detach())?; // [n, classes]
         shifted.sub(&shifted.exp()?.sum(&[1])?.log()?)
     };
     /// Softmax along the last axis of `[n, classes]`.

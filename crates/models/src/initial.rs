@@ -6,8 +6,8 @@ use rand_core::{RngCore, SeedableRng};
 
 use crate::{Mode, ModelError, Network, Start, forward};
 
-/// Streams of the generator below this one belong to others (split, order, digits).
-const FIRST_STREAM: u64 = 1 << 32;
+/// Streams with another first byte belong to others: digits, split, order.
+const FIRST_STREAM: u64 = 4 << 56;
 
 /// The state slots of a network for images `[channel, height, width]` before training: parameters and running
 /// statistics. One ChaCha8 stream a parameter, so that a layer's weights do not depend on the sizes of others.

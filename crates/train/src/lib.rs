@@ -4,5 +4,9 @@
 //! This crate does not know which engines exist, where images come from, or who listens.
 
 mod engine;
+mod optimizer;
+pub mod programs;
+mod schedule;
 
 pub use engine::{Engine, EngineError, Program, Ran, Reference};
+pub use schedule::rate;

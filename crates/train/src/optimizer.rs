@@ -1,0 +1,127 @@
+//! Update rules as recorded operations: from parameters and gradients to new parameters and new optimizer state.
+
+use graph::{GraphError, HostTensor, Recorder, Shape, Tensor, Values};
+use protocol::{Adam, Optimizer, Rule};
+
+type Result<T> = std::result::Result<T, GraphError>;
+
+/// Added to the gradient norm before it divides, as PyTorch's `clip_grad_norm_` does.
+const CLIP_EPSILON: f32 = 1e-6;
+
+/// Slots of the optimizer begin with this; no layer is called so.
+pub(crate) const PREFIX: &str = "optimizer.";
+
+/// A trainable slot, its value and its gradient.
+pub(crate) struct Weight<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a Tensor,
+    pub(crate) gradient: Tensor,
+}
+
+/// √(Σ g²) over all gradients, a scalar.
+pub(crate) fn global_norm(recorder: &Recorder, weights: &[Weight]) -> Result<Tensor> {
+    let mut sum = recorder.constant(0.0);
+    for weight in weights {
+        sum = sum.add(&weight.gradient.square()?.sum_all()?)?; // []
+    }
+    sum.sqrt()
+}
+
+/// Scales gradients down so that together they are at most `limit` long.
+pub(crate) fn clip(weights: &mut [Weight], norm: &Tensor, limit: f32) -> Result<()> {
+    let limit = norm.recorder().constant(limit);
+    let scale = limit.div(&norm.add_scalar(CLIP_EPSILON)?.max(&limit)?)?; // [], at most 1
+    for weight in weights {
+        weight.gradient = weight.gradient.mul(&scale)?;
+    }
+    Ok(())
+}
+
+/// New values of all slots that the optimizer writes.
+pub(crate) fn updates(optimizer: &Optimizer, weights: &[Weight], rate: &Tensor) -> Result<Vec<(String, Tensor)>> {
+    let recorder = rate.recorder();
+    let mut updates = vec![];
+    let adam = match optimizer.rule {
+        Rule::Adam(adam) | Rule::AdamW(adam) => Some(bias_correction(recorder, &adam, rate, &mut updates)?),
+        Rule::Sgd | Rule::Momentum { .. } | Rule::Nesterov { .. } => None,
+    };
+    for Weight { name, value: w, gradient } in weights {
+        let decay = optimizer.weight_decay;
+        let decayed = || match decay {
+            0.0 => Ok(gradient.clone()),
+            _ => gradient.add(&w.scale(decay)?),
+        };
+        let slot = |kind: &str| format!("{PREFIX}{kind}.{name}");
+        let new = match optimizer.rule {
+            Rule::Sgd => w.sub(&decayed()?.mul(rate)?)?,
+            Rule::Momentum { momentum } | Rule::Nesterov { momentum } => {
+                let g = decayed()?;
+                let v = recorder.state(&slot("velocity"), w.shape().clone());
+                let v = v.scale(momentum)?.add(&g)?;
+                updates.push((slot("velocity"), v.clone()));
+                let direction = match optimizer.rule {
+                    Rule::Nesterov { .. } => g.add(&v.scale(momentum)?)?,
+                    _ => v,
+                };
+                w.sub(&direction.mul(rate)?)?
+            }
+            Rule::Adam(Adam { beta1, beta2, epsilon }) | Rule::AdamW(Adam { beta1, beta2, epsilon }) => {
+                let apart = matches!(optimizer.rule, Rule::AdamW(_)) && decay != 0.0;
+                let g = if apart { gradient.clone() } else { decayed()? };
+                let mean = |kind: &str, beta: f32, new: &Tensor| -> Result<Tensor> {
+                    let old = recorder.state(&slot(kind), w.shape().clone());
+                    old.scale(beta)?.add(&new.scale(1.0 - beta)?)
+                };
+                let m = mean("m", beta1, &g)?;
+                let v = mean("v", beta2, &g.square()?)?;
+                updates.push((slot("m"), m.clone()));
+                updates.push((slot("v"), v.clone()));
+                let (step, root) = adam.as_ref().expect("made above for this rule");
+                // PyTorch's order of operations: w - rate/(1-β₁ᵗ) · m / (√v/√(1-β₂ᵗ) + ε)
+                let change = m.div(&v.sqrt()?.div(root)?.add_scalar(epsilon)?)?.mul(step)?;
+                match apart {
+                    true => w.sub(&w.mul(&rate.scale(decay)?)?)?.sub(&change)?,
+                    false => w.sub(&change)?,
+                }
+            }
+        };
+        updates.push((name.to_string(), new));
+    }
+    Ok(updates)
+}
+
+/// rate / (1 - β₁ᵗ) and √(1 - β₂ᵗ), from powers that are kept as slots.
+fn bias_correction(
+    recorder: &Recorder,
+    adam: &Adam,
+    rate: &Tensor,
+    updates: &mut Vec<(String, Tensor)>,
+) -> Result<(Tensor, Tensor)> {
+    let mut corrections = vec![];
+    for (slot, beta) in [("beta1_power", adam.beta1), ("beta2_power", adam.beta2)] {
+        let slot = format!("{PREFIX}{slot}");
+        let power = recorder.state(&slot, []).scale(beta)?; // []
+        corrections.push(recorder.constant(1.0).sub(&power)?);
+        updates.push((slot, power));
+    }
+    Ok((rate.div(&corrections[0])?, corrections[1].sqrt()?))
+}
+
+/// The optimizer's slots before the first step, for the given trainable slots.
+pub(crate) fn initial<'a>(rule: &Rule, weights: impl Iterator<Item = (&'a str, &'a Shape)>) -> Values {
+    let kinds: &[&str] = match rule {
+        Rule::Sgd => &[],
+        Rule::Momentum { .. } | Rule::Nesterov { .. } => &["velocity"],
+        Rule::Adam(_) | Rule::AdamW(_) => &["m", "v"],
+    };
+    let slots = weights.flat_map(|(name, shape)| {
+        kinds.iter().map(move |kind| (format!("{PREFIX}{kind}.{name}"), HostTensor::zeros(shape.clone())))
+    });
+    let mut slots: Values = slots.collect();
+    if matches!(rule, Rule::Adam(_) | Rule::AdamW(_)) {
+        for power in ["beta1_power", "beta2_power"] {
+            slots.insert(format!("{PREFIX}{power}"), HostTensor::scalar(1.0));
+        }
+    }
+    slots
+}

@@ -1,0 +1,200 @@
+//! The three graphs of a model: train, evaluate, predict.
+
+use graph::{DType, Feed, Graph, GraphError, HostTensor, Recorder, Shape, Tensor, Values, gradients};
+use models::{Forward, Mode, ModelError, Network, forward};
+use protocol::{ConfigError, Loss, MAX_PARAMETERS, RunConfig};
+
+use crate::optimizer::{self, Weight};
+
+/// Classes of every data set here.
+pub const CLASSES: usize = 10;
+/// Images of one evaluation step; the last one is padded.
+pub const EVALUATION_BATCH: usize = 256;
+
+/// Why a configuration cannot become programs.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum BuildError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    #[error("the network has {count} parameters, more than {MAX_PARAMETERS}: make a layer smaller")]
+    Parameters { count: usize },
+}
+
+/// The images as they lie on the device: resident inputs `images [rows, height · width]` and `labels [rows]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Images.
+    pub rows: usize,
+    /// Height and width; one channel.
+    pub size: [usize; 2],
+    /// U8 (0 to 255, divided by 255 in the step) or F32 (taken as they are).
+    pub dtype: DType,
+}
+
+/// Names of inputs and outputs.
+#[allow(missing_docs)]
+pub mod names {
+    pub const IMAGES: &str = "images";
+    pub const LABELS: &str = "labels";
+    pub const INDICES: &str = "indices";
+    pub const RATE: &str = "rate";
+    pub const KEY: &str = models::KEY;
+    pub const PICTURES: &str = "pictures";
+    pub const LOSS: &str = "loss";
+    pub const HITS: &str = "hits";
+    pub const GRADIENT_NORM: &str = "gradient_norm";
+    pub const LOSSES: &str = "losses";
+    pub const ANSWERS: &str = "answers";
+    pub const SCORES: &str = "scores";
+}
+
+/// One training step. Step inputs: `indices u32[batch]`, `rate f32[]`, and `key u32[2]` where the network drops out.
+/// Outputs: `loss []` (mean over the batch), `hits []` (right answers), and `gradient_norm []` if asked for or needed.
+///
+/// # Errors
+/// [`BuildError`], naming the layer or value at fault.
+pub fn train(config: &RunConfig, table: &Table, gradient_norm: bool) -> Result<Graph, BuildError> {
+    let r = Recorder::new();
+    let (x, labels) = batch(&r, table, config.batch)?;
+    let network = config.network()?;
+    let Forward { output, parameters, mut updates, .. } = checked(&network, &x, Mode::Train)?;
+    let targets = labels.one_hot(CLASSES)?; // [batch, classes]
+    let loss = losses(config.loss, &output, &targets)?.mean_all()?; // []
+    let hits = output.arg_max()?.to_float()?.equal(&labels.to_float()?)?.sum_all()?; // []
+
+    let trainable: Vec<_> = parameters.iter().filter(|p| p.trainable).collect();
+    let derivatives = gradients(&loss, &trainable.iter().map(|p| &p.tensor).collect::<Vec<_>>())?;
+    let mut weights = vec![];
+    for (p, gradient) in trainable.iter().zip(derivatives) {
+        r.mark_gradient(&p.name, &gradient);
+        weights.push(Weight { name: &p.name, value: &p.tensor, gradient });
+    }
+    let mut outputs = vec![(names::LOSS, loss), (names::HITS, hits)];
+    if gradient_norm || config.optimizer.clip_norm.is_some() {
+        let norm = optimizer::global_norm(&r, &weights)?; // []
+        if let Some(limit) = config.optimizer.clip_norm {
+            optimizer::clip(&mut weights, &norm, limit)?;
+        }
+        outputs.push((names::GRADIENT_NORM, norm));
+    }
+    let rate = r.input(names::RATE, Feed::Step, [], DType::F32);
+    updates.extend(optimizer::updates(&config.optimizer, &weights, &rate)?);
+    Ok(finish(&r, &outputs, &updates)?)
+}
+
+/// Evaluation of [`EVALUATION_BATCH`] images. Step input: `indices`. Outputs for each image: `losses f32[n]`,
+/// `answers u32[n]`.
+///
+/// # Errors
+/// [`BuildError`], naming the layer or value at fault.
+pub fn evaluate(config: &RunConfig, table: &Table) -> Result<Graph, BuildError> {
+    let r = Recorder::new();
+    let (x, labels) = batch(&r, table, EVALUATION_BATCH)?;
+    let output = checked(&config.network()?, &x, Mode::Evaluate)?.output;
+    let losses = losses(config.loss, &output, &labels.one_hot(CLASSES)?)?; // [n]
+    Ok(finish(&r, &[(names::LOSSES, losses), (names::ANSWERS, output.arg_max()?)], &[])?)
+}
+
+/// Prediction of `count` pictures. Step input: `pictures u8[count, height · width]`. Output: `scores f32[count,
+/// classes]`: probabilities, or for squared error the network's output as it is.
+///
+/// # Errors
+/// [`BuildError`], naming the layer or value at fault.
+pub fn predict(config: &RunConfig, size: [usize; 2], count: usize) -> Result<Graph, BuildError> {
+    let r = Recorder::new();
+    let pictures = r.input(names::PICTURES, Feed::Step, [count, size[0] * size[1]], DType::U8);
+    let x = normalise(&pictures, count, size)?;
+    let output = checked(&config.network()?, &x, Mode::Evaluate)?.output;
+    let scores = match config.loss {
+        Loss::CrossEntropy => output.softmax()?,
+        Loss::MeanSquaredError => output,
+    };
+    Ok(finish(&r, &[(names::SCORES, scores)], &[])?)
+}
+
+/// All state slots before the first step: parameters, running statistics, optimizer state.
+///
+/// # Errors
+/// [`BuildError`], naming the layer or value at fault.
+pub fn initial(config: &RunConfig, size: [usize; 2]) -> Result<Values, BuildError> {
+    let network = config.network()?;
+    let x = Recorder::new().input(names::PICTURES, Feed::Step, [1, 1, size[0], size[1]], DType::F32);
+    let parameters = checked(&network, &x, Mode::Evaluate)?.parameters; // refuses what is too large to allocate
+    let trainable = parameters.iter().filter(|p| p.trainable).map(|p| (p.name.as_str(), p.tensor.shape()));
+    let mut slots = optimizer::initial(&config.optimizer.rule, trainable);
+    slots.extend(models::initial(&network, [1, size[0], size[1]], config.seed)?);
+    Ok(slots)
+}
+
+/// Names and shapes of what [`initial`] makes, without making it.
+///
+/// # Errors
+/// [`BuildError`], naming the layer or value at fault.
+pub fn slots(config: &RunConfig, size: [usize; 2]) -> Result<Vec<(String, Shape)>, BuildError> {
+    let table = Table { rows: 1, size, dtype: DType::U8 };
+    let graph = train(&RunConfig { batch: 1, ..config.clone() }, &table, false)?;
+    Ok(graph.slots().map(|(slot, node)| (slot.to_owned(), node.shape.clone())).collect())
+}
+
+/// The forward pass, if it is not too large and ends in a score for each class.
+fn checked(network: &Network, x: &Tensor, mode: Mode) -> Result<Forward, BuildError> {
+    let pass = forward(network, x, mode)?;
+    let count = pass.rows.iter().map(|row| row.parameters).sum();
+    if count > MAX_PARAMETERS {
+        return Err(BuildError::Parameters { count });
+    }
+    let need = Shape::from([x.shape().0[0], CLASSES]);
+    if *pass.output.shape() != need {
+        let (got, need) = (pass.output.shape().to_string(), need.to_string());
+        return Err(ModelError::Output { got, need, classes: CLASSES }.into());
+    }
+    Ok(pass)
+}
+
+/// The batch of the step: images `[count, 1, height, width]` and labels `[count]`.
+fn batch(r: &Recorder, table: &Table, count: usize) -> Result<(Tensor, Tensor), GraphError> {
+    let [height, width] = table.size;
+    let indices = r.input(names::INDICES, Feed::Step, [count], DType::U32);
+    let images = r.input(names::IMAGES, Feed::Resident, [table.rows, height * width], table.dtype);
+    let labels = r.input(names::LABELS, Feed::Resident, [table.rows], DType::U8);
+    let picked = images.gather(&indices)?; // [count, height · width]
+    Ok((normalise(&picked, count, table.size)?, labels.gather(&indices)?))
+}
+
+/// Bytes to [0, 1], as images `[count, 1, height, width]`.
+fn normalise(pixels: &Tensor, count: usize, size: [usize; 2]) -> Result<Tensor, GraphError> {
+    let scaled = match pixels.dtype() {
+        DType::F32 => pixels.clone(),
+        DType::U8 | DType::U32 => pixels.to_float()?.scale(1.0 / 255.0)?,
+    };
+    scaled.reshape([count, 1, size[0], size[1]])
+}
+
+/// The loss of each image, `[n]`.
+fn losses(loss: Loss, output: &Tensor, targets: &Tensor) -> Result<Tensor, GraphError> {
+    let each = match loss {
+        Loss::CrossEntropy => output.log_softmax()?.mul(targets)?.sum(&[1])?.neg()?, // [n, 1]
+        Loss::MeanSquaredError => output.sub(targets)?.square()?.mean(&[1])?,        // [n, 1]
+    };
+    let n = each.shape().0[0];
+    each.reshape([n])
+}
+
+fn finish(r: &Recorder, outputs: &[(&str, Tensor)], updates: &[(String, Tensor)]) -> Result<Graph, GraphError> {
+    let outputs: Vec<(&str, &Tensor)> = outputs.iter().map(|(name, tensor)| (*name, tensor)).collect();
+    r.finish(&outputs, updates)
+}
+
+/// The values of `images` and `labels` for a data set.
+pub fn upload(images: &data::Images) -> (Table, Values) {
+    let (rows, size) = (images.len(), [images.height, images.width]);
+    let table = Table { rows, size, dtype: DType::U8 };
+    let pixels = HostTensor::u8([rows, size[0] * size[1]], images.pixels.clone());
+    let labels = HostTensor::u8([rows], images.labels.clone());
+    (table, Values::from([(names::IMAGES.into(), pixels), (names::LABELS.into(), labels)]))
+}
