@@ -138,6 +138,13 @@ impl Graph {
         }
     }
 
+    /// Bytes of all values of one step if none were freed before its end, resident inputs included: an upper bound that
+    /// needs no engine. What only moves elements is counted as if it copied them.
+    pub fn bytes(&self) -> u64 {
+        let bytes = |node: &Node| (node.shape.count() as u64).saturating_mul(node.dtype.size() as u64);
+        self.nodes.iter().fold(0, |sum, node| sum.saturating_add(bytes(node)))
+    }
+
     /// Floating-point operations of one step: two for each multiply-add of products and convolutions, one for each
     /// element of everything pointwise or reduced. Movement counts as nothing.
     pub fn flops(&self) -> u64 {
@@ -146,12 +153,13 @@ impl Graph {
 }
 
 pub(crate) fn flops(nodes: &[Node]) -> u64 {
-    nodes.iter().map(|node| node_flops(nodes, node)).sum()
+    nodes.iter().fold(0, |sum, node| sum.saturating_add(node_flops(nodes, node)))
 }
 
 fn node_flops(nodes: &[Node], node: &Node) -> u64 {
     let argument = |i: usize| &nodes[node.arguments[i]].shape;
-    let product = |a: usize, b: usize| 2 * a as u64 * b as u64;
+    let product = |a: usize, b: usize| 2u64.saturating_mul(a as u64).saturating_mul(b as u64);
+    let inner = |axes: &[usize]| Shape::from(axes).count();
     match &node.op {
         Op::Input { .. }
         | Op::State { .. }
@@ -165,9 +173,9 @@ fn node_flops(nodes: &[Node], node: &Node) -> u64 {
         Op::Random { .. } | Op::Unary(_) | Op::Binary(_) => node.shape.count() as u64,
         Op::Reduce { .. } | Op::ArgMax | Op::Pool2d(_) | Op::Pool2dGrad(_) => argument(0).count() as u64,
         Op::MatMul { transpose } => product(node.shape.count(), argument(0).0[usize::from(!transpose[0])]),
-        Op::Conv2d(_) => product(node.shape.count(), argument(1).0[1..].iter().product()),
-        Op::Conv2dInputGrad { .. } => product(argument(0).count(), argument(1).0[1..].iter().product()),
-        Op::Conv2dWeightGrad { weight, .. } => product(argument(1).count(), weight.0[1..].iter().product()),
+        Op::Conv2d(_) => product(node.shape.count(), inner(&argument(1).0[1..])),
+        Op::Conv2dInputGrad { .. } => product(argument(0).count(), inner(&argument(1).0[1..])),
+        Op::Conv2dWeightGrad { weight, .. } => product(argument(1).count(), inner(&weight.0[1..])),
     }
 }
 

@@ -47,16 +47,17 @@ impl Shape {
         self.0.len()
     }
 
-    /// Number of elements: the product of the axes, 1 for a scalar.
+    /// Number of elements: the product of the axes, 1 for a scalar. Saturates, so that a shape far too large to be
+    /// allocated can be refused for its size.
     pub fn count(&self) -> usize {
-        self.0.iter().product()
+        self.0.iter().fold(1, |count: usize, &axis| count.saturating_mul(axis))
     }
 
     /// Row-major strides, in elements.
     pub fn strides(&self) -> Vec<usize> {
         let mut strides = vec![1; self.rank()];
         for axis in (1..self.rank()).rev() {
-            strides[axis - 1] = strides[axis] * self.0[axis];
+            strides[axis - 1] = strides[axis].saturating_mul(self.0[axis]);
         }
         strides
     }

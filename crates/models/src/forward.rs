@@ -6,6 +6,8 @@ use graph::{Conv, DType, Feed, GraphError, Pool, PoolKind, Recorder, Shape, Tens
 
 use crate::{Init, Layer, Network};
 
+/// Largest output of a layer, in elements: what 32 bits can index.
+const MAX_ELEMENTS: usize = 1 << 31;
 /// Weight of a new batch in batch norm's running statistics.
 const MOMENTUM: f32 = 0.1;
 /// Added to batch norm's variance.
@@ -124,7 +126,8 @@ struct Scope {
 impl Context<'_> {
     /// Trainable numbers so far.
     fn count(&self) -> usize {
-        self.parameters.iter().filter(|p| p.trainable).map(|p| p.tensor.shape().count()).sum()
+        let counts = self.parameters.iter().filter(|p| p.trainable).map(|p| p.tensor.shape().count());
+        counts.fold(0, usize::saturating_add)
     }
 
     /// Layer `i` of `layers` applied to `x`. `names` counts the layers of each kind in this scope.
@@ -208,7 +211,7 @@ impl Context<'_> {
             Layer::BatchNorm => self.batch_norm(&name, x)?,
             Layer::Flatten => {
                 let [batch, rest @ ..] = &x.shape().0[..] else { return fail("a batch axis") };
-                x.reshape([*batch, rest.iter().product()])?
+                x.reshape([*batch, Shape::from(rest).count()])?
             }
             Layer::Residual { layers } => {
                 let inner = Scope { prefix: format!("{name}."), at: at.clone() };
@@ -226,6 +229,9 @@ impl Context<'_> {
                 h.add(&shortcut)?
             }
         };
+        if y.shape().count() > MAX_ELEMENTS {
+            return fail(&format!("to stay below {MAX_ELEMENTS} elements, its output {} does not", y.shape()));
+        }
         Ok(y)
     }
 

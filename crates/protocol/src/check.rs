@@ -32,8 +32,10 @@ pub const MAX_STEPS: u64 = 100_000_000;
 pub const MAX_SEED: u64 = (1 << 53) - 1;
 /// Most built-in digits: more would not fit beside MNIST in the 128 MiB that a WebGPU binding holds.
 pub const MAX_DIGITS: usize = 140_000;
-/// Largest size of anything along one axis of a layer (units, filters, kernel).
-const MAX_AXIS: usize = 65_536;
+/// Most units or filters of a layer.
+const MAX_UNITS: usize = 16_384;
+/// Largest kernel, window, stride and padding.
+const MAX_KERNEL: usize = 1_024;
 
 impl RunConfig {
     /// Checks all that can be checked without the data.
@@ -114,18 +116,19 @@ impl RunConfig {
 /// Sizes along one axis, so that no product of a few of them overflows; what fits together is for shape inference.
 fn check_layers(layers: &[Layer]) -> Result<(), ConfigError> {
     for layer in layers {
-        let sizes: &[(&'static str, usize)] = match layer {
-            Layer::Dense { units } => &[("units", *units)],
+        match layer {
+            Layer::Dense { units } => within("units", *units, 1, MAX_UNITS)?,
             Layer::Conv2d { filters, kernel, stride, padding } => {
-                &[("filters", *filters), ("kernel", *kernel), ("stride", *stride), ("padding", padding + 1)]
+                within("filters", *filters, 1, MAX_UNITS)?;
+                within("kernel", *kernel, 1, MAX_KERNEL)?;
+                within("stride", *stride, 1, MAX_KERNEL)?;
+                within("padding", *padding, 0, MAX_KERNEL)?;
             }
             Layer::MaxPool { size, stride } | Layer::AveragePool { size, stride } => {
-                &[("size", *size), ("stride", stride.unwrap_or(*size))]
+                within("size", *size, 1, MAX_KERNEL)?;
+                within("stride", stride.unwrap_or(*size), 1, MAX_KERNEL)?;
             }
-            Layer::Residual { layers } => {
-                check_layers(layers)?;
-                &[]
-            }
+            Layer::Residual { layers } => check_layers(layers)?,
             Layer::GlobalAveragePool
             | Layer::Relu
             | Layer::LeakyRelu { .. }
@@ -134,9 +137,8 @@ fn check_layers(layers: &[Layer]) -> Result<(), ConfigError> {
             | Layer::Sigmoid
             | Layer::Dropout { .. }
             | Layer::BatchNorm
-            | Layer::Flatten => &[],
-        };
-        sizes.iter().try_for_each(|&(name, size)| within(name, size, 1, MAX_AXIS))?;
+            | Layer::Flatten => {}
+        }
     }
     Ok(())
 }

@@ -233,6 +233,9 @@ pub struct Summary {
     pub images_per_second: f64,
     /// Where the time went.
     pub seconds: Seconds,
+    /// The stop condition that ended the run before its length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_early: Option<String>,
 }
 
 /// An event as it travels.

@@ -3,10 +3,16 @@
 //!
 //! This crate does not know which engines exist, where images come from, or who listens.
 
+pub mod checkpoint;
 mod engine;
+pub mod metrics;
 mod optimizer;
 pub mod programs;
+mod run;
 mod schedule;
+pub mod workload;
 
+pub use checkpoint::{Checkpoint, CheckpointError, Progress};
 pub use engine::{Engine, EngineError, Program, Ran, Reference};
+pub use run::{Run, RunError, Samples, evaluate, feed};
 pub use schedule::rate;

@@ -11,6 +11,9 @@ pub const CLASSES: usize = 10;
 /// Images of one evaluation step; the last one is padded.
 pub const EVALUATION_BATCH: usize = 256;
 
+/// Most memory that a step may need, by [`Graph::bytes`].
+const MAX_MEBIBYTES: u64 = 16 * 1024;
+
 /// Why a configuration cannot become programs.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -23,6 +26,8 @@ pub enum BuildError {
     Graph(#[from] GraphError),
     #[error("the network has {count} parameters, more than {MAX_PARAMETERS}: make a layer smaller")]
     Parameters { count: usize },
+    #[error("a step needs up to {needed} MiB of memory, more than {MAX_MEBIBYTES}: choose a smaller batch or layer")]
+    Memory { needed: u64 },
 }
 
 /// The images as they lie on the device: resident inputs `images [rows, height · width]` and `labels [rows]`.
@@ -84,7 +89,7 @@ pub fn train(config: &RunConfig, table: &Table, gradient_norm: bool) -> Result<G
     }
     let rate = r.input(names::RATE, Feed::Step, [], DType::F32);
     updates.extend(optimizer::updates(&config.optimizer, &weights, &rate)?);
-    Ok(finish(&r, &outputs, &updates)?)
+    finish(&r, &outputs, &updates)
 }
 
 /// Evaluation of [`EVALUATION_BATCH`] images. Step input: `indices`. Outputs for each image: `losses f32[n]`,
@@ -97,7 +102,7 @@ pub fn evaluate(config: &RunConfig, table: &Table) -> Result<Graph, BuildError> 
     let (x, labels) = batch(&r, table, EVALUATION_BATCH)?;
     let output = checked(&config.network()?, &x, Mode::Evaluate)?.output;
     let losses = losses(config.loss, &output, &labels.one_hot(CLASSES)?)?; // [n]
-    Ok(finish(&r, &[(names::LOSSES, losses), (names::ANSWERS, output.arg_max()?)], &[])?)
+    finish(&r, &[(names::LOSSES, losses), (names::ANSWERS, output.arg_max()?)], &[])
 }
 
 /// Prediction of `count` pictures. Step input: `pictures u8[count, height · width]`. Output: `scores f32[count,
@@ -114,7 +119,7 @@ pub fn predict(config: &RunConfig, size: [usize; 2], count: usize) -> Result<Gra
         Loss::CrossEntropy => output.softmax()?,
         Loss::MeanSquaredError => output,
     };
-    Ok(finish(&r, &[(names::SCORES, scores)], &[])?)
+    finish(&r, &[(names::SCORES, scores)], &[])
 }
 
 /// All state slots before the first step: parameters, running statistics, optimizer state.
@@ -144,7 +149,7 @@ pub fn slots(config: &RunConfig, size: [usize; 2]) -> Result<Vec<(String, Shape)
 /// The forward pass, if it is not too large and ends in a score for each class.
 fn checked(network: &Network, x: &Tensor, mode: Mode) -> Result<Forward, BuildError> {
     let pass = forward(network, x, mode)?;
-    let count = pass.rows.iter().map(|row| row.parameters).sum();
+    let count = pass.rows.iter().fold(0, |sum: usize, row| sum.saturating_add(row.parameters));
     if count > MAX_PARAMETERS {
         return Err(BuildError::Parameters { count });
     }
@@ -185,9 +190,13 @@ fn losses(loss: Loss, output: &Tensor, targets: &Tensor) -> Result<Tensor, Graph
     each.reshape([n])
 }
 
-fn finish(r: &Recorder, outputs: &[(&str, Tensor)], updates: &[(String, Tensor)]) -> Result<Graph, GraphError> {
+fn finish(r: &Recorder, outputs: &[(&str, Tensor)], updates: &[(String, Tensor)]) -> Result<Graph, BuildError> {
     let outputs: Vec<(&str, &Tensor)> = outputs.iter().map(|(name, tensor)| (*name, tensor)).collect();
-    r.finish(&outputs, updates)
+    let graph = r.finish(&outputs, updates)?;
+    match graph.bytes() >> 20 {
+        needed if needed > MAX_MEBIBYTES => Err(BuildError::Memory { needed }),
+        _ => Ok(graph),
+    }
 }
 
 /// The values of `images` and `labels` for a data set.

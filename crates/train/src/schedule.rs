@@ -81,7 +81,8 @@ mod tests {
         close(ScheduleShape::OneCycle, 0, 0.04);
         close(ScheduleShape::OneCycle, 299, 1.0);
         close(ScheduleShape::OneCycle, 999, 4e-6);
-        close(ScheduleShape::OneCycle, 100, 0.280_826_2);
+        close(ScheduleShape::OneCycle, 100, 0.281_457_36);
+        close(ScheduleShape::OneCycle, 650, 0.497_758_02);
     }
 
     #[test]
