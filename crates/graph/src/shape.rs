@@ -55,7 +55,7 @@ impl Shape {
 
     /// Row-major strides, in elements.
     pub fn strides(&self) -> Vec<usize> {
-        let mut strides = vec![1; self.rank()];
+        let mut strides = vec![1_usize; self.rank()];
         for axis in (1..self.rank()).rev() {
             strides[axis - 1] = strides[axis].saturating_mul(self.0[axis]);
         }
