@@ -1,7 +1,10 @@
 //! What a run asks of the thing that computes it.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use graph::{Graph, GraphError, HostTensor, Values, reference};
+use graph::{DType, Graph, GraphError, HostTensor, Shape, Values, reference};
+use num_traits::Float;
 use protocol::Device;
 
 /// Why an engine cannot go on.
@@ -62,35 +65,29 @@ pub trait Engine {
     async fn run(&mut self, program: Program, feeds: &[Values]) -> Result<Ran, EngineError>;
 }
 
-/// The reference as an engine: f64, textbook loops, for tests.
-pub struct Reference {
+/// The reference as an engine: textbook loops in the precision `T`, for tests.
+pub struct Reference<T> {
     device: Device,
     graphs: Vec<Graph>,
     resident: Values,
-    shapes: Values,
-    state: reference::State<f64>,
+    state: BTreeMap<String, (Shape, Vec<T>)>,
 }
 
-impl Reference {
+impl<T: Float> Reference<T> {
     /// An engine without state, that reports itself as `device`.
     pub fn new(device: Device) -> Self {
-        Reference { device, graphs: vec![], resident: Values::new(), shapes: Values::new(), state: Default::default() }
-    }
-
-    /// The slots in full precision.
-    pub fn state(&self) -> &reference::State<f64> {
-        &self.state
+        Reference { device, graphs: vec![], resident: Values::new(), state: BTreeMap::new() }
     }
 }
 
 #[async_trait(?Send)]
-impl Engine for Reference {
+impl<T: Float> Engine for Reference<T> {
     fn device(&self) -> &Device {
         &self.device
     }
 
     fn versions(&self) -> Vec<String> {
-        vec!["f64 reference".into()]
+        vec![format!("{} reference", std::any::type_name::<T>())]
     }
 
     async fn load(&mut self, graph: &Graph) -> Result<Program, EngineError> {
@@ -105,38 +102,47 @@ impl Engine for Reference {
     }
 
     async fn write_state(&mut self, slots: &Values) -> Result<(), EngineError> {
-        self.state.extend(reference::state_from::<f64>(slots));
-        self.shapes.extend(slots.clone());
+        for (slot, data) in reference::state_from::<T>(slots) {
+            let shape = slots[&slot].shape.clone();
+            self.state.insert(slot, (shape, data));
+        }
         Ok(())
     }
 
     async fn read_state(&mut self) -> Result<Values, EngineError> {
-        let rounded = self.shapes.iter().map(|(slot, tensor)| {
-            let data = self.state[slot].iter().map(|&v| v as f32).collect();
-            (slot.clone(), HostTensor::f32(tensor.shape.clone(), data))
-        });
-        Ok(rounded.collect())
+        let slots = self.state.iter();
+        Ok(slots.map(|(slot, (shape, data))| (slot.clone(), HostTensor::f32(shape.clone(), to_f32(data)))).collect())
     }
 
     async fn run(&mut self, program: Program, feeds: &[Values]) -> Result<Ran, EngineError> {
         let graph = &self.graphs[program.0];
+        let mut state: reference::State<T> =
+            self.state.iter().map(|(slot, (_, data))| (slot.clone(), data.clone())).collect();
+        let mut inputs = self.resident.clone();
         let mut outputs = Vec::with_capacity(feeds.len());
         for feed in feeds {
-            let mut inputs = self.resident.clone();
             inputs.extend(feed.clone());
-            let step = reference::evaluate::<f64>(graph, &inputs, &mut self.state)?;
+            let step = reference::evaluate(graph, &inputs, &mut state)?;
             let rounded = graph.outputs.iter().map(|(name, id)| {
                 let node = &graph.nodes[*id];
                 let tensor = match node.dtype {
-                    graph::DType::F32 => {
-                        HostTensor::f32(node.shape.clone(), step[name].iter().map(|&v| v as f32).collect())
+                    DType::F32 => HostTensor::f32(node.shape.clone(), to_f32(&step[name])),
+                    DType::U32 | DType::U8 => {
+                        let integers = to_f32(&step[name]).into_iter().map(|v| v as u32).collect();
+                        HostTensor::u32(node.shape.clone(), integers)
                     }
-                    _ => HostTensor::u32(node.shape.clone(), step[name].iter().map(|&v| v as u32).collect()),
                 };
                 (name.clone(), tensor)
             });
             outputs.push(rounded.collect());
         }
+        for (slot, data) in state {
+            self.state.entry(slot).and_modify(|(_, old)| *old = data);
+        }
         Ok(Ran { outputs, readback_seconds: 0.0 })
     }
+}
+
+fn to_f32<T: Float>(data: &[T]) -> Vec<f32> {
+    data.iter().map(|v| v.to_f32().expect("a float rounds to f32")).collect()
 }

@@ -1,0 +1,150 @@
+//! The datasets that are files on the internet: names, mirrors and checksums. Fetching them is not done here.
+
+/// A dataset of ten classes in four IDX files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// How it is named in commands, and the name of its folder.
+    pub name: &'static str,
+    /// How it is named for people.
+    pub title: &'static str,
+    /// The ten classes, by label.
+    pub classes: [&'static str; 10],
+    /// The pair of files to learn from, 60 000 images.
+    pub train: Pair,
+    /// The pair of files to be judged by, 10 000 images.
+    pub test: Pair,
+    /// Folders that hold the files, to be tried in this order; each ends with a slash.
+    pub mirrors: &'static [&'static str],
+}
+
+/// The images and the labels of the same rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The images, `[n, 28, 28]`.
+    pub images: File,
+    /// The labels, `[n]`.
+    pub labels: File,
+}
+
+/// One file, as its mirrors have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct File {
+    /// The name in the mirror's folder; ends with `.gz`.
+    pub name: &'static str,
+    /// The size of the gzip file in bytes, to show how far a download is. Another packing has another size.
+    pub bytes: u64,
+    /// What a good file is known by.
+    pub checksum: Checksum,
+}
+
+/// A SHA-256 in 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// Of the content, after [`unpacked`](crate::idx::unpacked), however it was packed.
+    Content(&'static str),
+    /// Of the gzip file itself, as the mirrors have it.
+    Packed(&'static str),
+}
+
+impl Dataset {
+    /// All that are known.
+    pub const ALL: [Dataset; 2] = [MNIST, FASHION_MNIST];
+
+    /// The dataset of this name.
+    pub fn by_name(name: &str) -> Option<Dataset> {
+        Dataset::ALL.into_iter().find(|dataset| dataset.name == name)
+    }
+
+    /// The four files.
+    pub fn files(&self) -> [File; 4] {
+        [self.train.images, self.train.labels, self.test.images, self.test.labels]
+    }
+}
+
+/// Handwritten digits: Yann LeCun, Corinna Cortes, Christopher Burges, 1998.
+pub const MNIST: Dataset = Dataset {
+    name: "mnist",
+    title: "MNIST",
+    classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    train: Pair {
+        images: File {
+            name: "train-images-idx3-ubyte.gz",
+            bytes: 9_912_422,
+            checksum: Checksum::Content("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        },
+        labels: File {
+            name: "train-labels-idx1-ubyte.gz",
+            bytes: 28_881,
+            checksum: Checksum::Content("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+        },
+    },
+    test: Pair {
+        images: File {
+            name: "t10k-images-idx3-ubyte.gz",
+            bytes: 1_648_877,
+            checksum: Checksum::Content("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+        },
+        labels: File {
+            name: "t10k-labels-idx1-ubyte.gz",
+            bytes: 4_542,
+            checksum: Checksum::Content("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        },
+    },
+    mirrors: &["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"],
+};
+
+/// Pictures of clothes in the format of MNIST, harder: Xiao, Rasul, Vollgraf, 2017, <https://arxiv.org/abs/1708.07747>.
+pub const FASHION_MNIST: Dataset = Dataset {
+    name: "fashion-mnist",
+    title: "Fashion-MNIST",
+    classes: ["T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"],
+    train: Pair {
+        images: File {
+            name: "train-images-idx3-ubyte.gz",
+            bytes: 26_421_880,
+            checksum: Checksum::Packed("3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        },
+        labels: File {
+            name: "train-labels-idx1-ubyte.gz",
+            bytes: 29_515,
+            checksum: Checksum::Packed("a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        },
+    },
+    test: Pair {
+        images: File {
+            name: "t10k-images-idx3-ubyte.gz",
+            bytes: 4_422_102,
+            checksum: Checksum::Packed("346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        },
+        labels: File {
+            name: "t10k-labels-idx1-ubyte.gz",
+            bytes: 5_148,
+            checksum: Checksum::Packed("67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+        },
+    },
+    mirrors: &[
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", // has no https; the checksum is what counts
+    ],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_well_formed() {
+        let files: Vec<File> = Dataset::ALL.iter().flat_map(Dataset::files).collect();
+        for file in &files {
+            let (Checksum::Content(hash) | Checksum::Packed(hash)) = file.checksum;
+            assert!(hash.len() == 64 && hash.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')), "{hash}");
+            assert!(file.name.ends_with("-ubyte.gz") && file.bytes > 0);
+            assert_eq!(files.iter().filter(|other| other.checksum == file.checksum).count(), 1, "{hash} twice");
+        }
+        for dataset in Dataset::ALL {
+            assert_eq!(Dataset::by_name(dataset.name), Some(dataset));
+            assert!(dataset.mirrors.iter().all(|mirror| mirror.starts_with("http") && mirror.ends_with('/')));
+        }
+        assert_eq!(Dataset::by_name("cifar"), None);
+    }
+}

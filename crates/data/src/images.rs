@@ -1,0 +1,75 @@
+use crate::DataError;
+
+/// Grayscale images with labels, as one pool of rows: 0 is background, 255 is ink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Images {
+    /// Rows of pixels in an image.
+    pub height: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// `[n, height × width]`, row-major.
+    pub pixels: Vec<u8>,
+    /// `[n]`, each 0 to 9.
+    pub labels: Vec<u8>,
+}
+
+impl Images {
+    /// The number of images, n.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The pixels of image `i`, `[height × width]`; panics if there is no such image.
+    pub fn image(&self, i: usize) -> &[u8] {
+        let size = self.height * self.width;
+        &self.pixels[i * size..][..size]
+    }
+
+    /// Puts the rows of `other` after these.
+    ///
+    /// # Errors
+    /// [`DataError::Size`] if the images differ in size.
+    pub fn append(&mut self, mut other: Images) -> Result<(), DataError> {
+        if (self.height, self.width) != (other.height, other.width) {
+            return Err(DataError::Size {
+                height: other.height,
+                width: other.width,
+                expected_height: self.height,
+                expected_width: self.width,
+            });
+        }
+        self.pixels.append(&mut other.pixels);
+        self.labels.append(&mut other.labels);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn image(height: usize, width: usize, label: u8) -> Images {
+        Images { height, width, pixels: vec![label; height * width], labels: vec![label] }
+    }
+
+    #[test]
+    fn rows_are_appended() {
+        let mut pool = image(2, 3, 4);
+        pool.append(image(2, 3, 5)).unwrap();
+        assert_eq!((pool.len(), pool.is_empty()), (2, false));
+        assert_eq!(pool.image(1), [5; 6]);
+        assert_eq!(pool.labels, [4, 5]);
+    }
+
+    #[test]
+    fn another_size_is_refused() {
+        let error = image(2, 3, 4).append(image(3, 2, 4)).unwrap_err();
+        expect!["images of 3×2 cannot join images of 2×3: choose datasets of one size"].assert_eq(&error.to_string());
+    }
+}
