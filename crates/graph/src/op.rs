@@ -266,7 +266,8 @@ fn infer(op: &Op, arguments: &[(&Shape, DType)]) -> Result<(Shape, DType), Strin
         },
         Op::MatMul { transpose } => {
             floats(2)?;
-            (rank(0, 2)?, rank(1, 2)?);
+            rank(0, 2)?;
+            rank(1, 2)?;
             let side = |i: usize| match transpose[i] {
                 true => (shapes[i].0[1], shapes[i].0[0]),
                 false => (shapes[i].0[0], shapes[i].0[1]),
@@ -279,12 +280,14 @@ fn infer(op: &Op, arguments: &[(&Shape, DType)]) -> Result<(Shape, DType), Strin
         }
         Op::Conv2d(conv) => {
             floats(2)?;
-            (rank(0, 4)?, rank(1, 4)?);
+            rank(0, 4)?;
+            rank(1, 4)?;
             ok(conv_output(conv, shapes[0], shapes[1])?)
         }
         Op::Conv2dInputGrad { conv, input } => {
             floats(2)?;
-            (rank(0, 4)?, rank(1, 4)?);
+            rank(0, 4)?;
+            rank(1, 4)?;
             match &conv_output(conv, input, shapes[1])? == shapes[0] {
                 true => ok(input.clone()),
                 false => Err(format!("a gradient of the shape of conv2d({input}, {})", shapes[1])),
@@ -292,7 +295,8 @@ fn infer(op: &Op, arguments: &[(&Shape, DType)]) -> Result<(Shape, DType), Strin
         }
         Op::Conv2dWeightGrad { conv, weight } => {
             floats(2)?;
-            (rank(0, 4)?, rank(1, 4)?);
+            rank(0, 4)?;
+            rank(1, 4)?;
             match &conv_output(conv, shapes[0], weight)? == shapes[1] {
                 true => ok(weight.clone()),
                 false => Err(format!("a gradient of the shape of conv2d({}, {weight})", shapes[0])),
@@ -305,7 +309,8 @@ fn infer(op: &Op, arguments: &[(&Shape, DType)]) -> Result<(Shape, DType), Strin
         }
         Op::Pool2dGrad(pool) => {
             floats(2)?;
-            (rank(0, 4)?, rank(1, 4)?);
+            rank(0, 4)?;
+            rank(1, 4)?;
             match &pool_output(pool, shapes[0])? == shapes[1] {
                 true => ok(shapes[0].clone()),
                 false => Err(format!("a gradient of the shape of the pooled {}", shapes[0])),

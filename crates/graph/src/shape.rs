@@ -120,16 +120,14 @@ mod tests {
 
     #[test]
     fn broadcasting_follows_numpy() {
-        let cases: [(&[usize], &[usize], Option<&[usize]>); 6] = [
-            (&[2, 3], &[3], Some(&[2, 3])),
-            (&[2, 1], &[1, 5], Some(&[2, 5])),
-            (&[], &[4], Some(&[4])),
-            (&[0], &[1], Some(&[0])),
-            (&[2], &[3], None),
-            (&[8, 1, 6, 1], &[7, 1, 5], Some(&[8, 7, 6, 5])),
-        ];
-        for (a, b, want) in cases {
+        let check = |a: &[usize], b: &[usize], want: Option<&[usize]>| {
             assert_eq!(Shape::from(a).broadcast(&b.into()), want.map(Shape::from), "{a:?} {b:?}");
-        }
+        };
+        check(&[2, 3], &[3], Some(&[2, 3]));
+        check(&[2, 1], &[1, 5], Some(&[2, 5]));
+        check(&[], &[4], Some(&[4]));
+        check(&[0], &[1], Some(&[0]));
+        check(&[2], &[3], None);
+        check(&[8, 1, 6, 1], &[7, 1, 5], Some(&[8, 7, 6, 5]));
     }
 }

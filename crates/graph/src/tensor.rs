@@ -310,7 +310,7 @@ mod tests {
         let x = r.state("x", [64, 784]);
         let w = r.state("w", [128, 783]);
         let line = line!() + 1;
-        let error = x.matmul_transposed([false, true], &w).err().expect("the inner axes differ");
+        let error = x.matmul_transposed([false, true], &w).expect_err("the inner axes differ");
         let expected = format!(
             "matmul at tensor.rs:{line} got [64,784] and [128,783] but needs equal inner axes, not 784 and 783"
         );

@@ -83,7 +83,9 @@ fn bounds_are_checked_and_named() {
     check_set(
         "rate",
         "1",
-        expect!["the configuration is not valid: unknown field `rate`, expected one of `version`, `dataset`, `model`, `loss`, `optimizer`, `schedule`, `batch`, `length`, `seed`, `evaluate_every`, `stop` at line 1 column 415"],
+        expect![
+            "the configuration is not valid: unknown field `rate`, expected one of `version`, `dataset`, `model`, `loss`, `optimizer`, `schedule`, `batch`, `length`, `seed`, `evaluate_every`, `stop` at line 1 column 415"
+        ],
     );
     check_set(
         "model.net.layers",
