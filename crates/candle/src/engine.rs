@@ -1,0 +1,248 @@
+//! The engine: device, state, programs, and the walk that makes a step.
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use candle_core::{DType, Device, Tensor, Var};
+use graph::{Feed, Graph, GraphError, HostTensor, Node, NodeId, Op, Values};
+use protocol::EngineName;
+use train::{Engine, EngineError, Program, Ran};
+
+use crate::{
+    device,
+    evaluate::{Step, Tensors, Way},
+    host,
+    program::{self, Tape, Task},
+};
+
+type Result<T> = std::result::Result<T, EngineError>;
+
+/// The release that the workspace pins.
+const CANDLE: &str = "candle-core 0.11.1";
+
+/// Evaluates graphs with candle. See the crate's documentation.
+pub struct Candle {
+    about: protocol::Device,
+    device: Device,
+    /// How programs without a tape are evaluated.
+    plain: Way,
+    autograd: bool,
+    programs: Vec<Loaded>,
+    resident: Tensors,
+    state: Tensors,
+}
+
+/// A graph that is ready to run.
+struct Loaded {
+    graph: Graph,
+    /// Values of the nodes that are the same in every step, `None` at the others.
+    constants: Vec<Option<Tensor>>,
+    tape: Option<Tape>,
+    tasks: Vec<Task>,
+}
+
+impl Candle {
+    /// Opens the engine's device. With `autograd`, candle's tape differentiates where a graph marks gradients.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] where this machine has no such device, or this program was built without it.
+    pub fn open(engine: EngineName, autograd: bool) -> Result<Self> {
+        let (device, name) = device::open(engine)?;
+        let about = protocol::Device { engine, name, software: false };
+        let plain = if device.is_cpu() { Way::Loops } else { Way::Candle };
+        let (resident, state) = (Tensors::new(), Tensors::new());
+        Ok(Candle { about, device, plain, autograd, programs: vec![], resident, state })
+    }
+
+    /// The devices that can be opened, the CPU first.
+    pub fn devices() -> Vec<protocol::Device> {
+        let engines = [EngineName::CandleCpu, EngineName::CandleCuda, EngineName::CandleMetal];
+        engines.into_iter().filter_map(|engine| Self::open(engine, false).ok()).map(|candle| candle.about).collect()
+    }
+
+    fn failure(&self, what: &str) -> impl Fn(candle_core::Error) -> EngineError {
+        move |error| device::failure(&self.about.name, || what.to_owned(), error)
+    }
+
+    fn node_failure(&self, graph: &Graph, id: NodeId) -> impl Fn(candle_core::Error) -> EngineError {
+        let node = &graph.nodes[id];
+        move |error| device::failure(&self.about.name, || format!("{} at {}", node.op.name(), node.origin), error)
+    }
+
+    /// Says what is missing or does not fit, before anything is computed.
+    fn check(&self, graph: &Graph, feed: &Values) -> std::result::Result<(), GraphError> {
+        for (name, node) in graph.inputs() {
+            match &node.op {
+                Op::Input { feed: Feed::Step, .. } => {
+                    let value = feed.get(name).ok_or_else(|| GraphError::Missing { name: name.into() })?;
+                    value.expect(name, &node.shape, node.dtype)?;
+                }
+                _ => fits(name, node, &self.resident)?,
+            }
+        }
+        for (slot, node) in graph.slots() {
+            fits(slot, node, &self.state)?;
+        }
+        // candle checks indices on the CPU alone, and takes the largest u32 for a row of zeros.
+        for node in graph.nodes.iter().filter(|node| node.op == Op::Gather) {
+            let rows = graph.nodes[node.arguments[0]].shape.0[0];
+            let Op::Input { name, feed: Feed::Step } = &graph.nodes[node.arguments[1]].op else { continue };
+            let indices = feed[name].as_u32().expect("the type was checked above");
+            if let Some(&index) = indices.iter().find(|&&index| index as usize >= rows) {
+                return Err(GraphError::Row { origin: node.origin.clone(), index, rows });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a step without a tape is computed from.
+    fn sources<'a>(&'a self, feed: &'a Values) -> Step<'a> {
+        Step { device: &self.device, way: self.plain, feed, resident: &self.resident, state: &self.state }
+    }
+
+    /// One step: outputs stay on the device, new state takes effect when all of it is known.
+    fn step(&mut self, program: Program, feed: &Values) -> Result<Vec<Tensor>> {
+        let program = &self.programs[program.0];
+        let values = self.walk(program, feed)?;
+        let result = |(_, id): &(String, NodeId)| {
+            values[*id].as_ref().expect("results are never released").contiguous() // not a view of something larger
+        };
+        let results = |list: &[_]| list.iter().map(result).collect::<candle_core::Result<Vec<Tensor>>>();
+        let outputs = results(&program.graph.outputs).map_err(self.failure("outputs"))?;
+        let updates = results(&program.graph.updates).map_err(self.failure("new state"))?;
+        for ((slot, _), new) in program.graph.updates.iter().zip(updates) {
+            self.state.insert(slot.clone(), new);
+        }
+        Ok(outputs)
+    }
+
+    /// The values of all nodes that are needed at the end.
+    fn walk(&self, program: &Loaded, feed: &Values) -> Result<Vec<Option<Tensor>>> {
+        let Loaded { graph, constants, tape, tasks } = program;
+        self.check(graph, feed)?;
+        let plain = self.sources(feed);
+        let mut step = Step { way: if tape.is_some() { Way::Tape } else { plain.way }, ..plain };
+        let mut values = constants.clone();
+        for task in tasks {
+            match *task {
+                Task::Evaluate(id) => {
+                    let value = evaluate(&step, graph, id, &values).map_err(self.node_failure(graph, id))?;
+                    values[id] = Some(value);
+                }
+                Task::Variable(id) => {
+                    let value = evaluate(&step, graph, id, &values).and_then(|value| Var::from_tensor(&value));
+                    values[id] = Some(value.map_err(self.node_failure(graph, id))?.into_inner());
+                }
+                Task::Differentiate => {
+                    let tape = tape.as_ref().expect("the task is made for a tape");
+                    differentiate(tape, graph, &mut values).map_err(self.failure("candle's backward pass"))?;
+                    step = plain;
+                }
+                Task::Release(id) => values[id] = None,
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Requires a value of the declared shape and type among those on the device.
+fn fits(name: &str, node: &Node, tensors: &Tensors) -> std::result::Result<(), GraphError> {
+    let tensor = tensors.get(name).ok_or_else(|| GraphError::Missing { name: name.into() })?;
+    if (tensor.dims(), tensor.dtype()) == (&node.shape.0[..], host::dtype(node.dtype)) {
+        return Ok(());
+    }
+    let need = format!("{}{}", node.dtype, node.shape);
+    let got = format!("{}{}", tensor.dtype().as_str(), graph::Shape::from(tensor.dims()));
+    Err(GraphError::Value { name: name.into(), need, got })
+}
+
+fn evaluate(step: &Step, graph: &Graph, id: NodeId, values: &[Option<Tensor>]) -> candle_core::Result<Tensor> {
+    let node = &graph.nodes[id];
+    let value = |id: &NodeId| values[*id].as_ref().expect("a node is scheduled after its arguments");
+    let arguments: Vec<&Tensor> = node.arguments.iter().map(value).collect();
+    step.evaluate(graph, node, &arguments)
+}
+
+/// Puts the tape's gradients in their places and takes everything off the tape.
+fn differentiate(tape: &Tape, graph: &Graph, values: &mut [Option<Tensor>]) -> candle_core::Result<()> {
+    let loss = values[tape.loss].as_ref().expect("the loss was computed");
+    let found = loss.backward()?;
+    let gradient = |&(variable, place): &(NodeId, NodeId)| {
+        let found = values[variable].as_ref().and_then(|variable| found.get(variable));
+        match found {
+            Some(gradient) => Ok(gradient.detach()),
+            None => Tensor::zeros(graph.nodes[place].shape.0.as_slice(), DType::F32, loss.device()),
+        }
+    };
+    let gradients = tape.gradients.iter().map(gradient).collect::<candle_core::Result<Vec<_>>>()?;
+    for value in values.iter_mut().flatten() {
+        *value = value.detach();
+    }
+    for (&(_, place), gradient) in tape.gradients.iter().zip(gradients) {
+        values[place] = Some(gradient);
+    }
+    Ok(())
+}
+
+#[async_trait(?Send)]
+impl Engine for Candle {
+    fn device(&self) -> &protocol::Device {
+        &self.about
+    }
+
+    fn versions(&self) -> Vec<String> {
+        vec![format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")), CANDLE.into()]
+    }
+
+    async fn load(&mut self, graph: &Graph) -> Result<Program> {
+        graph.verify()?;
+        let unsupported = |what| EngineError::Unsupported { engine: "candle's tape", what };
+        let tape = if self.autograd { program::tape(graph).map_err(unsupported)? } else { None };
+        let changing = program::changing(graph);
+        let tasks = program::schedule(graph, &changing, tape.as_ref());
+        let mut constants = vec![None; graph.nodes.len()];
+        let nothing = Values::new();
+        let step = self.sources(&nothing);
+        for id in (0..changing.len()).filter(|&id| !changing[id]) {
+            let value = evaluate(&step, graph, id, &constants).map_err(self.node_failure(graph, id))?;
+            constants[id] = Some(value);
+        }
+        self.programs.push(Loaded { graph: graph.clone(), constants, tape, tasks });
+        Ok(Program(self.programs.len() - 1))
+    }
+
+    async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<()> {
+        let tensor = host::upload(value, &self.device).map_err(self.failure(&format!("`{name}`")))?;
+        self.resident.insert(name.into(), tensor);
+        Ok(())
+    }
+
+    async fn write_state(&mut self, slots: &Values) -> Result<()> {
+        for (slot, value) in slots {
+            let tensor = host::upload(value, &self.device).map_err(self.failure(&format!("`{slot}`")))?;
+            self.state.insert(slot.clone(), tensor);
+        }
+        Ok(())
+    }
+
+    async fn read_state(&mut self) -> Result<Values> {
+        let slots = self.state.iter().map(|(slot, tensor)| Ok((slot.clone(), host::download(tensor)?)));
+        slots.collect::<candle_core::Result<_>>().map_err(self.failure("reading the state"))
+    }
+
+    async fn run(&mut self, program: Program, feeds: &[Values]) -> Result<Ran> {
+        let steps = feeds.iter().map(|feed| self.step(program, feed)).collect::<Result<Vec<_>>>()?;
+        self.device.synchronize().map_err(self.failure("waiting for the steps"))?;
+        let start = Instant::now();
+        let names = &self.programs[program.0].graph.outputs;
+        let named = |outputs: &Vec<Tensor>| -> candle_core::Result<Values> {
+            names.iter().zip(outputs).map(|((name, _), tensor)| Ok((name.clone(), host::download(tensor)?))).collect()
+        };
+        let outputs = steps.iter().map(named).collect::<candle_core::Result<_>>();
+        let outputs = outputs.map_err(self.failure("reading outputs"))?;
+        Ok(Ran { outputs, readback_seconds: start.elapsed().as_secs_f64() })
+    }
+}
+
+#[cfg(test)]
+mod tests;
