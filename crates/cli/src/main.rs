@@ -1,1 +1,120 @@
-fn main(){}
+//! `playground-cli`: trains small networks on images, tells what happens on the way, and uses what came out.
+//!
+//! One file a command. Results go to stdout, everything else to stderr, so that a result can be piped.
+
+mod article;
+mod bench;
+mod datasets;
+mod devices;
+mod download;
+mod engine;
+mod eval;
+mod events;
+mod files;
+mod predict;
+mod presets;
+mod report;
+mod show;
+mod train;
+
+use std::{
+    io::{self, ErrorKind, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+const AFTER_HELP: &str = "\
+First steps:
+  playground-cli train                                  a small network, three epochs, with a report
+  playground-cli train --preset cnn --save cnn.safetensors
+  playground-cli predict cnn.safetensors photo.png      which digit is it?
+
+Exit codes: 0 done; 1 failed after the first step; 2 something was wrong before it; 130 interrupted, checkpoint saved.";
+
+/// Trains small networks on images of digits or clothes, and shows all that happens on the way.
+#[derive(Parser)]
+#[command(name = "playground-cli", version, after_help = AFTER_HELP)]
+enum Command {
+    Train(train::Args),
+    Eval(eval::Args),
+    Predict(predict::Args),
+    Presets(presets::Args),
+    Show(show::Args),
+    Devices(devices::Args),
+    Bench(bench::Args),
+}
+
+/// How a command ended, if not with an error found before the first step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Done,
+    Failed,
+    Interrupted,
+}
+
+/// Something was wrong before the first step; clap's own errors end with the same code.
+const REFUSED: u8 = 2;
+/// Whoever read our output has gone: what a shell reports of a program that SIGPIPE ended.
+const BROKEN_PIPE: u8 = 141;
+/// Interrupted by Ctrl-C: what a shell reports of a program that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    let mut out = io::stdout().lock();
+    let result = match &command {
+        Command::Train(args) => train::run(args, &mut out),
+        Command::Eval(args) => eval::run(args, &mut out),
+        Command::Predict(args) => predict::run(args, &mut out),
+        Command::Presets(args) => presets::run(args, &mut out),
+        Command::Show(args) => show::run(args, &mut out),
+        Command::Devices(args) => devices::run(args, &mut out),
+        Command::Bench(args) => bench::run(args, &mut out),
+    };
+    match result.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Failed) => ExitCode::FAILURE,
+        Ok(Exit::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(BROKEN_PIPE),
+        Err(error) => {
+            say(&format!("error: {}", explain(&error)));
+            ExitCode::from(REFUSED)
+        }
+    }
+}
+
+/// A line to stderr. If nobody can read it, there is nobody to tell.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// The chain of causes in one line, without those that the message before them repeats already.
+fn explain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.is_empty() {
+        true => cause,
+        false if text.contains(&cause) => text,
+        false => format!("{text}: {cause}"),
+    })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref::<io::Error>(), Some(e) if e.kind() == ErrorKind::BrokenPipe))
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    #[test]
+    fn commands_are_well_formed() {
+        use clap::CommandFactory;
+        super::Command::command().debug_assert();
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let error = Err::<(), _>(anyhow!("no header")).context("not an image: no header").context("photo.png");
+        assert_eq!(super::explain(&error.unwrap_err()), "photo.png: not an image: no header");
+    }
+}

@@ -1,0 +1,232 @@
+//! Where images come from: a folder, our cache, a download, or the program that draws digits.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use data::{
+    Images, digits,
+    files::{self as published, Dataset, MNIST},
+    idx,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    download::{self, Patience},
+    explain, files, say,
+};
+
+/// Most bytes of an IDX file, plain or gzip.
+const LIMIT: u64 = idx::LIMIT + 16;
+/// Built-in digits are one data set, whatever the seed of a run: training images are the first of this seed.
+const DIGITS_SEED: u64 = 1;
+/// Built-in digits for the test.
+const DIGITS_TEST_SEED: u64 = 2;
+
+/// For a data set that was asked for by name.
+const PATIENT: Patience = Patience { connect: Duration::from_secs(10), read: Duration::from_secs(30) };
+/// For `auto`, which has something else at hand: offline, the two mirrors of MNIST cost three seconds.
+const BRIEF: Patience = Patience { connect: Duration::from_millis(1500), read: Duration::from_secs(10) };
+
+/// `--dataset` and `--data-dir`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The images: `auto` is MNIST where it is to be had, else the built-in digits; a folder holds four IDX files
+    #[arg(long, value_name = "auto|digits|mnist|fashion-mnist|DIR")]
+    pub(crate) dataset: Option<String>,
+    /// Where to look for mnist/ and fashion-mnist/ before downloading [default: the variable PLAYGROUND_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// A data set in memory.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// What a configuration calls it: never `auto`, and of a folder the whole path.
+    pub(crate) name: String,
+    /// Training images followed by test images.
+    pub(crate) images: Images,
+    /// How many are for training.
+    pub(crate) training: usize,
+    /// Where it was found, for people.
+    pub(crate) from: String,
+}
+
+/// Where to look.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// Holds a folder for each data set, or the four files of one.
+    folder: Option<PathBuf>,
+    /// Ours: holds a folder for each data set that was downloaded.
+    cache: Option<PathBuf>,
+}
+
+impl Places {
+    /// The folder given, or `PLAYGROUND_DATA`; the user's cache, or `PLAYGROUND_CACHE`.
+    pub(crate) fn new(folder: Option<&Path>) -> Self {
+        let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = folder.map(PathBuf::from).or_else(|| variable("PLAYGROUND_DATA"));
+        let cache = variable("PLAYGROUND_CACHE").or_else(|| dirs::cache_dir().map(|dir| dir.join("playground")));
+        Places { folder, cache }
+    }
+}
+
+/// Finds a data set by its name in a configuration; `digits` is the number of training images to draw.
+pub(crate) fn load(name: &str, places: &Places, digits: usize) -> Result<Found> {
+    let found = match (name, Dataset::by_name(name)) {
+        ("digits", _) => Ok(drawn(digits)),
+        ("auto", _) => auto(places, MNIST.mirrors, digits),
+        (_, Some(dataset)) => named(&dataset, places, dataset.mirrors, PATIENT).with_context(|| {
+            format!(
+                "{} is not to be had: train on --dataset digits, or put its four files into DIR/{name} and pass \
+                 --data-dir DIR",
+                dataset.title
+            )
+        }),
+        (path, None) => own(Path::new(path)),
+    }?;
+    say(&format!("data: {}, {}", found.name, found.from));
+    Ok(found)
+}
+
+fn drawn(training: usize) -> Found {
+    let count = |n: usize| u32::try_from(n).expect("at most MAX_DIGITS");
+    let mut images = digits::generate(count(training), DIGITS_SEED);
+    images.append(digits::generate(count(training.div_ceil(6)), DIGITS_TEST_SEED)).expect("all are 28×28");
+    Found { name: "digits".into(), images, training, from: "drawn by this program".into() }
+}
+
+fn auto(places: &Places, mirrors: &[&str], digits: usize) -> Result<Found> {
+    if let Some(found) = in_folder(&MNIST, places)? {
+        return Ok(found);
+    }
+    downloaded(&MNIST, places, mirrors, BRIEF).or_else(|error| {
+        say(&format!(
+            "note: MNIST is not here, so the built-in digits take its place: {}. For MNIST put its four files into \
+             DIR/mnist and pass --data-dir DIR",
+            explain(&error)
+        ));
+        Ok(drawn(digits))
+    })
+}
+
+fn named(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Patience) -> Result<Found> {
+    match in_folder(dataset, places)? {
+        Some(found) => Ok(found),
+        None => downloaded(dataset, places, mirrors, patience),
+    }
+}
+
+/// A folder of the user's own.
+fn own(folder: &Path) -> Result<Found> {
+    ensure!(
+        folder.is_dir(),
+        "there is no data set and no folder `{}`: choose auto, digits, mnist, fashion-mnist or a folder with four IDX \
+         files",
+        folder.display()
+    );
+    let folder = folder.canonicalize()?; // a checkpoint may be resumed elsewhere
+    let Some(four) = read_four(&folder)? else {
+        bail!("{} holds no IDX files: it should have {}", folder.display(), NAMES.join(", "))
+    };
+    pool(folder.display().to_string(), &four, "from its folder".into())
+}
+
+/// The data set in the user's folder: in a folder of its own, or directly, where it must be the published one.
+fn in_folder(dataset: &Dataset, places: &Places) -> Result<Option<Found>> {
+    let Some(folder) = &places.folder else { return Ok(None) };
+    ensure!(folder.is_dir(), "there is no folder {}: check --data-dir and PLAYGROUND_DATA", folder.display());
+    let inner = folder.join(dataset.name);
+    if let Some(four) = read_four(&inner)? {
+        return pool(dataset.name.into(), &four, format!("from {}", inner.display())).map(Some);
+    }
+    match read_four(folder)? {
+        Some(four) if dataset.files().iter().zip(&four).all(|(file, bytes)| download::content(file, bytes).is_ok()) => {
+            pool(dataset.name.into(), &four, format!("from {}", folder.display())).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Names of the four files in the order of [`Dataset::files`]; each may end with `.gz`.
+const NAMES: [&str; 4] =
+    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
+/// The four files of a folder, or `None` where none of them is there.
+fn read_four(folder: &Path) -> Result<Option<[Vec<u8>; 4]>> {
+    let paths = NAMES
+        .map(|name| [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file()));
+    if paths.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let mut four = [const { vec![] }; 4];
+    for ((bytes, path), name) in four.iter_mut().zip(paths).zip(NAMES) {
+        let path = path.with_context(|| format!("{} lacks the file {name} (or {name}.gz)", folder.display()))?;
+        *bytes = files::read(&path, LIMIT)?;
+    }
+    Ok(Some(four))
+}
+
+/// The data set as published, each file from the cache or else from a mirror. Where the cache cannot be written, the
+/// images are used all the same.
+fn downloaded(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Patience) -> Result<Found> {
+    let folder = places.cache.as_ref().map(|cache| cache.join(dataset.name));
+    let missing = |file: &published::File| match &folder {
+        Some(folder) => !folder.join(file.name).is_file(),
+        None => true,
+    };
+    let bytes = dataset.files().iter().filter(|file| missing(file)).map(|file| file.bytes).sum();
+    let progress = download_bar(dataset.title, bytes);
+    let mut kept = true;
+    let mut four = [const { vec![] }; 4];
+    for (content, file) in four.iter_mut().zip(dataset.files()) {
+        let path = folder.as_ref().map(|folder| folder.join(file.name));
+        let cached = path.as_ref().filter(|path| path.is_file());
+        let cached = cached.and_then(|path| download::content(&file, &files::read(path, LIMIT).ok()?).ok());
+        *content = match cached {
+            Some(content) => content,
+            None => {
+                let (bytes, content) = download::fetch(&file, mirrors, patience, &progress)?;
+                kept &= path.is_some_and(|path| keep(&path, &bytes));
+                content
+            }
+        };
+    }
+    progress.finish_and_clear();
+    let from = match (&folder, kept) {
+        (Some(folder), true) => format!("from {}", folder.display()),
+        _ => "downloaded, not kept: there is no cache folder that can be written".into(),
+    };
+    pool(dataset.name.into(), &four, from)
+}
+
+fn keep(path: &Path, bytes: &[u8]) -> bool {
+    let folder = path.parent().expect("a file in the cache");
+    std::fs::create_dir_all(folder).is_ok() && files::write(path, bytes).is_ok()
+}
+
+/// Hidden while there is nothing to download, and where stderr is no terminal.
+fn download_bar(title: &str, bytes: u64) -> ProgressBar {
+    if bytes == 0 {
+        return ProgressBar::hidden();
+    }
+    let template = "downloading {msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}";
+    let style = ProgressStyle::with_template(template).expect("a constant");
+    ProgressBar::new(bytes).with_style(style).with_message(title.to_owned())
+}
+
+fn pool(name: String, four: &[Vec<u8>; 4], from: String) -> Result<Found> {
+    let [train_images, train_labels, test_images, test_labels] = four;
+    let context = |part: &str| format!("{part} images of {name}, {from}");
+    let mut images = idx::images(train_images, train_labels).with_context(|| context("training"))?;
+    let training = images.len();
+    let test = idx::images(test_images, test_labels).with_context(|| context("test"))?;
+    images.append(test).with_context(|| context("test"))?;
+    Ok(Found { name, images, training, from })
+}
+
+#[cfg(test)]
+mod tests;

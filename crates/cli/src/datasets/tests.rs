@@ -1,0 +1,177 @@
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    thread,
+};
+
+use data::files::{Checksum, File, Pair};
+use sha2::{Digest, Sha256};
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+
+/// Nobody listens there.
+const NOWHERE: &[&str] = &["http://127.0.0.1:1/"];
+
+/// `n` images of 1×1 and their labels, as IDX files.
+fn pair(n: u8) -> [Vec<u8>; 2] {
+    let header = |magic: u32, shape: &[u32]| -> Vec<u8> {
+        [&[magic], shape].concat().into_iter().flat_map(u32::to_be_bytes).collect()
+    };
+    let rows: Vec<u8> = (0..n).collect();
+    let images = [header(0x0803, &[n.into(), 1, 1]), rows.clone()].concat();
+    [images, [header(0x0801, &[n.into()]), rows].concat()]
+}
+
+fn fill(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let [train_images, train_labels] = pair(7);
+    let [test_images, test_labels] = pair(3);
+    for (name, bytes) in NAMES.iter().zip([train_images, train_labels, test_images, test_labels]) {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
+/// A data set of which the cache holds the four files.
+fn cached() -> (TempDir, Dataset) {
+    let cache = tempdir().unwrap();
+    let folder = cache.path().join("small");
+    fill(&folder);
+    let file = |name: &'static str| {
+        fs::rename(folder.join(name.trim_end_matches(".gz")), folder.join(name)).unwrap();
+        let bytes = fs::read(folder.join(name)).unwrap();
+        let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        File { name, bytes: bytes.len() as u64, checksum: Checksum::Content(hash.leak()) }
+    };
+    let [train, test] =
+        [MNIST.train, MNIST.test].map(|pair| Pair { images: file(pair.images.name), labels: file(pair.labels.name) });
+    let dataset = Dataset { name: "small", title: "Small", train, test, ..MNIST };
+    (cache, dataset)
+}
+
+fn folder(path: &Path) -> Places {
+    Places { folder: Some(path.into()), cache: None }
+}
+
+fn fails(found: Result<Found>, expected: &str) {
+    let error = explain(&found.unwrap_err());
+    assert!(error.contains(expected), "`{error}` does not say `{expected}`");
+}
+
+#[test]
+fn digits_are_drawn() {
+    let found = load("digits", &Places::default(), 60).unwrap();
+    assert_eq!((found.training, found.images.len()), (60, 70));
+    assert_ne!(found.images.image(0), found.images.image(60), "test images are others");
+}
+
+#[test]
+fn a_folder_is_searched_by_name() {
+    let root = tempdir().unwrap();
+    fill(&root.path().join("mnist"));
+    let found = load("mnist", &folder(root.path()), 1).unwrap();
+    assert_eq!((found.training, found.images.len(), found.name.as_str()), (7, 10, "mnist"));
+    let found = auto(&folder(root.path()), NOWHERE, 1).unwrap();
+    assert_eq!(found.name, "mnist");
+}
+
+#[test]
+fn files_lying_directly_in_the_folder_must_be_the_published_ones() {
+    let root = tempdir().unwrap();
+    fill(root.path());
+    assert!(in_folder(&MNIST, &folder(root.path())).unwrap().is_none());
+    let (cache, dataset) = cached();
+    let found = in_folder(&dataset, &folder(&cache.path().join("small"))).unwrap().expect("their hashes are right");
+    assert_eq!(found.training, 7);
+}
+
+#[test]
+fn a_folder_of_ones_own_is_a_data_set() {
+    let root = tempdir().unwrap();
+    fill(root.path());
+    let found = load(root.path().to_str().unwrap(), &Places::default(), 1).unwrap();
+    assert_eq!(found.name, root.path().canonicalize().unwrap().display().to_string());
+    assert_eq!(found.training, 7);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let root = tempdir().unwrap();
+    fails(load("no-such-folder", &Places::default(), 1), "there is no data set and no folder `no-such-folder`");
+    fails(load(root.path().to_str().unwrap(), &Places::default(), 1), "holds no IDX files");
+    fails(load("mnist", &folder(&root.path().join("gone")), 1), "check --data-dir");
+    fill(root.path());
+    fs::remove_file(root.path().join(NAMES[2])).unwrap();
+    fails(load(root.path().to_str().unwrap(), &Places::default(), 1), "lacks the file t10k-images-idx3-ubyte");
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let root = tempdir().unwrap();
+    fill(root.path());
+    let load = || load(root.path().to_str().unwrap(), &Places::default(), 1);
+    let labels = fs::read(root.path().join(NAMES[3])).unwrap();
+    fs::write(root.path().join(NAMES[2]), &labels).unwrap();
+    fails(load(), "the images file is mislabelled");
+    let [images, _] = pair(4);
+    fs::write(root.path().join(NAMES[2]), &images).unwrap();
+    fails(load(), "there are 4 images and 3 labels");
+    fs::write(root.path().join(NAMES[2]), &images[..18]).unwrap();
+    fails(load(), "it is cut off");
+    fs::File::create(root.path().join(NAMES[2])).unwrap().set_len(LIMIT + 1).unwrap(); // sparse
+    fails(load(), "it is larger than 256 MiB");
+}
+
+#[test]
+fn the_cache_is_used_and_checked() {
+    let (cache, dataset) = cached();
+    let places = Places { folder: None, cache: Some(cache.path().into()) };
+    let load = || named(&dataset, &places, NOWHERE, BRIEF);
+    assert_eq!(load().unwrap().training, 7);
+    fs::write(cache.path().join("small").join(dataset.test.labels.name), b"damaged").unwrap();
+    fails(load(), "cannot download t10k-labels-idx1-ubyte.gz (http://127.0.0.1:1/: ");
+}
+
+/// A mirror of the files in a folder.
+fn mirror(folder: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+            let request = lines.next().unwrap(); // GET /name HTTP/1.1
+            lines.find(String::is_empty);
+            let bytes = fs::read(folder.join(request.split(['/', ' ']).nth(2).unwrap())).unwrap();
+            write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", bytes.len()).unwrap();
+            stream.write_all(&bytes).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn a_download_is_kept_where_it_can_be() {
+    let (origin, dataset) = cached();
+    let mirror = mirror(origin.path().join("small"));
+    let cache = tempdir().unwrap();
+    let places = Places { folder: None, cache: Some(cache.path().join("new")) };
+    assert_eq!(named(&dataset, &places, &[&mirror], BRIEF).unwrap().training, 7);
+    let found = named(&dataset, &places, NOWHERE, BRIEF).unwrap();
+    assert_eq!(found.from, format!("from {}", cache.path().join("new/small").display()));
+
+    fs::write(cache.path().join("file"), "").unwrap();
+    let unwritable = Places { folder: None, cache: Some(cache.path().join("file")) };
+    let found = named(&dataset, &unwritable, &[&mirror], BRIEF).unwrap();
+    assert_eq!(found.training, 7);
+    assert!(found.from.contains("not kept"));
+}
+
+#[test]
+fn offline_auto_takes_digits_and_a_name_is_an_error() {
+    let cache = tempdir().unwrap();
+    let places = Places { folder: None, cache: Some(cache.path().into()) };
+    assert_eq!(auto(&places, NOWHERE, 12).unwrap().name, "digits");
+    fails(named(&MNIST, &places, NOWHERE, BRIEF), "cannot download train-images-idx3-ubyte.gz");
+}

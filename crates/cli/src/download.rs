@@ -1,0 +1,189 @@
+//! Published files from their mirrors: bounded in time and size, believed only with the right hash.
+
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use data::{
+    files::{Checksum, File},
+    idx,
+};
+use indicatif::ProgressBar;
+use sha2::{Digest, Sha256};
+
+use crate::explain;
+
+/// How long to wait for servers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For a connection, its name lookup and encryption included.
+    pub(crate) connect: Duration,
+    /// For the next bytes.
+    pub(crate) read: Duration,
+}
+
+/// A file, tried at each mirror in turn (each ends with a slash): its bytes as they came, and their content.
+///
+/// The error names every mirror and what was wrong there.
+pub(crate) fn fetch(
+    file: &File,
+    mirrors: &[&str],
+    patience: Patience,
+    progress: &ProgressBar,
+) -> Result<(Vec<u8>, Vec<u8>)> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_resolve(Some(patience.connect))
+        .timeout_connect(Some(patience.connect))
+        .timeout_recv_response(Some(patience.read))
+        .timeout_per_read(Some(patience.read))
+        .build()
+        .into();
+    let before = progress.position();
+    let mut reasons = vec![];
+    for mirror in mirrors {
+        let attempt = get(&agent, &format!("{mirror}{}", file.name), limit(file), progress)
+            .and_then(|bytes| content(file, &bytes).map(|content| (bytes, content)));
+        match attempt {
+            Ok(found) => return Ok(found),
+            Err(error) => reasons.push(format!("{mirror}: {}", explain(&error))),
+        }
+        progress.set_position(before);
+    }
+    Err(anyhow!("cannot download {} ({})", file.name, reasons.join("; ")))
+}
+
+/// Some servers unpack what they send; nothing larger is worth waiting for.
+fn limit(file: &File) -> u64 {
+    8 * file.bytes + (64 << 10)
+}
+
+fn get(agent: &ureq::Agent, url: &str, limit: u64, progress: &ProgressBar) -> Result<Vec<u8>> {
+    let body = agent.get(url).call()?.into_body().into_reader();
+    let mut bytes = vec![];
+    io::copy(&mut progress.wrap_read(body.take(limit + 1)), &mut bytes).context("the connection broke off")?;
+    ensure!(bytes.len() as u64 <= limit, "it sends more than {limit} bytes");
+    Ok(bytes)
+}
+
+/// The unpacked content of a file, if it is the published one.
+pub(crate) fn content(file: &File, bytes: &[u8]) -> Result<Vec<u8>> {
+    let content = idx::unpacked(bytes)?;
+    let (hash, expected) = match file.checksum {
+        Checksum::Content(expected) => (Sha256::digest(&content), expected),
+        Checksum::Packed(expected) => (Sha256::digest(bytes), expected),
+    };
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    ensure!(hash == expected, "it has the SHA-256 {hash} instead of {expected}");
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::{TcpListener, TcpStream},
+        thread,
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// `abc` and its SHA-256.
+    const FILE: File = File {
+        name: "abc-ubyte.gz",
+        bytes: 3,
+        checksum: Checksum::Content("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+    };
+    const PATIENCE: Patience = Patience { connect: Duration::from_millis(500), read: Duration::from_millis(500) };
+
+    /// A server that answers every request with `answer`; its address.
+    fn server(answer: impl Fn(&mut TcpStream) -> io::Result<()> + Send + 'static) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = format!("http://{}/", listener.local_addr().expect("bound"));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let request = BufReader::new(stream.try_clone().expect("a second handle"));
+                let _ = request.lines().find(|line| line.as_ref().map_or(true, String::is_empty)); // to its empty line
+                let _ = answer(&mut stream); // the client may have gone
+            }
+        });
+        address
+    }
+
+    fn ok(length: usize, body: &'static [u8]) -> String {
+        server(move |stream| {
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
+            stream.write_all(body)
+        })
+    }
+
+    fn not_found() -> String {
+        server(|stream| stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+    }
+
+    fn fetch(mirrors: &[&str]) -> Result<Vec<u8>, String> {
+        let fetched = super::fetch(&FILE, mirrors, PATIENCE, &ProgressBar::hidden());
+        fetched.map(|(_, content)| content).map_err(|error| error.to_string())
+    }
+
+    #[track_caller]
+    fn check(mirror: &str, reason: &str) {
+        let error = fetch(&[mirror]).expect_err("nothing good is served");
+        assert!(error.starts_with(&format!("cannot download abc-ubyte.gz ({mirror}: ")), "{error}");
+        assert!(error.contains(reason), "{error}");
+    }
+
+    #[test]
+    fn a_good_file_is_taken() {
+        assert_eq!(fetch(&[&ok(3, b"abc")]).as_deref(), Ok(&b"abc"[..]));
+    }
+
+    #[test]
+    fn the_next_mirror_is_tried() {
+        let bad = [not_found(), ok(3, b"abd"), ok(4, b"abc"), "http://127.0.0.1:1/".into()];
+        for first in bad {
+            assert_eq!(fetch(&[&first, &ok(3, b"abc")]).as_deref(), Ok(&b"abc"[..]));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        check(&not_found(), "404");
+        check(
+            &ok(3, b"abd"),
+            "it has the SHA-256 a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9 instead",
+        );
+        check(&ok(4, b"abc"), "the connection broke off");
+        check("http://127.0.0.1:1/", "refused");
+    }
+
+    #[test]
+    fn a_silent_server_is_left() {
+        let clock = Instant::now();
+        let mute = |_: &mut TcpStream| {
+            thread::sleep(Duration::from_secs(30));
+            Ok(())
+        };
+        check(&server(mute), "timeout");
+        let stalls = |stream: &mut TcpStream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab")?;
+            thread::sleep(Duration::from_secs(30));
+            Ok(())
+        };
+        check(&server(stalls), "timeout");
+        assert!(clock.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn an_endless_file_is_cut_off() {
+        let endless = |stream: &mut TcpStream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
+            while stream.write_all(&[0; 4096]).is_ok() {}
+            Ok(())
+        };
+        check(&server(endless), "it sends more than 65560 bytes");
+    }
+}

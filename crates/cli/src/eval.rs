@@ -1,0 +1,89 @@
+//! `eval`: a trained network judged by test images.
+
+use std::{io::Write, time::Instant};
+
+use anyhow::{Result, ensure};
+use protocol::{Event, Part, Split};
+use train::{Engine, Samples, evaluate, programs};
+
+use crate::{
+    Exit, datasets,
+    engine::{self, Choice},
+    events::{Json, Listener},
+    files, report,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  playground-cli eval cnn.safetensors
+  playground-cli eval cnn.safetensors --dataset fashion-mnist     how does it do on what it never saw?
+  playground-cli eval from-candle.safetensors --preset mlp        a file with weights alone";
+
+/// Judge a trained network by test images: classification report and confusion matrix.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: files::Model,
+    #[command(flatten)]
+    data: datasets::Args,
+    /// What computes
+    #[arg(long, value_enum, default_value = "auto")]
+    engine: Choice,
+    /// Print one event `evaluation` as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
+    let event = pollster::block_on(evaluation(args))?;
+    let Event::Evaluation { loss, accuracy, confusion, .. } = &event.1 else { unreachable!("made below") };
+    if args.json {
+        Json::new(out).hear(&event.1)?;
+        return Ok(Exit::Done);
+    }
+    let confusion = train::metrics::Confusion(confusion.clone());
+    write!(out, "{}", report::classification(&confusion, &report::classes(&event.0)))?;
+    write!(out, "{}", report::confusion(&confusion))?;
+    writeln!(out, "\n{}: test accuracy {:.2} % (loss {loss:.4})", event.0, 100.0 * accuracy)?;
+    Ok(Exit::Done)
+}
+
+/// The name of the data set and the event.
+async fn evaluation(args: &Args) -> Result<(String, Event)> {
+    let mut trained = args.model.load()?;
+    let mut engine = engine::open(args.engine, false)?;
+    let config = &mut trained.config;
+    if let Some(name) = &args.data.dataset {
+        config.dataset.name.clone_from(name);
+    }
+    if let Split::Standard { validation } = &mut config.dataset.split {
+        *validation = 0; // the test images are the same without, and a small set need not have enough
+    }
+    let places = datasets::Places::new(args.data.data_dir.as_deref());
+    let found = datasets::load(&config.dataset.name, &places, config.dataset.digits)?;
+    let name = found.name.clone();
+    let samples = Samples::new(found.name, found.images, found.training, config, 0.0)?;
+    ensure!(!samples.split.test.is_empty(), "{name} has no images for the test");
+
+    let (table, resident) = programs::upload(&samples.images);
+    ensure!(
+        table.size == trained.image,
+        "the network was trained on images of {}×{}, those of {name} are {}×{}",
+        trained.image[0],
+        trained.image[1],
+        table.size[0],
+        table.size[1]
+    );
+    let program = engine.load(&programs::evaluate(config, &table)?).await?;
+    for (name, value) in &resident {
+        engine.upload(name, value).await?;
+    }
+    engine.write_state(&trained.state).await?;
+    let clock = Instant::now();
+    let (loss, confusion) = evaluate(&mut engine, program, &samples.split.test, &samples.images.labels).await?;
+    let (accuracy, seconds) = (confusion.accuracy(), clock.elapsed().as_secs_f64());
+    let event =
+        Event::Evaluation { step: trained.step, on: Part::Test, loss, accuracy, confusion: confusion.0, seconds };
+    Ok((name, event))
+}

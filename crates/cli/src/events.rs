@@ -1,0 +1,230 @@
+//! Who listens to a run: a program that reads JSON, or a person.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use protocol::{Event, Message, Part, RunConfig, Summary};
+use train::metrics::Confusion;
+
+use crate::{
+    article,
+    report::{self, Epoch, classes, thousands},
+    say,
+};
+
+/// Version of the messages.
+const VERSION: u32 = 1;
+
+/// Hears everything that a run says.
+pub(crate) trait Listener {
+    fn hear(&mut self, event: &Event) -> io::Result<()>;
+}
+
+/// One message a line.
+pub(crate) struct Json<'o> {
+    out: &'o mut dyn Write,
+    run: String,
+}
+
+impl<'o> Json<'o> {
+    pub(crate) fn new(out: &'o mut dyn Write) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Json { out, run: format!("{:x}-{:x}", now.as_millis(), std::process::id()) }
+    }
+}
+
+impl Listener for Json<'_> {
+    fn hear(&mut self, event: &Event) -> io::Result<()> {
+        let message = Message { version: VERSION, run: self.run.clone(), event: event.clone() };
+        let line = serde_json::to_string(&message).expect("plain data with string keys serialises");
+        writeln!(self.out, "{line}")
+    }
+}
+
+/// A progress bar on stderr, a line an epoch and the report on stdout.
+pub(crate) struct Person<'o> {
+    out: &'o mut dyn Write,
+    bar: ProgressBar,
+    config: Option<RunConfig>,
+    /// Training loss for the bar: a mean in which the last hundred steps count most.
+    loss: Option<f64>,
+    images_per_second: Option<f64>,
+    epochs: Vec<Epoch>,
+    /// An epoch that is not printed yet, since its evaluation follows.
+    pending: Option<Epoch>,
+    test: Confusion,
+    checkpoint: Option<String>,
+}
+
+impl<'o> Person<'o> {
+    pub(crate) fn new(out: &'o mut dyn Write) -> Self {
+        let bar = ProgressBar::hidden();
+        let (config, pending, checkpoint) = (None, None, None);
+        let test = Confusion::default();
+        Person { out, bar, config, loss: None, images_per_second: None, epochs: vec![], pending, test, checkpoint }
+    }
+
+    /// Writes to stdout while the bar, which may share the terminal, is away.
+    fn print(&mut self, text: &str) -> io::Result<()> {
+        let out = &mut self.out;
+        self.bar.suspend(|| {
+            out.write_all(text.as_bytes())?;
+            out.flush()
+        })
+    }
+
+    fn batch(&self) -> usize {
+        self.config.as_ref().map_or(0, |config| config.batch)
+    }
+
+    fn started(&mut self, event: &Event) -> io::Result<()> {
+        let Event::Started { device, versions, parameters, config, data, steps, steps_per_epoch, first_step } = event
+        else {
+            return Ok(());
+        };
+        let sizes = [data.training, data.validation, data.test].map(thousands);
+        let epochs = match (*steps as f64 / *steps_per_epoch as f64 * 100.0).round() / 100.0 {
+            1.0 => "1 epoch".into(),
+            epochs => format!("{epochs} epochs"),
+        };
+        let mut text = format!(
+            "engine     {} on {}{} ({})\n\
+             images     {}: {} for training, {} for validation, {} for the test\n\
+             network    {} parameters\n\
+             training   {} steps of {} images, {}, seed {}\n",
+            device.engine,
+            device.name,
+            if device.software { ", a GPU imitated by a CPU" } else { "" },
+            versions.join(", "),
+            data.name,
+            sizes[0],
+            sizes[1],
+            sizes[2],
+            thousands(*parameters),
+            thousands(*steps),
+            config.batch,
+            epochs,
+            config.seed,
+        );
+        if *first_step > 0 {
+            text += &format!("resumed    after step {}\n", thousands(*first_step));
+        }
+        text += &report::epoch_header();
+        self.config = Some((**config).clone());
+        self.print(&text)?;
+        if io::stderr().is_terminal() {
+            let template = "{bar:30} {pos}/{len} steps  {msg}  ETA {eta}";
+            let style = ProgressStyle::with_template(template).expect("a constant");
+            self.bar = ProgressBar::new(*steps).with_style(style).with_position(*first_step);
+            self.bar.reset_eta();
+        }
+        Ok(())
+    }
+
+    fn steps(&mut self, step: u64, losses: &[f32], seconds: f64) {
+        for &loss in losses {
+            let loss = f64::from(loss);
+            self.loss = Some(self.loss.map_or(loss, |mean| 0.98 * mean + 0.02 * loss));
+        }
+        let speed = (losses.len() * self.batch()) as f64 / seconds.max(1e-9);
+        let speed = self.images_per_second.map_or(speed, |mean| 0.8 * mean + 0.2 * speed);
+        self.images_per_second = Some(speed);
+        self.bar.set_position(step);
+        let loss = self.loss.unwrap_or(f64::NAN);
+        self.bar.set_message(format!("{} images/s  loss {loss:.4}", thousands(speed as u64)));
+    }
+
+    /// Prints the epoch that waits, if one does.
+    fn flush(&mut self) -> io::Result<()> {
+        match self.pending.take() {
+            Some(epoch) => {
+                self.print(&epoch.line())?;
+                self.epochs.push(epoch);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn finished(&mut self, summary: &Summary) -> io::Result<()> {
+        self.bar.finish_and_clear();
+        let Some(config) = &self.config else { return Ok(()) };
+        let mut text = String::new();
+        if let Some(reason) = &summary.ended_early {
+            text += &format!("ended after step {}: {reason}\n", thousands(summary.steps));
+        }
+        text += &report::classification(&self.test, &classes(&config.dataset.name));
+        text += &report::confusion(&self.test);
+        text += &report::seconds(&summary.seconds, summary.images_per_second);
+        if article::is_same_job(config) {
+            text += &report::beside_article(&self.epochs, &self.test, &summary.seconds, &config.dataset.name);
+        }
+        text += &format!(
+            "\ntest accuracy {:.2} % (loss {:.4}) after {} steps\n",
+            100.0 * summary.test_accuracy,
+            summary.test_loss,
+            thousands(summary.steps)
+        );
+        text += &match &self.checkpoint {
+            Some(path) => format!("saved as {path}: try `playground-cli predict {path} IMAGE`\n"),
+            None => "nothing is saved: `--save FILE` keeps the network, to go on with it or to use it\n".into(),
+        };
+        self.print(&text)
+    }
+}
+
+impl Listener for Person<'_> {
+    fn hear(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Started { .. } => self.started(event),
+            Event::Steps { step, losses, seconds, .. } => {
+                self.flush()?;
+                self.steps(*step, losses, *seconds);
+                Ok(())
+            }
+            Event::Epoch { epoch, loss, error, seconds } => {
+                let name = epoch.to_string();
+                self.pending =
+                    Some(Epoch { name, training: Some((*loss, *error)), validation: None, seconds: Some(*seconds) });
+                Ok(())
+            }
+            Event::Evaluation { step, on: Part::Validation, loss, accuracy, .. } => {
+                let name = format!("step {step}");
+                let unnamed = Epoch { name, training: None, validation: None, seconds: None };
+                let epoch = self.pending.take().unwrap_or(unnamed);
+                self.pending = Some(Epoch { validation: Some((*loss, *accuracy)), ..epoch });
+                self.flush()
+            }
+            Event::Evaluation { confusion, .. } => {
+                self.test = Confusion(confusion.clone());
+                self.flush()
+            }
+            Event::Checkpoint { path, .. } => {
+                self.checkpoint = Some(path.clone());
+                self.flush()
+            }
+            Event::Finished { summary } => self.finished(summary),
+            Event::Stopped { reason, step, checkpoint } => {
+                self.bar.finish_and_clear();
+                self.flush()?;
+                say(&format!("{reason} after step {step}"));
+                if let Some(path) = checkpoint {
+                    say(&format!("go on with: playground-cli train --resume {path}"));
+                }
+                Ok(())
+            }
+            Event::Failed { message, checkpoint, .. } => {
+                self.bar.finish_and_clear();
+                self.flush()?;
+                say(&format!("error: {message}"));
+                if let Some(path) = checkpoint {
+                    say(&format!("the last good state is kept: playground-cli train --resume {path}"));
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Files: read within bounds, written whole or not at all.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use graph::Values;
+use protocol::RunConfig;
+use train::{Checkpoint, CheckpointError, checkpoint};
+
+/// Most bytes of a checkpoint: weights and two moments of the largest network allowed need 0.6 GB.
+const CHECKPOINT: u64 = 1 << 30;
+/// Most bytes of a configuration.
+const CONFIG: u64 = 1 << 20;
+
+/// Reads at most `limit` bytes, whatever the file is: also a pipe has no size that could be asked for before.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    read_from(file, limit).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Reads at most `limit` bytes.
+pub(crate) fn read_from(reader: impl Read, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    reader.take(limit + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= limit, "it is larger than {} MiB: is it the right file?", limit >> 20);
+    Ok(bytes)
+}
+
+/// Reads and checks a configuration.
+pub(crate) fn read_config(path: &Path) -> Result<RunConfig> {
+    let text = String::from_utf8(read(path, CONFIG)?).with_context(|| format!("{} is not text", path.display()))?;
+    RunConfig::from_json(&text).with_context(|| path.display().to_string())
+}
+
+/// Reads and checks a checkpoint.
+pub(crate) fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
+    let bytes = read(path, CHECKPOINT)?;
+    Checkpoint::from_bytes(&bytes).with_context(|| path.display().to_string())
+}
+
+/// Writes to a file beside `path` and renames it, so that `path` holds the old content or all of the new.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let put = || -> std::io::Result<()> {
+        let mut file = beside(path)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    put().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Finds out whether [`write`] could work.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    ensure!(!path.is_dir(), "cannot write {}: it is a folder, name a file in it", path.display());
+    beside(path).map(drop).with_context(|| {
+        format!("cannot write into the folder of {}: choose one that exists and is writable", path.display())
+    })
+}
+
+fn beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)] // a temporary file is private by default; this one becomes an ordinary file
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".playground-").tempfile_in(folder)
+}
+
+/// A trained network on the command line.
+#[derive(clap::Args)]
+pub(crate) struct Model {
+    /// The checkpoint: a safetensors file, written by `train` or, with the same weight names, by anything else
+    file: PathBuf,
+    /// The network of a file without training record, such as one that candle-nn wrote: that of a preset …
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    preset: Option<String>,
+    /// … or that of a configuration
+    #[arg(long, value_name = "FILE.json")]
+    config: Option<PathBuf>,
+}
+
+/// A trained network.
+pub(crate) struct Trained {
+    pub(crate) config: RunConfig,
+    pub(crate) image: [usize; 2],
+    pub(crate) state: Values,
+    pub(crate) step: u64,
+}
+
+impl Model {
+    pub(crate) fn load(&self) -> Result<Trained> {
+        let config = match (&self.preset, &self.config) {
+            (Some(name), _) => Some(protocol::preset(name)?),
+            (None, Some(path)) => Some(read_config(path)?),
+            (None, None) => None,
+        };
+        let bytes = read(&self.file, CHECKPOINT)?;
+        let trained = match (Checkpoint::from_bytes(&bytes), config) {
+            (Ok(Checkpoint { config, image, state, progress, .. }), _) => {
+                Ok(Trained { config, image, state, step: progress.step })
+            }
+            (Err(CheckpointError::NoRecord), Some(config)) => {
+                let image = [data::SIDE; 2];
+                checkpoint::weights_from_bytes(&bytes, &config, image).map(|state| Trained {
+                    config,
+                    image,
+                    state,
+                    step: 0,
+                })
+            }
+            (Err(error), _) => Err(error),
+        };
+        trained.with_context(|| self.file.display().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_is_bounded() {
+        let error = read_from(std::io::repeat(0), 3 << 20).unwrap_err();
+        assert_eq!(error.to_string(), "it is larger than 3 MiB: is it the right file?");
+        assert_eq!(read_from(&[1, 2, 3][..], 3).unwrap(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn writing_replaces_the_whole_file_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        check_writable(&path).unwrap();
+        write(&path, b"a long first content").unwrap();
+        write(&path, b"second").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(check_writable(&folder.path().join("no/such/folder")).is_err());
+        assert!(check_writable(folder.path()).is_err());
+    }
+}

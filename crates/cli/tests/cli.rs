@@ -1,0 +1,370 @@
+//! The program as a user meets it: exit codes, messages, files. All runs are short ones on built-in digits.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use protocol::{Event, Message};
+use tempfile::{TempDir, tempdir};
+use train::Checkpoint;
+
+const DIGITS: &str = "--dataset digits --set dataset.digits=2000 --set dataset.split.standard.validation=200";
+
+/// A folder to run in, with nothing in it.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Place(tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_playground-cli"));
+        command.args(line.split_whitespace()).current_dir(self.0.path());
+        command.env_remove("PLAYGROUND_DATA").env("PLAYGROUND_CACHE", self.path("cache"));
+        command
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.command(line).output().unwrap()
+    }
+
+    /// Runs a command that must succeed, and returns its stdout.
+    #[track_caller]
+    fn succeeds(&self, line: &str) -> String {
+        let output = self.run(line);
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Runs a command that must end with code 2, print nothing and say `message`.
+    #[track_caller]
+    fn refuses(&self, line: &str, message: &str) {
+        let output = self.run(line);
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{line}: {stderr}");
+        assert!(stderr.contains(message), "{line}: `{stderr}` does not say `{message}`");
+    }
+
+    fn checkpoint(&self, name: &str) -> Checkpoint {
+        Checkpoint::from_bytes(&fs::read(self.path(name)).unwrap()).unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn events(stdout: &str) -> Vec<Event> {
+    stdout.lines().map(|line| serde_json::from_str::<Message>(line).expect(line).event).collect()
+}
+
+/// The same weights, optimizer state and place in the run; seconds may differ.
+#[track_caller]
+fn assert_same(a: &Checkpoint, b: &Checkpoint) {
+    assert!(a.state == b.state, "tensors differ");
+    let place = |c: &Checkpoint| (c.progress.step, c.progress.epoch_loss.to_bits(), c.progress.epoch_hits);
+    assert_eq!(place(a), place(b));
+}
+
+#[test]
+fn a_run_reports() {
+    let place = Place::new();
+    let stdout = place.succeeds(&format!("train {DIGITS} --steps 30 --save net.safetensors"));
+    for part in ["engine     candle-", "images     digits: 1,800 for training, 200 for validation, 334 for the test"] {
+        assert!(stdout.contains(part), "{stdout}");
+    }
+    for part in ["    step 30", "precision", "label \\ answer", "read-back", "test accuracy", "net.safetensors"] {
+        assert!(stdout.contains(part), "{stdout}");
+    }
+    assert_eq!(place.checkpoint("net.safetensors").config.dataset.name, "digits");
+}
+
+#[test]
+fn json_is_one_event_a_line() {
+    let place = Place::new();
+    let stdout = place.succeeds(&format!("train {DIGITS} --steps 30 --json --save net.safetensors"));
+    let events = events(&stdout);
+    assert!(matches!(&events[0], Event::Started { data, steps: 30, .. } if data.name == "digits"));
+    let losses = events.iter().map(|event| if let Event::Steps { losses, .. } = event { losses.len() } else { 0 });
+    assert_eq!(losses.sum::<usize>(), 30);
+    assert!(events.iter().any(|event| matches!(event, Event::Checkpoint { step: 30, .. })));
+    let Some(Event::Finished { summary }) = events.last() else { panic!("{:?}", events.last()) };
+    assert!(summary.steps == 30 && summary.test_accuracy > 0.2 && summary.images_per_second > 0.0);
+    let last: serde_json::Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["event"], "finished");
+    assert!(last["seconds"]["readback"].is_number());
+}
+
+#[test]
+fn json_ends_with_failed_also_before_the_first_step() {
+    let place = Place::new();
+    let output = place.run("train --json --preset nothing");
+    assert_eq!(output.status.code(), Some(2));
+    let events = events(&text(&output.stdout));
+    assert!(matches!(&events[..], [Event::Failed { message, step: 0, .. }] if message.contains("no preset `nothing`")));
+}
+
+#[test]
+fn arguments_are_refused_with_their_cause_and_a_fix() {
+    let place = Place::new();
+    place.refuses("train --preset nothing", "error: there is no preset `nothing`: choose one of softmax, mlp");
+    place.refuses("train --set nothing", "KEY=VALUE");
+    place.refuses("train --set schedule.speed=1", "--set schedule.speed=1");
+    place.refuses("train --set schedule.rate=-1", "`schedule.rate` is -1, but must be 0 to 1000");
+    place.refuses("train --batch 0", "`batch` is 0, but must be 1 to 8192");
+    place.refuses("train --epochs 2 --steps 3", "cannot be used with");
+    place.refuses("train --preset mlp --resume x", "cannot be used with");
+    place.refuses("train --engine abacus", "candle-cpu");
+    place.refuses(&format!("train {DIGITS} --set dataset.digits=100"), "hold back fewer");
+    #[cfg(not(feature = "cuda"))]
+    place.refuses("train --engine candle-cuda", "--features cuda");
+    place.refuses("show nothing", "there is no file and no preset `nothing`: presets are softmax");
+}
+
+#[test]
+fn configurations_are_refused_with_their_cause() {
+    let place = Place::new();
+    let check = |json: &str, message: &str| {
+        fs::write(place.path("run.json"), json).unwrap();
+        place.refuses("train --config run.json --dataset digits", message);
+    };
+    check(r#"{ "model": { "preset": "mlp" }, "epochs": 3 }"#, "unknown field `epochs`");
+    check(r#"{ "model": { "preset": "mlp" }, "seed": 9007199254740992 }"#, "`seed` is 9007199254740992, but must be");
+    check(
+        r#"{ "model": { "network": { "layers": [{ "dense": { "units": 10 } }] } } }"#,
+        "put a flatten layer before it",
+    );
+    let wide = r#"["flatten", { "dense": { "units": 16384 } }, { "dense": { "units": 16384 } }, { "dense": { "units": 10 } }]"#;
+    check(&format!(r#"{{ "model": {{ "network": {{ "layers": {wide} }} }} }}"#), "parameters, more than 50000000");
+    check("{", "run.json: the configuration is not valid: EOF");
+    fs::write(place.path("large.json"), vec![b' '; (1 << 20) + 1]).unwrap();
+    place.refuses("train --config large.json", "it is larger than 1 MiB");
+}
+
+#[test]
+fn missing_files_are_refused() {
+    let place = Place::new();
+    place.refuses("train --dataset nowhere", "there is no data set and no folder `nowhere`: choose auto, digits");
+    place.refuses("train --dataset mnist --data-dir nowhere", "there is no folder nowhere: check --data-dir");
+    fs::create_dir(place.path("empty")).unwrap();
+    place.refuses("train --dataset empty", "holds no IDX files");
+    place.refuses("train --config nowhere.json", "cannot open nowhere.json");
+    place.refuses("train --resume nowhere", "cannot open nowhere");
+    place.refuses("eval nowhere", "cannot open nowhere");
+    let line = format!("train {DIGITS} --save nowhere/net.safetensors");
+    place.refuses(&line, "choose one that exists and is writable");
+    if cfg!(target_os = "linux") {
+        place
+            .refuses(&format!("train {DIGITS} --save /proc/net.safetensors"), "choose one that exists and is writable");
+    }
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let place = Place::new();
+    place.succeeds(&format!("train {DIGITS} --steps 1 --save net.safetensors"));
+    let bytes = fs::read(place.path("net.safetensors")).unwrap();
+    fs::write(place.path("cut.safetensors"), &bytes[..bytes.len() - 1]).unwrap();
+    for command in ["train --resume", "eval", "show"] {
+        place.refuses(&format!("{command} cut.safetensors"), "cut.safetensors: this is not a safetensors file");
+    }
+    fs::write(place.path("text.png"), "no picture").unwrap();
+    place.refuses("predict net.safetensors text.png", "text.png: the picture cannot be read");
+    place.refuses("predict net.safetensors", "IMAGE");
+    place.refuses(
+        &format!("train {DIGITS} --resume net.safetensors --set optimizer.rule=sgd"),
+        "leave out what changes it",
+    );
+}
+
+#[test]
+fn a_resumed_run_continues_bit_for_bit() {
+    let place = Place::new();
+    let common = format!("{DIGITS} --set schedule.shape=constant");
+    place.succeeds(&format!("train {common} --steps 40 --save whole.safetensors"));
+    place.succeeds(&format!("train {common} --steps 40 --save again.safetensors"));
+    place.succeeds(&format!("train {common} --steps 20 --save half.safetensors"));
+    let output = place.succeeds("train --resume half.safetensors --steps 40 --save joined.safetensors");
+    assert!(output.contains("resumed    after step 20"), "{output}");
+    let whole = place.checkpoint("whole.safetensors");
+    assert_same(&whole, &place.checkpoint("again.safetensors"));
+    assert_same(&whole, &place.checkpoint("joined.safetensors"));
+    assert!(whole.state != place.checkpoint("half.safetensors").state);
+
+    place.succeeds(&format!("train {common} --steps 40 --seed 2 --save other.safetensors"));
+    assert!(whole.state != place.checkpoint("other.safetensors").state);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_is_kept_and_goes_on() {
+    let place = Place::new();
+    let common = format!("{DIGITS} --set schedule.shape=constant");
+    let mut child = place
+        .command(&format!("train {common} --epochs 1000 --json"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains(r#""event":"steps""#)).unwrap();
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let last = events(&lines.last().unwrap());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let [Event::Stopped { reason, step, checkpoint: Some(path) }] = &last[..] else { panic!("{last:?}") };
+    assert_eq!((reason.as_str(), path.as_str()), ("interrupted", "playground-mlp.safetensors"));
+
+    let end = step + 20;
+    place.succeeds(&format!("train --resume {path} --steps {end} --save joined.safetensors"));
+    place.succeeds(&format!("train {common} --steps {end} --save whole.safetensors"));
+    assert_same(&place.checkpoint("joined.safetensors"), &place.checkpoint("whole.safetensors"));
+}
+
+#[test]
+fn divergence_is_explained_and_the_last_good_state_kept() {
+    let place = Place::new();
+    let wild = "--set schedule.shape=constant --set optimizer.rule=sgd --set loss=mean_squared_error";
+    let line = format!("train {DIGITS} {wild} --set schedule.rate=1000 --steps 500 --json");
+    let output = place.run(&line);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let events = events(&text(&output.stdout));
+    let Some(Event::Failed { message, step, checkpoint: Some(path) }) = events.last() else { panic!("{events:?}") };
+    assert!(message.contains("learning rate 1000") && message.contains("--set schedule.rate=100"), "{message}");
+    assert!(*step > 1 && path == "playground-mlp.safetensors", "step {step}, {path}");
+    place.succeeds(&format!("train --resume {path} --set schedule.rate=0.01 --steps 5"));
+
+    let output = place.run(&line.replace(" --json", ""));
+    assert!(text(&output.stderr).contains("the last good state is kept: playground-cli train --resume playground-mlp"));
+}
+
+#[test]
+fn the_end_of_a_pipe_is_no_error() {
+    let place = Place::new();
+    let mut child = place
+        .command(&format!("train {DIGITS} --steps 2000 --json"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap(); // and closes the pipe
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(141));
+    assert!(!text(&output.stderr).contains("error"), "{}", text(&output.stderr));
+}
+
+/// A digit as a PNG file: 28×28, light on black.
+fn picture(path: &Path, digit: usize) {
+    let images = data::digits::generate(10, 3);
+    let picture = image::GrayImage::from_raw(28, 28, images.image(digit).to_vec()).unwrap();
+    picture.save_with_format(path, image::ImageFormat::Png).unwrap();
+}
+
+#[test]
+fn a_trained_network_is_used() {
+    let place = Place::new();
+    place.succeeds(&format!("train {DIGITS} --steps 100 --save net.safetensors"));
+
+    let report = place.succeeds("eval net.safetensors");
+    assert!(report.contains("precision") && report.contains("digits: test accuracy"), "{report}");
+    let events = events(&place.succeeds("eval net.safetensors --json"));
+    let [Event::Evaluation { step: 100, accuracy, confusion, .. }] = &events[..] else { panic!("{events:?}") };
+    assert!(*accuracy > 0.5);
+    assert_eq!(confusion.iter().flatten().sum::<u64>(), 334);
+
+    picture(&place.path("zero.png"), 0);
+    picture(&place.path("one.png"), 1);
+    let answers = place.succeeds("predict net.safetensors zero.png one.png");
+    let lines: Vec<&str> = answers.lines().collect();
+    assert!(lines[0].starts_with("zero.png: 0 (") && lines[1].starts_with("one.png: 1 ("), "{answers}");
+    assert!(place.succeeds("predict net.safetensors --show zero.png").contains("@@"));
+
+    let mut child =
+        place.command("predict net.safetensors - --json").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&fs::read(place.path("one.png")).unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let prediction: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&prediction["image"], &prediction["answers"][0]["label"]), (&"-".into(), &1.into()));
+    assert_eq!(prediction["answers"].as_array().unwrap().len(), 3);
+
+    let shown = place.succeeds("show net.safetensors");
+    assert!(shown.contains("checkpoint after 100 steps") && shown.contains("101,770"), "{shown}");
+}
+
+/// A safetensors file with the network's tensors alone, as other programs write it.
+fn weights(checkpoint: &Checkpoint) -> Vec<u8> {
+    let (mut header, mut data) = (serde_json::Map::new(), vec![]);
+    for (name, tensor) in checkpoint.state.iter().filter(|(name, _)| !name.starts_with("optimizer.")) {
+        let start = data.len();
+        data.extend(tensor.as_f32().unwrap().iter().flat_map(|x| x.to_le_bytes()));
+        let entry = serde_json::json!({ "dtype": "F32", "shape": tensor.shape.0, "data_offsets": [start, data.len()] });
+        header.insert(name.clone(), entry);
+    }
+    let header = serde_json::Value::from(header).to_string();
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat()
+}
+
+#[test]
+fn weights_of_other_programs_are_used_if_their_network_is_named() {
+    let place = Place::new();
+    place.succeeds(&format!("train {DIGITS} --steps 50 --autograd --save net.safetensors"));
+    fs::write(place.path("weights.safetensors"), weights(&place.checkpoint("net.safetensors"))).unwrap();
+    let eval = |line: &str| {
+        let output = place.succeeds(&format!("eval --dataset digits --json {line}"));
+        let Some(Event::Evaluation { loss, .. }) = events(&output).pop() else { panic!("{output}") };
+        loss
+    };
+    fs::write(
+        place.path("run.json"),
+        protocol::preset("mlp").unwrap().set("dataset.digits", "2000").unwrap().to_json(),
+    )
+    .unwrap();
+    assert_eq!(eval("weights.safetensors --config run.json"), eval("net.safetensors"));
+    assert!(eval("weights.safetensors --preset mlp").is_finite());
+    place.refuses("eval weights.safetensors", "name its network with --preset or --config");
+    place.refuses("eval weights.safetensors --preset cnn", "tensor");
+    place.refuses("show weights.safetensors", "`show` needs a checkpoint written by `train`");
+}
+
+#[test]
+fn presets_and_networks_are_shown() {
+    let place = Place::new();
+    assert!(place.succeeds("presets").contains("nolearn-dbn"));
+    let presets: serde_json::Value = serde_json::from_str(&place.succeeds("presets --json")).unwrap();
+    assert_eq!(presets.as_array().unwrap().len(), protocol::presets().count());
+    assert_eq!(presets[1]["parameters"], 101_770);
+
+    let shown = place.succeeds("show cnn");
+    assert!(shown.contains("8×28×28") && shown.contains("11,274") && shown.contains(r#""layers""#), "{shown}");
+    assert!(place.succeeds("show cnn --graph").contains("conv2d"));
+    let shown: serde_json::Value = serde_json::from_str(&place.succeeds("show mlp --json")).unwrap();
+    fs::write(place.path("run.json"), shown["config"].to_string()).unwrap();
+    assert!(place.succeeds("show run.json").contains("101,770"));
+    place.succeeds(&format!("train --config run.json {DIGITS} --steps 1"));
+}
+
+#[test]
+fn devices_and_speeds_are_measured() {
+    let place = Place::new();
+    let devices: serde_json::Value = serde_json::from_str(&place.succeeds("devices --verify --json")).unwrap();
+    assert_eq!((&devices[0]["engine"], &devices[0]["right"]), (&"candle-cpu".into(), &true.into()));
+    assert!(devices[0]["gflop_per_second"].as_f64().unwrap() > 0.0);
+
+    for job in ["--workload W1", "--preset softmax --batch 32"] {
+        let line = format!("bench {job} --engine candle-cpu --seconds 0.5 --json");
+        let m: serde_json::Value = serde_json::from_str(&place.succeeds(&line)).unwrap();
+        assert!(m["steps_per_second"].as_f64().unwrap() > 0.0, "{m}");
+        assert!(m["loss_after"].as_f64() < m["loss_before"].as_f64(), "{m}");
+        assert_eq!(m["engine"], "candle-cpu");
+    }
+    place.refuses("bench --workload W1 --batch 32", "cannot be used with");
+}
