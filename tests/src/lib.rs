@@ -1,1 +1,6 @@
-//! t
+//! What the tests of engines share: the comparator, the tolerances, and the parity harness.
+
+pub mod compare;
+pub mod goldens;
+pub mod parity;
+pub mod tolerance;

@@ -1,0 +1,65 @@
+//! Every bound that a test allows, by name.
+
+use crate::parity::{Gap, Gaps};
+
+/// Values are compared relative to their norm, but to no less than this part of what they belong to: what f32 makes of
+/// a value that should be zero is not zero.
+pub const FLOOR: f64 = 1e-2;
+
+/// One operation, a loss over it and its derivatives in f32: rounding by 2⁻²⁴ a few times over, and a digit for sums whose
+/// terms cancel.
+pub const OPERATION: f64 = 1e-5;
+
+/// How far a short training may be from PyTorch's in float64: each loss, relative to itself, and right answers, of which
+/// one may change where two scores are nearly equal. What was measured stands beside each.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct Golden {
+    pub loss: f64,
+    pub hits: u32,
+}
+
+/// The f64 reference: its losses are rounded to f32, by 2⁻²⁴, and so are PyTorch's (1.1e-7).
+pub const GOLDEN_REFERENCE: Golden = Golden { loss: 3e-7, hits: 0 };
+
+/// f32: ten steps gather and amplify rounding (6.2e-6).
+pub const GOLDEN_F32: Golden = Golden { loss: 2e-5, hits: 0 };
+
+/// `nolearn-dbn` begins with losses of up to 180 at this batch. The f32 constant 1/255 alone makes 3.4e-5, f32 throughout
+/// 7.1e-5.
+pub const GOLDEN_UNSTABLE: Golden = Golden { loss: 2e-4, hits: 0 };
+
+/// Batch norm where the 12 544 elements of a channel are summed one after the other in f32, as candle's own operations
+/// do: 2.9e-4 for `cnn-bn`, 3.0e-3 for `resnet-mini`, and the same for the reference in f32.
+pub const GOLDEN_LONG_SUMS: Golden = Golden { loss: 1e-2, hits: 1 };
+
+/// How many times the f32 reference's own distance from the f64 reference an engine may be away after a free run: it
+/// sums in another order, and distances grow with the steps.
+pub const FREE_RUN: f64 = 10.0;
+
+/// How many times the f32 reference's own gap a bound of [`step`] may be.
+pub const HEADROOM: f64 = 20.0;
+
+/// Bounds of step parity: a few times the gap between the reference in f32 and in f64, which a test holds them to.
+/// Adam divides by the root of squared gradients and so amplifies their relative error; batch norm takes differences of
+/// nearly equal numbers, and lets ReLUs and pooling windows fall to the other side (see [`Gap`]).
+///
+/// # Panics
+/// For a name that no preset has.
+pub fn step(preset: &str) -> Gaps {
+    let [outputs, gradients, updates] = match preset {
+        //               median worst   median worst   median worst
+        "softmax" => [(2e-6, 1e-5), (1e-6, 3e-6), (1e-6, 3e-6)],
+        "mlp" => [(1e-5, 3e-5), (1e-6, 2e-6), (1e-5, 5e-5)],
+        "mlp-300" => [(1e-5, 6e-5), (1e-6, 2e-6), (1e-5, 5e-5)],
+        "mlp-wide" => [(1e-4, 2e-4), (2e-6, 4e-6), (1e-5, 3e-4)],
+        "lenet5" => [(1e-6, 2e-6), (2e-6, 5e-6), (2e-5, 1e-4)],
+        "cnn" => [(2e-6, 6e-6), (2e-6, 5e-6), (1e-5, 6e-5)],
+        "cnn-bn" => [(2e-6, 1e-3), (2e-4, 1e-1), (2e-4, 1e-1)],
+        "resnet-mini" => [(2e-6, 1e-3), (2e-4, 1e-1), (4e-4, 3e-1)],
+        "nolearn-dbn" => [(1e-4, 2e-4), (2e-6, 4e-6), (2e-6, 1e-5)],
+        _ => panic!("no bounds for preset {preset}: measure them and add a line"),
+    }
+    .map(|(median, worst)| Gap { median, worst });
+    Gaps { loss: outputs, gradient: gradients, update: updates }
+}

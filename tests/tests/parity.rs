@@ -1,0 +1,233 @@
+//! Every preset on every engine, step by step beside the f64 reference; and faults, each of which must be caught.
+
+use async_trait::async_trait;
+use graph::{Graph, HostTensor, Values};
+use playground_candle::Candle;
+use protocol::{Adam, Device, EngineName, Rule, RunConfig, preset};
+use tests::{
+    parity::{Gap, Gaps, Job, POISON, reference},
+    tolerance,
+};
+use train::{Engine, EngineError, Program, Ran, Reference};
+
+/// The job of a preset. The seed job's rate is made for batches of 64; on these small ones it diverges.
+fn job(name: &str) -> Job {
+    let config = preset(name).expect("a preset");
+    match name {
+        "nolearn-dbn" => Job::new(&config.set("schedule.rate", "0.03").expect("a valid rate")),
+        _ => Job::new(&config),
+    }
+}
+
+fn step_parity(name: &str, engine: &mut dyn Engine) {
+    let gaps = job(name).step_parity(engine, &tolerance::step(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    println!("{name}: outputs {:e}; gradients {:e}; updates {:e}", gaps.loss, gaps.gradient, gaps.update);
+}
+
+fn free_run(name: &str, engine: &mut dyn Engine) {
+    let job = job(name);
+    let ours = job.free_run(engine).expect("the engine runs");
+    let own = job.free_run(&mut reference::<f32>()).expect("the reference runs");
+    for (what, ours, own) in [("losses", ours[0], own[0]), ("state", ours[1], own[1])] {
+        println!("{name}: {what} after a free run: gap {ours:.1e}, the f32 reference's {own:.1e}");
+        assert!(ours <= tolerance::FREE_RUN * own, "{name}: {what}");
+    }
+}
+
+/// A bound is worth something if it is near what rounding alone does.
+fn bounds_follow_rounding(name: &str) {
+    let bounds = tolerance::step(name);
+    let own = job(name).step_parity(&mut reference::<f32>(), &bounds).unwrap_or_else(|error| panic!("{name}: {error}"));
+    println!("{name}: outputs {:e}; gradients {:e}; updates {:e}", own.loss, own.gradient, own.update);
+    let near =
+        |bound: Gap, own: Gap| assert!(bound.median <= tolerance::HEADROOM * own.median, "{name}: {bound:e}, {own:e}");
+    near(bounds.loss, own.loss);
+    near(bounds.gradient, own.gradient);
+    near(bounds.update, own.update);
+}
+
+macro_rules! each_preset {
+    ($($test:ident $name:literal)*) => { $(
+        mod $test {
+            #[test]
+            fn step_parity_on_candle_cpu() {
+                super::step_parity($name, &mut super::candle(false));
+            }
+
+            #[test]
+            fn step_parity_on_candle_cpu_autograd() {
+                super::step_parity($name, &mut super::candle(true));
+            }
+
+            #[test]
+            fn free_run_on_candle_cpu() {
+                super::free_run($name, &mut super::candle(false));
+            }
+
+            #[test]
+            fn bounds_follow_rounding() {
+                super::bounds_follow_rounding($name);
+            }
+        }
+    )* };
+}
+
+each_preset! {
+    softmax "softmax"
+    mlp "mlp"
+    mlp_300 "mlp-300"
+    mlp_wide "mlp-wide"
+    lenet5 "lenet5"
+    cnn "cnn"
+    cnn_bn "cnn-bn"
+    resnet_mini "resnet-mini"
+    nolearn_dbn "nolearn-dbn"
+}
+
+#[test]
+fn every_preset_is_here() {
+    let listed = include_str!("parity.rs");
+    for (name, _) in protocol::presets() {
+        let line = format!("    {} \"{name}\"", name.replace('-', "_"));
+        assert!(listed.lines().any(|known| known == line), "{name} is not tested for parity");
+    }
+}
+
+fn candle(autograd: bool) -> Candle {
+    Candle::open(EngineName::CandleCpu, autograd).expect("the CPU is always there")
+}
+
+/// What a fault does to the slots that come back: (new values, values before the step, number of the step).
+type Spoil = fn(&mut Values, &Values, usize);
+
+/// A correct engine behind a fault.
+struct Faulty {
+    engine: Reference<f32>,
+    spoil: Spoil,
+    before: Values,
+    step: usize,
+}
+
+#[async_trait(?Send)]
+impl Engine for Faulty {
+    fn device(&self) -> &Device {
+        self.engine.device()
+    }
+
+    fn versions(&self) -> Vec<String> {
+        self.engine.versions()
+    }
+
+    async fn load(&mut self, graph: &Graph) -> Result<Program, EngineError> {
+        self.engine.load(graph).await
+    }
+
+    async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<(), EngineError> {
+        self.engine.upload(name, value).await
+    }
+
+    async fn write_state(&mut self, slots: &Values) -> Result<(), EngineError> {
+        self.before = slots.clone();
+        self.engine.write_state(slots).await
+    }
+
+    async fn read_state(&mut self) -> Result<Values, EngineError> {
+        let mut state = self.engine.read_state().await?;
+        (self.spoil)(&mut state, &self.before, self.step);
+        self.step += 1;
+        Ok(state)
+    }
+
+    async fn run(&mut self, program: Program, feeds: &[Values]) -> Result<Ran, EngineError> {
+        self.engine.run(program, feeds).await
+    }
+}
+
+fn with_rule(rule: Rule, decay: f32) -> RunConfig {
+    let mut config = preset("softmax").expect("a preset");
+    (config.optimizer.rule, config.optimizer.weight_decay) = (rule, decay);
+    config
+}
+
+/// What the correct engine may differ by, far below every fault.
+fn bounds() -> Gaps {
+    let bound = Gap { median: 1e-5, worst: 1e-4 };
+    Gaps { loss: bound, gradient: bound, update: bound }
+}
+
+fn spoiled(config: &RunConfig, spoil: Spoil) -> Result<Gaps, String> {
+    let mut engine = Faulty { engine: reference(), spoil, before: Values::new(), step: 0 };
+    Job::new(config).step_parity(&mut engine, &bounds())
+}
+
+fn planted(config: &RunConfig, change: impl FnOnce(&mut RunConfig)) -> Result<Gaps, String> {
+    Job::new(config).planted(change).step_parity(&mut reference::<f32>(), &bounds())
+}
+
+fn data<'a>(state: &'a mut Values, slot: &str) -> &'a mut Vec<f32> {
+    match &mut state.get_mut(slot).expect("the slot exists").data {
+        graph::HostData::F32(data) => data,
+        _ => panic!("slots are f32"),
+    }
+}
+
+#[test]
+fn faults_are_caught() {
+    let adam = with_rule(Rule::Adam(Adam::default()), 1e-4);
+    let momentum = with_rule(Rule::Momentum { momentum: 0.9 }, 1e-4);
+    for config in [&adam, &momentum] {
+        spoiled(config, |_, _, _| {}).expect("without a fault the engine is correct");
+    }
+    let epsilon =
+        |config: &mut RunConfig| config.optimizer.rule = Rule::Adam(Adam { epsilon: 1e-6, ..Adam::default() });
+    let beta = |config: &mut RunConfig| config.optimizer.rule = Rule::Adam(Adam { beta2: 0.99, ..Adam::default() });
+    let faults = [
+        ("no weight decay (Adam)", planted(&adam, |config| config.optimizer.weight_decay = 0.0)),
+        ("no weight decay (momentum)", planted(&momentum, |config| config.optimizer.weight_decay = 0.0)),
+        ("weight decay apart", planted(&adam, |config| config.optimizer.rule = Rule::AdamW(Adam::default()))),
+        ("wrong epsilon", planted(&adam, epsilon)),
+        ("wrong beta", planted(&adam, beta)),
+        ("Nesterov", planted(&momentum, |config| config.optimizer.rule = Rule::Nesterov { momentum: 0.9 })),
+        (
+            "no bias correction",
+            // Without it the first step is 0.1 / √0.001 times as long.
+            spoiled(&adam, |new, before, _| {
+                let old = data(&mut before.clone(), "dense1.weight").clone();
+                let new = data(new, "dense1.weight");
+                new.iter_mut().zip(old).for_each(|(new, old)| *new = old + (*new - old) * 3.162_277_7);
+            }),
+        ),
+        (
+            "first step without momentum",
+            spoiled(&momentum, |new, _, step| {
+                if step == 0 {
+                    data(new, "optimizer.velocity.dense1.weight").fill(0.0);
+                }
+            }),
+        ),
+        (
+            "swapped buffers",
+            spoiled(&adam, |new, _, _| {
+                let m = data(new, "optimizer.m.dense1.weight").clone();
+                let v = std::mem::replace(data(new, "optimizer.v.dense1.weight"), m);
+                *data(new, "optimizer.m.dense1.weight") = v;
+            }),
+        ),
+        ("NaN", spoiled(&adam, |new, _, _| data(new, "dense1.weight")[77] = f32::NAN)),
+        ("poisoned tail", spoiled(&adam, |new, _, _| *data(new, "dense1.weight").last_mut().expect("a tail") = POISON)),
+        (
+            "untouched tail",
+            spoiled(&adam, |new, before, _| {
+                let old = data(&mut before.clone(), "dense1.bias")[8..].to_vec();
+                data(new, "dense1.bias")[8..].copy_from_slice(&old);
+            }),
+        ),
+        ("a slot less", spoiled(&adam, |new, _, _| drop(new.remove("dense1.bias")))),
+    ];
+    for (name, outcome) in faults {
+        match outcome {
+            Ok(gaps) => panic!("{name} was not caught: {gaps:?}"),
+            Err(how) => println!("{name}: {how}"),
+        }
+    }
+}
