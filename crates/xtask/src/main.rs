@@ -1,0 +1,44 @@
+//! Every development command of the training playground.
+//!
+//! One file per command; `workspace.rs` holds what they share. Automation is Rust and calls other programs through a
+//! shell handle that prints each command before it runs it, so that a person can repeat any step by hand.
+
+mod accuracy;
+mod cuda;
+mod fuzz;
+mod peers;
+mod setup;
+mod test;
+mod workspace;
+
+use clap::Parser;
+
+/// Every development command of the training playground.
+///
+/// Start with `cargo xtask test`: it sets up what it needs and runs every check.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Command {
+    /// Install the wasm32 target, and install or name the system packages that checks need.
+    ///
+    /// System packages are installed only as root or with CI=1; else the command to do it is printed.
+    Setup,
+    Test(test::Args),
+    /// Format the code, then run every check: what to do before a commit.
+    Ready,
+    Fuzz(fuzz::Args),
+    BenchPeers(peers::Args),
+    CudaToolkit(cuda::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    let sh = workspace::shell()?;
+    match Command::parse() {
+        Command::Setup => setup::run(&sh),
+        Command::Test(args) => test::run(&sh, &args),
+        Command::Ready => test::ready(&sh),
+        Command::Fuzz(args) => fuzz::run(&sh, &args),
+        Command::BenchPeers(args) => peers::run(&sh, &args),
+        Command::CudaToolkit(args) => cuda::run(&sh, &args),
+    }
+}

@@ -1,0 +1,34 @@
+//! What the commands share: a shell at the root of the workspace, and where cargo puts things.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use xshell::{Shell, cmd};
+
+/// A shell whose commands run in the root of the workspace, wherever the caller stands.
+pub(crate) fn shell() -> Result<Shell> {
+    let sh = Shell::new()?;
+    sh.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    Ok(sh)
+}
+
+/// The folder of build outputs. Cargo knows it: it may be set in the environment or in a configuration file.
+pub(crate) fn target_dir(sh: &Shell) -> Result<PathBuf> {
+    let metadata = cmd!(sh, "cargo metadata --no-deps --format-version 1").quiet().read()?;
+    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata printed something else than JSON")?;
+    let path = metadata["target_directory"].as_str().context("cargo metadata names no target_directory")?;
+    Ok(path.into())
+}
+
+/// Builds `playground-cli` and returns its path.
+pub(crate) fn build_cli(sh: &Shell) -> Result<PathBuf> {
+    cmd!(sh, "cargo build --release --package cli").run()?;
+    Ok(target_dir(sh)?.join("release").join(format!("playground-cli{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// A file among those on `PATH`.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
