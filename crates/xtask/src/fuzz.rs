@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::workspace::target_dir;
+use crate::workspace::{run_cargo, target_dir};
 
 /// Fuzz the readers of files and configurations for a bounded time.
 ///
@@ -40,7 +40,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     {
         let _in_fuzz = sh.push_dir("fuzz"); // cargo reads the flags from where it stands
         // with `--target`, build scripts and macros stay without the flags
-        cmd!(sh, "cargo build --release --target {host} --target-dir {output}").run()?;
+        run_cargo(cmd!(sh, "cargo build --release --target {host} --target-dir {output}"))?;
     }
     for target in &targets {
         let summary = run_target(sh, &output, &output.join(&host).join("release").join(target), target, args.seconds)?;

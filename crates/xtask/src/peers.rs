@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use xshell::{Cmd, Shell, cmd};
 
-use crate::workspace::{build_cli, target_dir};
+use crate::workspace::{build_cli, run_cargo, target_dir};
 
 /// Measure training steps per second beside plain candle, PyTorch and JAX, on the CPU.
 ///
@@ -105,7 +105,7 @@ fn build_candle(sh: &Shell, peers: &Path) -> Result<PathBuf> {
     }
     let manifest = folder.join("Cargo.toml");
     let output = folder.join("target");
-    cmd!(sh, "cargo build --release --manifest-path {manifest} --target-dir {output}").run()?;
+    run_cargo(cmd!(sh, "cargo build --release --manifest-path {manifest} --target-dir {output}"))?;
     Ok(output.join("release").join(format!("candle-peer{}", std::env::consts::EXE_SUFFIX)))
 }
 

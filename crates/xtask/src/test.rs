@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
 use crate::setup::CXX;
+use crate::workspace::run_cargo;
 use crate::{accuracy, cuda, fuzz, setup};
 
 /// Set up what is needed and run every check.
@@ -102,21 +103,21 @@ fn format(sh: &Shell) -> Result<Outcome> {
 }
 
 fn clippy(sh: &Shell) -> Result<Outcome> {
-    cmd!(sh, "cargo clippy --release --workspace --all-targets -- -D warnings").run()?;
+    run_cargo(cmd!(sh, "cargo clippy --release --workspace --all-targets -- -D warnings"))?;
     Ok(Outcome::Passed)
 }
 
 /// The crates that a browser's worker runs, under rules of their own.
 fn clippy_wasm(sh: &Shell) -> Result<Outcome> {
     let crates = ["graph", "models", "data", "protocol", "train"].map(|name| format!("--package={name}"));
-    cmd!(sh, "cargo clippy --release --target wasm32-unknown-unknown {crates...} -- -D warnings")
-        .env("CLIPPY_CONF_DIR", sh.current_dir().join("crates/xtask/clippy-wasm"))
-        .run()?;
+    let rules = sh.current_dir().join("crates/xtask/clippy-wasm");
+    let command = cmd!(sh, "cargo clippy --release --target wasm32-unknown-unknown {crates...} -- -D warnings");
+    run_cargo(command.env("CLIPPY_CONF_DIR", rules))?;
     Ok(Outcome::Passed)
 }
 
 fn tests(sh: &Shell) -> Result<Outcome> {
-    cmd!(sh, "cargo test --release --workspace --no-fail-fast").run()?;
+    run_cargo(cmd!(sh, "cargo test --release --workspace --no-fail-fast"))?;
     Ok(Outcome::Passed)
 }
 
@@ -134,6 +135,6 @@ fn cuda_build(sh: &Shell) -> Result<Outcome> {
         return Ok(Outcome::Ignored(reason));
     }
     let environment = cuda::build_environment(sh)?;
-    cmd!(sh, "cargo build --release --workspace --all-targets --features cli/cuda").envs(environment).run()?;
+    run_cargo(cmd!(sh, "cargo build --release --workspace --all-targets --features cli/cuda").envs(environment))?;
     Ok(Outcome::Passed)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 /// A shell whose commands run in the root of the workspace, wherever the caller stands.
 pub(crate) fn shell() -> Result<Shell> {
@@ -21,9 +21,18 @@ pub(crate) fn target_dir(sh: &Shell) -> Result<PathBuf> {
     Ok(path.into())
 }
 
+/// Runs cargo without what the cargo that started this program says of its package: some build scripts read it, and
+/// would run again whenever a person and this program take turns.
+pub(crate) fn run_cargo(command: Cmd<'_>) -> Result<()> {
+    let ours = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let ours = ours.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+    ours.fold(command, |command, name| command.env_remove(name)).run()?;
+    Ok(())
+}
+
 /// Builds `playground-cli` and returns its path.
 pub(crate) fn build_cli(sh: &Shell) -> Result<PathBuf> {
-    cmd!(sh, "cargo build --release --package cli").run()?;
+    run_cargo(cmd!(sh, "cargo build --release --package cli"))?;
     Ok(target_dir(sh)?.join("release").join(format!("playground-cli{}", std::env::consts::EXE_SUFFIX)))
 }
 
