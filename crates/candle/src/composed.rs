@@ -21,6 +21,15 @@ pub(crate) fn equal(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     a.eq(b)?.to_dtype(DType::F32)
 }
 
+/// Sum over axes, which stay with size 1. On CPU cores candle adds one element after the other where several axes are
+/// summed at once, so there it is one axis after the other: thousands of rounding errors become a few dozen.
+pub(crate) fn sum(x: &Tensor, axes: &[usize]) -> Result<Tensor> {
+    match x.device().is_cpu() {
+        true => axes.iter().rev().try_fold(x.clone(), |x, &axis| x.sum_keepdim(axis)),
+        false => x.sum_keepdim(axes),
+    }
+}
+
 /// Maximum over axes, which stay with size 1, as the mean of the elements that attain it: so the derivative is shared
 /// among them, where candle's gives each of them all. NaN, which is below nothing, comes through.
 pub(crate) fn reduce_max(x: &Tensor, axes: &[usize]) -> Result<Tensor> {

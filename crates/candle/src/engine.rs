@@ -105,7 +105,7 @@ impl Candle {
         let program = &self.programs[program.0];
         let values = self.walk(program, feed)?;
         let result = |(_, id): &(String, NodeId)| {
-            values[*id].as_ref().expect("results are never released").contiguous() // not a view of something larger
+            values[*id].as_ref().expect("results are never released").contiguous() // views are written out
         };
         let results = |list: &[_]| list.iter().map(result).collect::<candle_core::Result<Vec<Tensor>>>();
         let outputs = results(&program.graph.outputs).map_err(self.failure("outputs"))?;

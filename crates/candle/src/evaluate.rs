@@ -65,7 +65,7 @@ impl Step<'_> {
             Op::Expand(_) => x[0].broadcast_as(shape), // a view, which pointwise operations take as it is
             Op::Permute(axes) => x[0].permute(axes.as_slice()),
             Op::Reduce { reduction, axes } if loops => cpu::reduce(*reduction, x[0], axes),
-            Op::Reduce { reduction: Reduction::Sum, axes } => x[0].sum_keepdim(axes.as_slice()),
+            Op::Reduce { reduction: Reduction::Sum, axes } => composed::sum(x[0], axes),
             Op::Reduce { reduction: Reduction::Max, axes } => composed::reduce_max(x[0], axes),
             Op::ArgMax if loops => x[0].argmax(x[0].rank() - 1), // on CPU cores the first one wins
             Op::ArgMax => composed::arg_max(x[0]),

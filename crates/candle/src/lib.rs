@@ -3,7 +3,8 @@
 //!
 //! With `autograd`, candle's own tape differentiates: the graph's loss is evaluated on variables, and what
 //! `Tensor::backward` finds takes the place of the graph's recorded gradients. Training is the same otherwise, so the
-//! tape is a second opinion on every derivative.
+//! tape is a second opinion on every derivative. What candle's tape gets wrong is refused when the graph is loaded, or
+//! put together from operations that it gets right, as max pooling is.
 //!
 //! This crate does not know what a model or a data set is, and nobody else names candle. CUDA and Metal are features
 //! of the same names. Nothing here uses candle-nn, whose layer norm and softmax cut the tape without an error.
