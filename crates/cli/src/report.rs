@@ -160,6 +160,11 @@ mod tests {
         }
     }
 
+    /// With a margin that shows where lines begin.
+    fn framed(text: &str) -> String {
+        text.lines().map(|line| format!("|{line}\n")).collect()
+    }
+
     #[test]
     fn tables_line_up() {
         let mut matrix = Confusion::new(2);
@@ -167,23 +172,23 @@ mod tests {
             matrix.count(label, answer);
         }
         expect![[r#"
-
-                         class  precision   recall       F1   support
-                           cat     1.0000   0.5000   0.6667         2
-                           dog     0.6667   1.0000   0.8000         2
-
-                      accuracy                       0.7500         4
-                          mean     0.8333   0.7500   0.7333         4
-                 weighted mean     0.8333   0.7500   0.7333         4
+            |
+            |             class  precision   recall       F1   support
+            |               cat     1.0000   0.5000   0.6667         2
+            |               dog     0.6667   1.0000   0.8000         2
+            |
+            |          accuracy                       0.7500         4
+            |              mean     0.8333   0.7500   0.7333         4
+            |     weighted mean     0.8333   0.7500   0.7333         4
         "#]]
-        .assert_eq(&classification(&matrix, &["cat".into(), "dog".into()]));
+        .assert_eq(&framed(&classification(&matrix, &["cat".into(), "dog".into()])));
         expect![[r#"
-
-                label \ answer      0      1
-                             0      1      1
-                             1      ·      2
+            |
+            |    label \ answer      0      1
+            |                 0      1      1
+            |                 1      ·      2
         "#]]
-        .assert_eq(&confusion(&matrix));
+        .assert_eq(&framed(&confusion(&matrix)));
         let epoch = Epoch {
             name: "1".into(),
             training: Some((0.29, 0.08)),
@@ -213,23 +218,23 @@ mod tests {
         "#]]
         .assert_eq(&super::seconds(&seconds, 12_345.6));
         expect![[r#"
-
-                                        this run                   2014, CPU                   2014, GPU
-               epoch      loss     error       s      loss     error       s      loss     error       s
-                   1  0.290000  0.080000     2.1  0.554249  0.139430      25  0.374996  0.102971       8
-                   2         -         -       -  0.285018  0.071956      25  0.223706  0.057270       8
-                   3         -         -       -  0.216536  0.056288      25  0.176561  0.047067       8
-                   4         -         -       -  0.173376  0.046598      25  0.131326  0.036031       8
-                   5         -         -       -  0.145248  0.039724      25  0.095808  0.026661       8
-                   6         -         -       -  0.118302  0.033043      24  0.075325  0.021751       8
-                   7         -         -       -  0.098393  0.027728      24  0.053838  0.016265       8
-                   8         -         -       -  0.076123  0.022370      24  0.043181  0.012957       8
-                   9         -         -       -  0.066132  0.019510      24  0.035360  0.010844       8
-                  10         -         -       -  0.054067  0.016522      24  0.027572  0.008239       8
-                 all           10.0 s, F1 0.7333       4 min 48.5 s, F1 0.97       2 min 20.4 s, F1 0.98
-            Splits and seeds differ between the three runs; the article's totals include download and import.
-            The article's images are MNIST's, this run's are digits: compare times, not errors.
+            |
+            |                            this run                   2014, CPU                   2014, GPU
+            |   epoch      loss     error       s      loss     error       s      loss     error       s
+            |       1  0.290000  0.080000     2.1  0.554249  0.139430      25  0.374996  0.102971       8
+            |       2         -         -       -  0.285018  0.071956      25  0.223706  0.057270       8
+            |       3         -         -       -  0.216536  0.056288      25  0.176561  0.047067       8
+            |       4         -         -       -  0.173376  0.046598      25  0.131326  0.036031       8
+            |       5         -         -       -  0.145248  0.039724      25  0.095808  0.026661       8
+            |       6         -         -       -  0.118302  0.033043      24  0.075325  0.021751       8
+            |       7         -         -       -  0.098393  0.027728      24  0.053838  0.016265       8
+            |       8         -         -       -  0.076123  0.022370      24  0.043181  0.012957       8
+            |       9         -         -       -  0.066132  0.019510      24  0.035360  0.010844       8
+            |      10         -         -       -  0.054067  0.016522      24  0.027572  0.008239       8
+            |     all           10.0 s, F1 0.7333       4 min 48.5 s, F1 0.97       2 min 20.4 s, F1 0.98
+            |Splits and seeds differ between the three runs; the article's totals include download and import.
+            |The article's images are MNIST's, this run's are digits: compare times, not errors.
         "#]]
-        .assert_eq(&beside_article(&[epoch], &matrix, &seconds, "digits"));
+        .assert_eq(&framed(&beside_article(&[epoch], &matrix, &seconds, "digits")));
     }
 }
