@@ -84,6 +84,9 @@ pub fn goldens() -> Vec<Golden> {
 
 impl Golden {
     fn new(name: &'static str, mut config: RunConfig) -> Self {
+        if name == "nolearn-dbn" {
+            config.schedule.rate /= 10.0; // made for batches of 64: on small ones its losses grow to hundreds
+        }
         config.batch = BATCH;
         config.length = Length::Steps(STEPS);
         config.dataset.split = Split::Standard { validation: 0 };

@@ -25,10 +25,6 @@ pub const GOLDEN_REFERENCE: Golden = Golden { loss: 3e-7, hits: 0 };
 /// f32: ten steps gather and amplify rounding (6.2e-6).
 pub const GOLDEN_F32: Golden = Golden { loss: 2e-5, hits: 0 };
 
-/// `nolearn-dbn` begins with losses of up to 180 at this batch. The f32 constant 1/255 alone makes 3.4e-5, f32 throughout
-/// 7.1e-5.
-pub const GOLDEN_UNSTABLE: Golden = Golden { loss: 2e-4, hits: 0 };
-
 /// Batch norm where the 12 544 elements of a channel are summed one after the other in f32, as candle's own operations
 /// do: 2.9e-4 for `cnn-bn`, 3.0e-3 for `resnet-mini`, and the same for the reference in f32.
 pub const GOLDEN_LONG_SUMS: Golden = Golden { loss: 1e-2, hits: 1 };

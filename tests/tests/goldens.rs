@@ -9,7 +9,7 @@ use tests::{
     compare::close,
     goldens::{Curve, goldens},
     parity::reference,
-    tolerance::{FLOOR, GOLDEN_F32, GOLDEN_LONG_SUMS, GOLDEN_REFERENCE, GOLDEN_UNSTABLE, Golden},
+    tolerance::{FLOOR, GOLDEN_F32, GOLDEN_LONG_SUMS, GOLDEN_REFERENCE, Golden},
 };
 use train::Engine;
 
@@ -58,26 +58,19 @@ fn largest_gap(name: &str, got: &Curve, want: &Curve, bound: Golden) -> Result<f
 
 #[test]
 fn reference_agrees() {
-    check(&mut reference::<f64>(), |name| match name {
-        "nolearn-dbn" => GOLDEN_UNSTABLE,
-        _ => GOLDEN_REFERENCE,
-    });
+    check(&mut reference::<f64>(), |_| GOLDEN_REFERENCE);
 }
 
 #[test]
 fn candle_cpu_agrees() {
     let mut engine = Candle::open(EngineName::CandleCpu, false).expect("a CPU is always there");
-    check(&mut engine, |name| match name {
-        "nolearn-dbn" => GOLDEN_UNSTABLE,
-        _ => GOLDEN_F32,
-    });
+    check(&mut engine, |_| GOLDEN_F32);
 }
 
 #[test]
 fn candle_cpu_autograd_agrees() {
     let mut engine = Candle::open(EngineName::CandleCpu, true).expect("a CPU is always there");
     check(&mut engine, |name| match name {
-        "nolearn-dbn" => GOLDEN_UNSTABLE,
         "cnn-bn" | "resnet-mini" => GOLDEN_LONG_SUMS,
         _ => GOLDEN_F32,
     });

@@ -52,7 +52,7 @@ fn digits_and_initial_weights_are_the_same_everywhere() {
         cnn ef19e8f03ad3e8c0
         cnn-bn 1b17697410a6022f
         resnet-mini 0c7e4b8aeb97b9c5
-        nolearn-dbn 330585815a35e962
+        nolearn-dbn 82bf67cd466fdf26
     "#]]
     .assert_eq(&native);
 

@@ -34,7 +34,10 @@ fn sample(start: Start, count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
         Start::Uniform { bound } => {
             (0..count).map(|_| ((2.0 * uniform(rng) - 1.0) * f64::from(bound)) as f32).collect()
         }
-        Start::Normal { std } => (0..count).map(|_| (normal(rng) * f64::from(std)) as f32).collect(),
+        Start::Normal { std } => {
+            let pairs = (0..count.div_ceil(2)).flat_map(|_| normals(rng));
+            pairs.take(count).map(|normal| (normal * f64::from(std)) as f32).collect()
+        }
     }
 }
 
@@ -43,8 +46,10 @@ fn uniform(rng: &mut ChaCha8Rng) -> f64 {
     (f64::from(rng.next_u32()) + 0.5) / 4_294_967_296.0
 }
 
-/// Standard normal by Box and Muller, with `libm`, whose results are the same natively and in wasm.
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
+/// Two independent standard normals by Box and Muller, with `libm`, whose results are the same natively and in wasm.
+fn normals(rng: &mut ChaCha8Rng) -> [f64; 2] {
     let (u, v) = (uniform(rng), uniform(rng));
-    libm::sqrt(-2.0 * libm::log(u)) * libm::cos(std::f64::consts::TAU * v)
+    let radius = libm::sqrt(-2.0 * libm::log(u));
+    let (sin, cos) = libm::sincos(std::f64::consts::TAU * v);
+    [radius * cos, radius * sin]
 }
