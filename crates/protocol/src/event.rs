@@ -68,9 +68,6 @@ pub struct Seconds {
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Phase {
-    Idle,
-    Loading,
-    Compiling,
     Running,
     Paused,
     Done,
