@@ -197,26 +197,26 @@ mod tests {
         };
         let evaluation = Epoch { name: "step 400".into(), training: None, seconds: None, ..epoch.clone() };
         expect![[r#"
-
-                                   training             validation
-                   epoch     loss     error       loss    accuracy   seconds
-                       1   0.2900    0.0800     0.1400     95.96 %       2.1
-                step 400        -         -     0.1400     95.96 %         -
+            |
+            |                       training             validation
+            |       epoch     loss     error       loss    accuracy   seconds
+            |           1   0.2900    0.0800     0.1400     95.96 %       2.1
+            |    step 400        -         -     0.1400     95.96 %         -
         "#]]
-        .assert_eq(&format!("{}{}{}", epoch_header(), epoch.line(), evaluation.line()));
+        .assert_eq(&framed(&format!("{}{}{}", epoch_header(), epoch.line(), evaluation.line())));
         let seconds = Seconds { data: 1.0, compile: 0.0, upload: 0.5, steps: 8.0, readback: 0.25, evaluation: 0.25 };
         expect![[r#"
-
-                          time    seconds
-                          data       1.00   10.0 %
-                       compile       0.00    0.0 %
-                        upload       0.50    5.0 %
-                         steps       8.00   80.0 %   12,345 images/s
-                     read-back       0.25    2.5 %
-                    evaluation       0.25    2.5 %
-                           all      10.00
+            |
+            |              time    seconds
+            |              data       1.00   10.0 %
+            |           compile       0.00    0.0 %
+            |            upload       0.50    5.0 %
+            |             steps       8.00   80.0 %   12,345 images/s
+            |         read-back       0.25    2.5 %
+            |        evaluation       0.25    2.5 %
+            |               all      10.00
         "#]]
-        .assert_eq(&super::seconds(&seconds, 12_345.6));
+        .assert_eq(&framed(&super::seconds(&seconds, 12_345.6)));
         expect![[r#"
             |
             |                            this run                   2014, CPU                   2014, GPU
