@@ -18,6 +18,8 @@ pub const STEPS: u64 = 20;
 pub const BATCH: usize = 4;
 /// Outputs that are gradients begin with this.
 const GRADIENT: &str = "gradient.";
+/// What a slot or buffer holds before a fault or a step that must write it; no value comes near.
+pub const POISON: f32 = -7777.0;
 
 /// The gaps of one comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -168,7 +170,7 @@ fn largest_gap(got: &Values, want: &Values) -> Result<f64, String> {
     for (name, want) in want {
         let got = got.get(name).ok_or_else(|| format!("there is no `{name}`"))?;
         let (got, want) = (floats(got), floats(want));
-        // The loosest bound: lengths, and NaN show here; the caller judges the gap.
+        // The loosest bound: lengths and NaN show here; the caller judges the gap.
         largest = largest.max(close(name, got, want, floor, 1.0).map_err(|mismatch| mismatch.to_string())?);
     }
     Ok(largest)

@@ -5,7 +5,7 @@ use graph::{Graph, HostTensor, Values};
 use playground_candle::Candle;
 use protocol::{Adam, Device, EngineName, Rule, RunConfig, preset};
 use tests::{
-    parity::{Gap, Gaps, Job, reference},
+    parity::{Gap, Gaps, Job, POISON, reference},
     tolerance,
 };
 use train::{Engine, EngineError, Program, Ran, Reference};
@@ -96,9 +96,6 @@ fn every_preset_is_here() {
 fn candle(autograd: bool) -> Candle {
     Candle::open(EngineName::CandleCpu, autograd).expect("the CPU is always there")
 }
-
-/// No slot comes near this.
-const POISON: f32 = -7777.0;
 
 /// What a fault does to the slots that come back: (new values, values before the step, number of the step).
 type Spoil = fn(&mut Values, &Values, usize);
