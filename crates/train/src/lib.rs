@@ -9,10 +9,12 @@ pub mod metrics;
 mod optimizer;
 pub mod programs;
 mod run;
+mod samples;
 mod schedule;
 pub mod workload;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Progress};
 pub use engine::{Engine, EngineError, Program, Ran, Reference};
-pub use run::{Run, RunError, Samples, evaluate, feed};
+pub use run::{Run, RunError, evaluate};
+pub use samples::{Samples, feed};
 pub use schedule::rate;

@@ -1,17 +1,17 @@
 //! One run as a state machine: `advance` does a bounded piece of work and says what happened; whoever drives it
 //! decides when to call it again.
 
-use data::{Order, Split};
+use data::Order;
 use graph::{HostTensor, Values};
-use protocol::{Command, Data, Event, Length, Part, Phase, RunConfig, Sampling, Seconds, Summary};
+use protocol::{Command, Data, Event, Length, Part, Phase, RunConfig, Seconds, Summary};
 use web_time::Instant;
 
 use crate::{
-    Checkpoint, Engine, EngineError, Program, Progress,
+    Checkpoint, Engine, EngineError, Program, Progress, Samples,
     checkpoint::CheckpointError,
+    feed,
     metrics::Confusion,
     programs::{self, BuildError, CLASSES, EVALUATION_BATCH, names},
-    rate,
 };
 
 /// A call of `advance` aims at this many seconds of steps: often enough for a progress bar, rarely enough to cost nothing.
@@ -35,65 +35,6 @@ pub enum RunError {
     Image { checkpoint: [usize; 2], data: [usize; 2] },
     #[error("the data set has no images for the test: choose another split")]
     NoTest,
-}
-
-/// Images and how they are divided.
-#[derive(Clone, Debug)]
-pub struct Samples {
-    /// What it is called.
-    pub name: String,
-    /// All images, training rows first.
-    pub images: data::Images,
-    /// Which row is for what.
-    pub split: Split,
-    /// Seconds that reading and preparing took.
-    pub seconds: f64,
-}
-
-impl Samples {
-    /// The images of a data set divided as `config` says: `training` rows followed by test rows.
-    ///
-    /// # Errors
-    /// [`data::DataError`] where nothing is left for training.
-    pub fn new(
-        name: String,
-        images: data::Images,
-        training: usize,
-        config: &RunConfig,
-        seconds: f64,
-    ) -> Result<Self, data::DataError> {
-        let rows = |count: usize| u32::try_from(count).map_err(|_| data::DataError::TooManyRows { rows: count as u64 });
-        let split = match config.dataset.split {
-            protocol::Split::Standard { validation } => {
-                Split::standard(rows(training)?, rows(images.len() - training)?, rows(validation)?, config.seed)?
-            }
-            protocol::Split::Random { test } => Split::random(rows(images.len())?, test, 0, config.seed)?,
-        };
-        Ok(Samples { name, images, split, seconds })
-    }
-
-    /// The order in which `config` draws them.
-    ///
-    /// # Errors
-    /// [`data::DataError`] where there is nothing to draw from.
-    pub fn order(&self, config: &RunConfig) -> Result<Order, data::DataError> {
-        let sampling = match config.dataset.sampling {
-            Sampling::Shuffled => data::Sampling::Shuffled,
-            Sampling::WithReplacement => data::Sampling::WithReplacement,
-        };
-        let batch = u32::try_from(config.batch).expect("at most MAX_BATCH");
-        Order::new(self.split.train.clone(), batch, sampling, config.seed)
-    }
-}
-
-/// The step inputs of step `step` of a run.
-pub fn feed(config: &RunConfig, order: &mut Order, step: u64, steps: u64) -> Values {
-    let rate = rate(&config.schedule, step, steps, order.steps_per_epoch().into());
-    Values::from([
-        (names::INDICES.into(), HostTensor::u32([config.batch], order.batch(step))),
-        (names::RATE.into(), HostTensor::scalar(rate)),
-        (names::KEY.into(), HostTensor::u32([2], graph::random::step_key(config.seed, step).to_vec())),
-    ])
 }
 
 /// A run on an engine.

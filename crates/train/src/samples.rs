@@ -1,0 +1,66 @@
+//! What a run is fed with: images, their order, and the inputs of a step.
+
+use data::{Order, Split};
+use graph::{HostTensor, Values};
+use protocol::{RunConfig, Sampling};
+
+use crate::{programs::names, rate};
+
+/// Images and how they are divided.
+#[derive(Clone, Debug)]
+pub struct Samples {
+    /// What it is called.
+    pub name: String,
+    /// All images, training rows first.
+    pub images: data::Images,
+    /// Which row is for what.
+    pub split: Split,
+    /// Seconds that reading and preparing took.
+    pub seconds: f64,
+}
+
+impl Samples {
+    /// The images of a data set divided as `config` says: `training` rows followed by test rows.
+    ///
+    /// # Errors
+    /// [`data::DataError`] where nothing is left for training.
+    pub fn new(
+        name: String,
+        images: data::Images,
+        training: usize,
+        config: &RunConfig,
+        seconds: f64,
+    ) -> Result<Self, data::DataError> {
+        let rows = |count: usize| u32::try_from(count).map_err(|_| data::DataError::TooManyRows { rows: count as u64 });
+        let split = match config.dataset.split {
+            protocol::Split::Standard { validation } => {
+                Split::standard(rows(training)?, rows(images.len() - training)?, rows(validation)?, config.seed)?
+            }
+            protocol::Split::Random { test } => Split::random(rows(images.len())?, test, 0, config.seed)?,
+        };
+        Ok(Samples { name, images, split, seconds })
+    }
+
+    /// The order in which `config` draws them.
+    ///
+    /// # Errors
+    /// [`data::DataError`] where there is nothing to draw from.
+    pub fn order(&self, config: &RunConfig) -> Result<Order, data::DataError> {
+        let sampling = match config.dataset.sampling {
+            Sampling::Shuffled => data::Sampling::Shuffled,
+            Sampling::WithReplacement => data::Sampling::WithReplacement,
+        };
+        let batch = u32::try_from(config.batch).expect("at most MAX_BATCH");
+        Order::new(self.split.train.clone(), batch, sampling, config.seed)
+    }
+}
+
+/// The step inputs of step `step` of a run.
+pub fn feed(config: &RunConfig, order: &mut Order, step: u64, steps: u64) -> Values {
+    let rate = rate(&config.schedule, step, steps, order.steps_per_epoch().into());
+    Values::from([
+        (names::INDICES.into(), HostTensor::u32([config.batch], order.batch(step))),
+        (names::RATE.into(), HostTensor::scalar(rate)),
+        (names::KEY.into(), HostTensor::u32([2], graph::random::step_key(config.seed, step).to_vec())),
+    ])
+}
