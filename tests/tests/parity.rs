@@ -138,8 +138,12 @@ impl Engine for Faulty {
         Ok(state)
     }
 
-    async fn run(&mut self, program: Program, feeds: &[Values]) -> Result<Ran, EngineError> {
-        self.engine.run(program, feeds).await
+    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
+        self.engine.submit(program, feeds).await
+    }
+
+    async fn collect(&mut self) -> Result<Ran, EngineError> {
+        self.engine.collect().await
     }
 }
 

@@ -1,6 +1,6 @@
 //! The engine: device, state, programs, and the walk that makes a step.
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
 use async_trait::async_trait;
 use candle_core::{DType, Device, Tensor, Var};
@@ -30,6 +30,8 @@ pub struct Candle {
     programs: Vec<Loaded>,
     resident: Tensors,
     state: Tensors,
+    /// Programs and, step by step, their outputs that were not collected yet.
+    in_flight: VecDeque<(Program, Vec<Vec<Tensor>>)>,
 }
 
 /// A graph that is ready to run.
@@ -50,8 +52,8 @@ impl Candle {
         let (device, name) = device::open(engine)?;
         let about = protocol::Device { engine, name, software: false };
         let plain = if device.is_cpu() { Way::Loops } else { Way::Candle };
-        let (resident, state) = (Tensors::new(), Tensors::new());
-        Ok(Candle { about, device, plain, autograd, programs: vec![], resident, state })
+        let (resident, state, in_flight) = (Tensors::new(), Tensors::new(), VecDeque::new());
+        Ok(Candle { about, device, plain, autograd, programs: vec![], resident, state, in_flight })
     }
 
     /// The devices that can be opened, the CPU first.
@@ -119,7 +121,6 @@ impl Candle {
     /// The values of all nodes that are needed at the end.
     fn walk(&self, program: &Loaded, feed: &Values) -> Result<Vec<Option<Tensor>>> {
         let Loaded { graph, constants, tape, tasks } = program;
-        self.check(graph, feed)?;
         let plain = self.sources(feed);
         let mut step = Step { way: if tape.is_some() { Way::Tape } else { plain.way }, ..plain };
         let mut values = constants.clone();
@@ -230,8 +231,15 @@ impl Engine for Candle {
         slots.collect::<candle_core::Result<_>>().map_err(self.failure("reading the state"))
     }
 
-    async fn run(&mut self, program: Program, feeds: &[Values]) -> Result<Ran> {
-        let steps = feeds.iter().map(|feed| self.step(program, feed)).collect::<Result<Vec<_>>>()?;
+    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<()> {
+        feeds.iter().try_for_each(|feed| self.check(&self.programs[program.0].graph, feed))?;
+        let steps = feeds.iter().map(|feed| self.step(program, feed)).collect::<Result<_>>()?;
+        self.in_flight.push_back((program, steps));
+        Ok(())
+    }
+
+    async fn collect(&mut self) -> Result<Ran> {
+        let (program, steps) = self.in_flight.pop_front().expect("something was submitted");
         self.device.synchronize().map_err(self.failure("waiting for the steps"))?;
         let start = Instant::now();
         let names = &self.programs[program.0].graph.outputs;
@@ -241,6 +249,11 @@ impl Engine for Candle {
         let outputs = steps.iter().map(named).collect::<candle_core::Result<_>>();
         let outputs = outputs.map_err(self.failure("reading outputs"))?;
         Ok(Ran { outputs, readback_seconds: start.elapsed().as_secs_f64() })
+    }
+
+    async fn reopen(&mut self) -> Result<()> {
+        *self = Candle::open(self.about.engine, self.autograd)?;
+        Ok(())
     }
 }
 

@@ -202,6 +202,13 @@ impl Listener for Person<'_> {
                 self.test = Confusion(confusion.clone());
                 self.flush()
             }
+            Event::Recovered { step, repeated, reason } => {
+                self.flush()?;
+                self.bar.set_position(*step);
+                let again = format!("{reason}; the run goes on after step {step}, {repeated} steps are made again");
+                self.bar.suspend(|| say(&again));
+                Ok(())
+            }
             Event::Checkpoint { path, .. } => {
                 self.checkpoint = Some(path.clone());
                 self.flush()

@@ -204,13 +204,9 @@ impl Keeper {
 async fn drive(run: &mut Run<'_>, keeper: &mut Keeper, listener: &mut dyn Listener) -> Result<Exit> {
     let first = run.step();
     loop {
-        if INTERRUPTS.load(Ordering::Relaxed) > 0 {
-            run.command(&Command::Stop);
-            let checkpoint = run.checkpoint().await?;
-            let path = keeper.write(&checkpoint, listener)?;
-            let reason = "interrupted".into();
-            listener.hear(&Event::Stopped { reason, step: run.step(), checkpoint: Some(path) })?;
-            return Ok(Exit::Interrupted);
+        let interrupted = INTERRUPTS.load(Ordering::Relaxed) > 0;
+        if interrupted {
+            run.command(&Command::Stop); // what is in flight still comes
         }
         let events = match run.advance().await {
             Ok(events) => events,
@@ -240,6 +236,13 @@ async fn drive(run: &mut Run<'_>, keeper: &mut Keeper, listener: &mut dyn Listen
         }
         if keeper.wanted && news {
             keeper.write(run.last_good(), listener)?;
+        }
+        if interrupted {
+            let checkpoint = run.checkpoint().await?;
+            let path = keeper.write(&checkpoint, listener)?;
+            let reason = "interrupted".into();
+            listener.hear(&Event::Stopped { reason, step: run.step(), checkpoint: Some(path) })?;
+            return Ok(Exit::Interrupted);
         }
     }
 }

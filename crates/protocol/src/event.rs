@@ -154,6 +154,15 @@ pub enum Event {
         /// Seconds that it took.
         seconds: f64,
     },
+    /// The device was lost and opened anew; the run goes on from the last evaluation, to the same end.
+    Recovered {
+        /// The step that it goes on after.
+        step: u64,
+        /// Steps told of before that are made, and told of, again.
+        repeated: u64,
+        /// What happened, in words.
+        reason: String,
+    },
     /// A checkpoint was written.
     Checkpoint {
         /// Steps made before.

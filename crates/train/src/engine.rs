@@ -1,6 +1,6 @@
 //! What a run asks of the thing that computes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
 use graph::{DType, Graph, GraphError, HostTensor, Shape, Values, reference};
@@ -19,8 +19,21 @@ pub enum EngineError {
     Unavailable { device: String, reason: String },
     #[error("{engine} does not run {what}")]
     Unsupported { engine: &'static str, what: String },
+    #[error("the device {device} cannot compile {what}: update its driver, or choose another engine ({reason})")]
+    Compile { device: String, what: String, reason: String },
     #[error("the device {device} failed: {reason}")]
     Failed { device: String, reason: String },
+    #[error("the device {device} was lost ({reason}): close other programs that use it, or choose another engine")]
+    Lost { device: String, reason: String },
+    #[error("the device {device} did not answer within {seconds} s: choose a smaller batch or network")]
+    Hung { device: String, seconds: f64 },
+}
+
+impl EngineError {
+    /// Whether the device and what was on it are gone, so that [`Engine::reopen`] may help.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, EngineError::Lost { .. } | EngineError::Hung { .. })
+    }
 }
 
 /// A graph that an engine has made ready.
@@ -32,14 +45,15 @@ pub struct Program(pub usize);
 pub struct Ran {
     /// The graph's outputs, step by step.
     pub outputs: Vec<Values>,
-    /// Seconds of this call spent on waiting for values, not on computing them.
+    /// Seconds of [`Engine::collect`] spent on waiting for values, not on computing them.
     pub readback_seconds: f64,
 }
 
 /// A device that holds state slots and resident inputs by name, and runs graphs over them.
 ///
-/// All programs share the slots: a train graph writes what an evaluation graph reads. Only what waits for the device
-/// is `async`; nothing is `Send`, since a run is one thread or one worker.
+/// All programs share the slots: a train graph writes what an evaluation graph reads. What is asked for is done in that
+/// order: state and inputs that are read or written are those after all steps submitted before. Only what waits for the
+/// device is `async`; nothing is `Send`, since a run is one thread or one worker.
 #[async_trait(?Send)]
 pub trait Engine {
     /// The device.
@@ -60,9 +74,34 @@ pub trait Engine {
     /// All state slots, copied to the host.
     async fn read_state(&mut self) -> Result<Values, EngineError>;
 
-    /// Runs a program once for each element of `feeds`, the values of its step inputs, and returns the outputs. State
-    /// moves from step to step on the device; the host is asked for nothing in between.
-    async fn run(&mut self, program: Program, feeds: &[Values]) -> Result<Ran, EngineError>;
+    /// Hands over one step of a program for each element of `feeds`, the values of its step inputs, and returns before
+    /// they are made where the device works on its own. State moves from step to step on the device; the host is asked
+    /// for nothing in between.
+    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError>;
+
+    /// Waits for the oldest submission that has not been collected, and returns its outputs.
+    ///
+    /// # Panics
+    /// Where nothing is in flight, which is the caller's bug.
+    async fn collect(&mut self) -> Result<Ran, EngineError>;
+
+    /// Submits and collects; nothing else may be in flight.
+    async fn run(&mut self, program: Program, feeds: &[Values]) -> Result<Ran, EngineError> {
+        self.submit(program, feeds).await?;
+        self.collect().await
+    }
+
+    /// Submissions that are worth keeping in flight: more than one where the device would idle while the host prepares.
+    fn depth(&self) -> usize {
+        1
+    }
+
+    /// Opens the device anew after a loss (see [`EngineError::is_loss`]): without programs, inputs, state, or anything in
+    /// flight.
+    async fn reopen(&mut self) -> Result<(), EngineError> {
+        let device = self.device().name.clone();
+        Err(EngineError::Unavailable { device, reason: "this engine opens it only once".into() })
+    }
 }
 
 /// The reference as an engine: textbook loops in the precision `T`, for tests.
@@ -71,12 +110,15 @@ pub struct Reference<T> {
     graphs: Vec<Graph>,
     resident: Values,
     state: BTreeMap<String, (Shape, Vec<T>)>,
+    /// What was computed by `submit` and not collected yet.
+    in_flight: VecDeque<Ran>,
 }
 
 impl<T: Float> Reference<T> {
     /// An engine without state, that reports itself as `device`.
     pub fn new(device: Device) -> Self {
-        Reference { device, graphs: vec![], resident: Values::new(), state: BTreeMap::new() }
+        let (resident, state, in_flight) = (Values::new(), BTreeMap::new(), VecDeque::new());
+        Reference { device, graphs: vec![], resident, state, in_flight }
     }
 }
 
@@ -114,7 +156,7 @@ impl<T: Float> Engine for Reference<T> {
         Ok(slots.map(|(slot, (shape, data))| (slot.clone(), HostTensor::f32(shape.clone(), to_f32(data)))).collect())
     }
 
-    async fn run(&mut self, program: Program, feeds: &[Values]) -> Result<Ran, EngineError> {
+    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
         let graph = &self.graphs[program.0];
         let mut state: reference::State<T> =
             self.state.iter().map(|(slot, (_, data))| (slot.clone(), data.clone())).collect();
@@ -139,7 +181,17 @@ impl<T: Float> Engine for Reference<T> {
         for (slot, data) in state {
             self.state.entry(slot).and_modify(|(_, old)| *old = data);
         }
-        Ok(Ran { outputs, readback_seconds: 0.0 })
+        self.in_flight.push_back(Ran { outputs, readback_seconds: 0.0 });
+        Ok(())
+    }
+
+    async fn collect(&mut self) -> Result<Ran, EngineError> {
+        Ok(self.in_flight.pop_front().expect("something was submitted"))
+    }
+
+    async fn reopen(&mut self) -> Result<(), EngineError> {
+        *self = Reference::new(self.device.clone());
+        Ok(())
     }
 }
 

@@ -1,8 +1,10 @@
 //! One run as a state machine: `advance` does a bounded piece of work and says what happened; whoever drives it
 //! decides when to call it again.
 
+use std::collections::VecDeque;
+
 use data::Order;
-use graph::{HostTensor, Values};
+use graph::{Graph, HostTensor, Values};
 use protocol::{Command, Data, Event, Length, Part, Phase, RunConfig, Seconds, Summary};
 use web_time::Instant;
 
@@ -14,10 +16,12 @@ use crate::{
     programs::{self, BuildError, CLASSES, EVALUATION_BATCH, names},
 };
 
-/// A call of `advance` aims at this many seconds of steps: often enough for a progress bar, rarely enough to cost nothing.
+/// A piece aims at this many seconds of steps: often enough for a progress bar, rarely enough to cost nothing.
 const PIECE_SECONDS: f64 = 0.05;
-/// Most steps of one call.
+/// Most steps of one piece.
 const PIECE_STEPS: u64 = 256;
+/// Losses of the device that are tolerated between two evaluations.
+const MOST_LOSSES: u32 = 3;
 
 /// Why a run cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +47,16 @@ pub struct Run<'e> {
     config: RunConfig,
     samples: Samples,
     order: Order,
-    train: Program,
-    evaluate: Program,
+    /// Of training and evaluation.
+    graphs: [Graph; 2],
+    /// What the engine made of them.
+    programs: [Program; 2],
     steps: u64,
+    /// Pieces that the engine has and that were not collected, the oldest first: the rate of each step.
+    in_flight: VecDeque<Vec<f32>>,
+    /// When the last piece came back, or the first one left.
+    clock: Instant,
+    /// Where the run stands after all that was collected.
     progress: Progress,
     phase: Phase,
     seconds: Seconds,
@@ -58,6 +69,12 @@ pub struct Run<'e> {
     /// The state at the last evaluation: all of its losses were finite.
     last_good: Checkpoint,
     first_step: u64,
+    /// Events that `advance` has not returned yet.
+    untold: Vec<Event>,
+    /// Losses of the device since the last evaluation.
+    times_lost: u32,
+    /// Steps made in vain, since the device was lost.
+    repeated: u64,
 }
 
 impl<'e> Run<'e> {
@@ -88,22 +105,15 @@ impl<'e> Run<'e> {
         let mut seconds = Seconds { data: samples.seconds, ..Default::default() };
 
         let clock = Instant::now();
-        let graph = programs::train(&config, &table, true)?;
-        let trainable = graph.gradients.iter().map(|(_, id)| graph.nodes[*id].shape.count() as u64).sum();
-        let train = engine.load(&graph).await?;
-        let evaluate = engine.load(&programs::evaluate(&config, &table)?).await?;
+        let graphs = [programs::train(&config, &table, true)?, programs::evaluate(&config, &table)?];
         seconds.compile = clock.elapsed().as_secs_f64();
-
-        let clock = Instant::now();
-        for (name, value) in &resident {
-            engine.upload(name, value).await?;
-        }
+        let [train, _] = &graphs;
+        let parameters = train.gradients.iter().map(|(_, id)| train.nodes[*id].shape.count() as u64).sum();
         let (state, progress) = match resume {
             Some(checkpoint) => (checkpoint.state, checkpoint.progress),
             None => (programs::initial(&config, table.size)?, Progress::default()),
         };
-        engine.write_state(&state).await?;
-        seconds.upload = clock.elapsed().as_secs_f64();
+        let programs = set_up(engine, &graphs, &resident, &state, &mut seconds).await?;
 
         let engine_name = engine.device().engine.to_string();
         let last_good = Checkpoint {
@@ -116,7 +126,7 @@ impl<'e> Run<'e> {
         let started = Event::Started {
             device: engine.device().clone(),
             versions: engine.versions(),
-            parameters: trainable,
+            parameters,
             config: Box::new(config.clone()),
             data: Data {
                 name: samples.name.clone(),
@@ -133,9 +143,11 @@ impl<'e> Run<'e> {
             config,
             samples,
             order,
-            train,
-            evaluate,
+            graphs,
+            programs,
             steps,
+            in_flight: VecDeque::new(),
+            clock: Instant::now(),
             first_step: progress.step,
             progress,
             phase: Phase::Running,
@@ -146,6 +158,9 @@ impl<'e> Run<'e> {
             step_seconds: None,
             last_norm: None,
             last_good,
+            untold: vec![],
+            times_lost: 0,
+            repeated: 0,
         };
         Ok((run, vec![started]))
     }
@@ -164,21 +179,26 @@ impl<'e> Run<'e> {
     pub fn command(&mut self, command: &Command) {
         self.phase = match (command, self.phase) {
             (Command::Pause, Phase::Running) => Phase::Paused,
-            (Command::Resume, Phase::Paused) => Phase::Running,
+            (Command::Resume, Phase::Paused) => {
+                self.clock = Instant::now(); // the pause is not time of steps
+                Phase::Running
+            }
             (Command::Stop, Phase::Running | Phase::Paused) => Phase::Done,
             (_, phase) => phase,
         };
     }
 
-    /// The run as it stands, to be continued later.
+    /// The run as it stands, to be continued later. What is in flight is waited for; the next `advance` tells of it. A
+    /// run that has failed stands where it was last sound.
     ///
     /// # Errors
     /// [`EngineError`] where the device does not give its state.
     pub async fn checkpoint(&mut self) -> Result<Checkpoint, EngineError> {
-        let clock = Instant::now();
-        let state = self.engine.read_state().await?;
-        self.seconds.readback += clock.elapsed().as_secs_f64();
-        Ok(Checkpoint { progress: self.progress.clone(), state, ..self.last_good.clone() })
+        self.settle().await?;
+        match self.phase {
+            Phase::Failed => Ok(self.last_good.clone()),
+            Phase::Running | Phase::Paused | Phase::Done => self.read().await,
+        }
     }
 
     /// The run as it stood when it was last known to be sound.
@@ -186,97 +206,166 @@ impl<'e> Run<'e> {
         &self.last_good
     }
 
-    /// Goes on: some steps, and the evaluation that follows them if one is due. Does nothing while paused or at the
-    /// end. The last event of a run is `finished` or `failed`.
+    /// Goes on: some steps, and the evaluation that follows them if one is due. While paused or at the end it makes no
+    /// steps, and only tells of those that were still in flight. The last event of a run is `finished` or `failed`.
+    ///
+    /// A device that is lost is opened anew, and the run continues from [`Run::last_good`].
     ///
     /// # Errors
-    /// [`EngineError`] where the device fails; [`Run::last_good`] can be continued.
+    /// [`EngineError`] where the device fails, or is lost again and again; [`Run::last_good`] can be continued.
     pub async fn advance(&mut self) -> Result<Vec<Event>, EngineError> {
-        if self.phase != Phase::Running {
-            return Ok(vec![]);
-        }
-        if self.progress.step >= self.steps {
-            return self.finish().await;
-        }
-        let mut events = self.piece().await?;
-        if self.phase == Phase::Failed {
-            return Ok(events);
-        }
-        let step = self.progress.step;
-        let epoch_ends = step.is_multiple_of(self.steps_per_epoch());
-        if epoch_ends {
-            events.push(self.epoch());
-        }
-        let due = match self.config.evaluate_every {
-            Some(every) => step.is_multiple_of(every),
-            None => epoch_ends,
-        };
-        if due || step == self.steps {
-            if !self.samples.split.validation.is_empty() {
-                let evaluation = self.evaluate(Part::Validation).await?;
-                self.judge(&evaluation);
-                events.push(evaluation);
+        let mut outcome = self.go_on().await;
+        while let Err(error) = outcome {
+            if !error.is_loss() || self.times_lost == MOST_LOSSES {
+                return Err(error);
             }
-            self.last_good = self.checkpoint().await?;
+            self.times_lost += 1;
+            outcome = self.recover(&error).await;
         }
-        if let Some(limit) = self.config.stop.seconds.filter(|&limit| self.progress.seconds >= limit) {
-            self.ended_early = Some(format!("{limit} seconds of training have passed"));
+        Ok(std::mem::take(&mut self.untold))
+    }
+
+    async fn go_on(&mut self) -> Result<(), EngineError> {
+        match self.phase {
+            Phase::Running if self.progress.step >= self.steps || self.ended_early.is_some() => self.finish().await,
+            Phase::Running => {
+                self.submit().await?;
+                self.collect().await
+            }
+            Phase::Paused | Phase::Done | Phase::Failed => self.settle().await,
         }
-        if self.ended_early.is_some() {
-            self.steps = step;
-        }
-        Ok(events)
+    }
+
+    /// Brings a lost device to where the last good state was. The same steps from the same state give the same numbers.
+    async fn recover(&mut self, error: &EngineError) -> Result<(), EngineError> {
+        self.in_flight.clear();
+        self.engine.reopen().await?;
+        let (_, resident) = programs::upload(&self.samples.images);
+        let state = &self.last_good.state;
+        self.programs = set_up(self.engine, &self.graphs, &resident, state, &mut self.seconds).await?;
+        let step = self.last_good.progress.step;
+        let repeated = self.progress.step - step;
+        self.repeated += repeated;
+        self.progress = self.last_good.progress.clone();
+        (self.epoch_seconds, self.last_norm) = (0.0, None); // as in a run that is resumed
+        self.untold.push(Event::Recovered { step, repeated, reason: error.to_string() });
+        Ok(())
     }
 
     fn steps_per_epoch(&self) -> u64 {
         self.order.steps_per_epoch().into()
     }
 
-    /// Steps up to the next boundary (epoch, evaluation, end), but not more than a piece.
-    async fn piece(&mut self) -> Result<Vec<Event>, EngineError> {
-        let first = self.progress.step;
-        let to_boundary = |every: u64| every - first % every;
+    /// Hands over pieces up to the next boundary (epoch, evaluation, end), as many as the engine wants, at least one.
+    async fn submit(&mut self) -> Result<(), EngineError> {
+        let made = self.progress.step;
+        let boundary = |every: u64| made + every - made % every;
+        let end =
+            self.steps.min(boundary(self.steps_per_epoch())).min(self.config.evaluate_every.map_or(u64::MAX, boundary));
         let aim = self.step_seconds.map_or(1, |s| ((PIECE_SECONDS / s) as u64).clamp(1, PIECE_STEPS));
-        let count = [
-            aim,
-            to_boundary(self.steps_per_epoch()),
-            self.config.evaluate_every.map_or(u64::MAX, to_boundary),
-            self.steps - first,
-        ];
-        let count = count.into_iter().min().expect("an array of four");
-        // The course of the rate is that of the whole run as configured, also where the run ends early.
-        let feeds: Vec<Values> =
-            (first..first + count).map(|step| feed(&self.config, &mut self.order, step, self.steps)).collect();
+        let mut first = made + self.in_flight.iter().map(|rates| rates.len() as u64).sum::<u64>();
+        let wanted = if self.out_of_time().is_some() { 1 } else { self.engine.depth().max(1) };
+        while first < end && self.in_flight.len() < wanted {
+            let next = end.min(first + aim);
+            // The course of the rate is that of the whole run as configured, also where the run ends early.
+            let feeds: Vec<Values> =
+                (first..next).map(|step| feed(&self.config, &mut self.order, step, self.steps)).collect();
+            if self.in_flight.is_empty() {
+                self.clock = Instant::now();
+            }
+            self.engine.submit(self.programs[0], &feeds).await?;
+            let rate = |feed| scalar(feed, names::RATE).expect("every feed has a rate");
+            self.in_flight.push_back(feeds.iter().map(rate).collect());
+            first = next;
+        }
+        Ok(())
+    }
 
-        let clock = Instant::now();
-        let ran = self.engine.run(self.train, &feeds).await?;
-        let seconds = clock.elapsed().as_secs_f64();
-        self.step_seconds = Some(seconds / count as f64);
+    /// Collects the oldest piece; after the last one, what is due at a boundary.
+    async fn collect(&mut self) -> Result<(), EngineError> {
+        let ran = self.engine.collect().await?;
+        let rates = self.in_flight.pop_front().expect("pieces are in flight here as in the engine");
+        let seconds = self.clock.elapsed().as_secs_f64();
+        self.clock = Instant::now();
+        let step_seconds = seconds / rates.len() as f64;
+        // A piece seems quick that was done while the host was elsewhere, so pieces grow step by step.
+        self.step_seconds = Some(self.step_seconds.map_or(step_seconds, |before| step_seconds.max(before / 2.0)));
         self.seconds.steps += seconds - ran.readback_seconds;
         self.seconds.readback += ran.readback_seconds;
         self.epoch_seconds += seconds;
         self.progress.seconds += seconds;
 
-        let scalar = |step: &Values, name: &str| step.get(name).and_then(|v| v.as_f32()).map(|v| v[0]);
         let (mut losses, mut hits) = (vec![], vec![]);
-        let rate_of = |i: usize| scalar(&feeds[i], names::RATE).unwrap_or_default();
-        for (i, step) in ran.outputs.iter().enumerate() {
+        for (step, &rate) in ran.outputs.iter().zip(&rates) {
             let loss = scalar(step, names::LOSS).unwrap_or(f32::NAN);
-            let norm = scalar(step, names::GRADIENT_NORM);
             self.progress.step += 1;
             losses.push(loss);
             if !loss.is_finite() {
                 self.phase = Phase::Failed;
-                return Ok(vec![self.diverged(loss, rate_of(i))]);
+                self.untold.push(self.diverged(loss, rate));
+                while self.in_flight.pop_front().is_some() {
+                    let _ = self.engine.collect().await; // the run has failed, whatever becomes of these
+                }
+                return Ok(());
             }
             let right = scalar(step, names::HITS).unwrap_or_default() as u32;
             hits.push(right);
             self.progress.epoch_loss += f64::from(loss);
             self.progress.epoch_hits += u64::from(right);
-            self.last_norm = norm;
+            self.last_norm = scalar(step, names::GRADIENT_NORM);
         }
-        let (rate, gradient_norm) = (rate_of(feeds.len() - 1), self.last_norm);
-        Ok(vec![Event::Steps { step: self.progress.step, losses, hits, rate, gradient_norm, seconds }])
+        let (step, rate) = (self.progress.step, rates[rates.len() - 1]);
+        self.untold.push(Event::Steps { step, losses, hits, rate, gradient_norm: self.last_norm, seconds });
+        if self.in_flight.is_empty() { self.boundary().await } else { Ok(()) }
+    }
+
+    /// Collects all that is in flight.
+    async fn settle(&mut self) -> Result<(), EngineError> {
+        while !self.in_flight.is_empty() {
+            self.collect().await?;
+        }
+        Ok(())
+    }
+
+    /// What is due after this step: the end of an epoch, an evaluation, the end of the run.
+    async fn boundary(&mut self) -> Result<(), EngineError> {
+        let step = self.progress.step;
+        let epoch_ends = step.is_multiple_of(self.steps_per_epoch());
+        if epoch_ends {
+            let epoch = self.epoch();
+            self.untold.push(epoch);
+        }
+        let due = match self.config.evaluate_every {
+            Some(every) => step.is_multiple_of(every),
+            None => epoch_ends,
+        };
+        let mut ended = self.out_of_time();
+        if due || ended.is_some() || step == self.steps {
+            if !self.samples.split.validation.is_empty() {
+                let evaluation = self.evaluate(Part::Validation).await?;
+                let judged = self.judge(&evaluation);
+                ended = ended.or(judged);
+                self.untold.push(evaluation);
+            }
+            self.last_good = self.read().await?;
+            self.times_lost = 0;
+        }
+        self.ended_early = ended; // not before its state is safe: a recovery goes back to a run that has not ended
+        Ok(())
+    }
+
+    /// The state on the device, with nothing in flight.
+    async fn read(&mut self) -> Result<Checkpoint, EngineError> {
+        let clock = Instant::now();
+        let state = self.engine.read_state().await?;
+        self.seconds.readback += clock.elapsed().as_secs_f64();
+        Ok(Checkpoint { progress: self.progress.clone(), state, ..self.last_good.clone() })
+    }
+
+    /// Why the run ends if its time is over.
+    fn out_of_time(&self) -> Option<String> {
+        let limit = self.config.stop.seconds.filter(|&limit| self.progress.seconds >= limit)?;
+        Some(format!("{limit} seconds of training have passed"))
     }
 
     /// The gradient of the step that failed is as broken as its loss; the one before shows how it came to that.
@@ -312,30 +401,29 @@ impl<'e> Run<'e> {
             Part::Test => &self.samples.split.test,
         };
         let labels = &self.samples.images.labels;
-        let (loss, confusion) = evaluate(self.engine, self.evaluate, rows, labels).await?;
+        let (loss, confusion) = evaluate(self.engine, self.programs[1], rows, labels).await?;
         let seconds = clock.elapsed().as_secs_f64();
         self.seconds.evaluation += seconds;
         let (step, accuracy) = (self.progress.step, confusion.accuracy());
         Ok(Event::Evaluation { step, on: part, loss, accuracy, confusion: confusion.0, seconds })
     }
 
-    /// Applies the stop conditions to an evaluation on validation images.
-    fn judge(&mut self, evaluation: &Event) {
-        let Event::Evaluation { loss, accuracy, .. } = evaluation else { return };
+    /// Why the run ends if an evaluation on validation images meets a stop condition.
+    fn judge(&mut self, evaluation: &Event) -> Option<String> {
+        let Event::Evaluation { loss, accuracy, .. } = evaluation else { return None };
         match self.progress.best_loss.is_none_or(|best| *loss < best) {
             true => (self.progress.best_loss, self.progress.without_improvement) = (Some(*loss), 0),
             false => self.progress.without_improvement += 1,
         }
-        let stop = self.config.stop;
+        let (stop, count) = (self.config.stop, self.progress.without_improvement);
         if stop.accuracy.is_some_and(|wanted| *accuracy >= wanted) {
-            self.ended_early = Some(format!("the validation accuracy reached {:.2} %", 100.0 * accuracy));
-        } else if stop.patience.is_some_and(|patience| self.progress.without_improvement >= patience) {
-            let count = self.progress.without_improvement;
-            self.ended_early = Some(format!("{count} evaluations brought no better validation loss"));
+            return Some(format!("the validation accuracy reached {:.2} %", 100.0 * accuracy));
         }
+        stop.patience.filter(|&patience| count >= patience)?;
+        Some(format!("{count} evaluations brought no better validation loss"))
     }
 
-    async fn finish(&mut self) -> Result<Vec<Event>, EngineError> {
+    async fn finish(&mut self) -> Result<(), EngineError> {
         let test = self.evaluate(Part::Test).await?;
         let Event::Evaluation { loss: test_loss, accuracy: test_accuracy, .. } = test else {
             unreachable!("evaluate gives an evaluation")
@@ -346,7 +434,7 @@ impl<'e> Run<'e> {
             true => self.progress.epoch_loss / steps_since as f64, // less than an epoch
             false => self.last_epoch_loss,
         };
-        let images = (self.progress.step - self.first_step) as f64 * self.config.batch as f64;
+        let images = (self.progress.step - self.first_step + self.repeated) as f64 * self.config.batch as f64;
         let device = self.engine.device();
         let summary = Summary {
             engine: device.engine,
@@ -360,8 +448,33 @@ impl<'e> Run<'e> {
             seconds: self.seconds,
             ended_early: self.ended_early.clone(),
         };
-        Ok(vec![test, Event::Finished { summary: Box::new(summary) }])
+        self.untold.extend([test, Event::Finished { summary: Box::new(summary) }]);
+        Ok(())
     }
+}
+
+/// Puts everything on a device that holds nothing: programs, images, state.
+async fn set_up(
+    engine: &mut dyn Engine,
+    graphs: &[Graph; 2],
+    resident: &Values,
+    state: &Values,
+    seconds: &mut Seconds,
+) -> Result<[Program; 2], EngineError> {
+    let clock = Instant::now();
+    let programs = [engine.load(&graphs[0]).await?, engine.load(&graphs[1]).await?];
+    seconds.compile += clock.elapsed().as_secs_f64();
+    let clock = Instant::now();
+    for (name, value) in resident {
+        engine.upload(name, value).await?;
+    }
+    engine.write_state(state).await?;
+    seconds.upload += clock.elapsed().as_secs_f64();
+    Ok(programs)
+}
+
+fn scalar(values: &Values, name: &str) -> Option<f32> {
+    values.get(name)?.as_f32().map(|v| v[0])
 }
 
 /// Mean loss and confusion matrix of `program` (see [`programs::evaluate`]) on the given rows.

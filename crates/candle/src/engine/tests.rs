@@ -144,6 +144,31 @@ fn ties_are_broken_alike_in_every_way() {
 }
 
 #[test]
+fn submissions_are_collected_in_order_and_a_device_opened_anew_is_empty() {
+    let r = Recorder::new();
+    let sum = r.state("sum", []).add(&r.input("by", Feed::Step, [], DType::F32)).expect("it fits"); // []
+    let graph = r.finish(&[("sum", &sum)], &[("sum".into(), sum.clone())]).expect("it is valid");
+    let by = |value: f32| Values::from([("by".into(), HostTensor::scalar(value))]);
+    let mut candle = Candle::open(EngineName::CandleCpu, false).expect("there is a CPU");
+    let calls = async {
+        let program = candle.load(&graph).await?;
+        candle.write_state(&Values::from([("sum".into(), HostTensor::scalar(0.0))])).await?;
+        candle.submit(program, &[by(1.0)]).await?;
+        candle.submit(program, &[by(2.0), by(3.0)]).await?;
+        assert!(candle.submit(program, &[by(4.0), Values::new()]).await.is_err(), "the second step lacks an input");
+        assert_eq!(floats(&candle.read_state().await?, "sum"), [6.0], "what is refused is not made in part");
+        for expected in [&[1.0][..], &[3.0, 6.0]] {
+            let sums: Vec<f32> = candle.collect().await?.outputs.iter().map(|step| floats(step, "sum")[0]).collect();
+            assert_eq!(sums, expected);
+        }
+        candle.reopen().await?;
+        assert!(candle.read_state().await?.is_empty());
+        Ok::<(), EngineError>(())
+    };
+    block_on(calls).expect("it runs");
+}
+
+#[test]
 fn the_version_is_the_one_that_is_pinned() {
     let pinned = include_str!("../../../../Cargo.toml").lines().find(|line| line.starts_with("candle-core"));
     let (name, version) = CANDLE.split_once(' ').expect("a name and a version");
