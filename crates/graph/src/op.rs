@@ -184,6 +184,11 @@ impl Op {
         }
     }
 
+    /// Whether it computes nothing: the result has elements of the argument, in another place.
+    pub fn moves(&self) -> bool {
+        matches!(self, Op::Reshape(_) | Op::Expand(_) | Op::Permute(_))
+    }
+
     /// Shape and type of the result, or what the operation needs instead. Leaves ([`Op::Input`], [`Op::State`]) have
     /// what they were declared with, which the recorder knows.
     pub fn infer(&self, arguments: &[(&Shape, DType)]) -> Result<(Shape, DType), String> {

@@ -1,0 +1,270 @@
+//! Plans compute what graphs say, in few steps and little memory.
+
+mod interpret;
+
+use compiler::{Limits, compile};
+use expect_test::expect;
+use graph::{Case, Graph, Values, cases, reference};
+use protocol::{Optimizer, Rule, RunConfig, Split, preset, presets};
+use train::{Samples, feed, programs, workload::workload};
+
+/// Rounding in f64, through sums in another order.
+const ROUNDING: f64 = 1e-9;
+
+fn close(what: &str, got: &[f64], want: &[f64]) -> Result<(), String> {
+    if got.len() != want.len() {
+        return Err(format!("{what}: {} elements instead of {}", got.len(), want.len()));
+    }
+    let largest = want.iter().fold(1e-3, |most: f64, v| most.max(v.abs()));
+    match got.iter().zip(want).position(|(got, want)| !((got - want).abs() <= ROUNDING * largest)) {
+        Some(i) => Err(format!("{what}: element {i} is {} instead of {}", got[i], want[i])),
+        None => Ok(()),
+    }
+}
+
+/// Compares one step of the plan with one of the graph.
+fn check(graph: &Graph, inputs: &Values, state: &Values, limits: &Limits) -> Result<(), String> {
+    let plan = compile(graph, limits);
+    let mut want = reference::state_from::<f64>(state);
+    let mut got = want.clone();
+    let outputs = reference::evaluate(graph, inputs, &mut want).map_err(|error| error.to_string())?;
+    let ours = interpret::run(&plan, inputs, &mut got);
+    for (name, want) in &outputs {
+        match ours.get(name) {
+            Some(got) => close(name, got, want)?,
+            None if want.is_empty() => {}
+            None => return Err(format!("{name} is not written:\n{plan}")),
+        }
+    }
+    want.iter().try_for_each(|(slot, want)| close(slot, &got[slot], want))
+}
+
+/// Limits that force everything apart that may be apart.
+const NARROW: Limits = Limits { bindings: 5, single_group: 8, local: 4 };
+
+#[test]
+fn every_case_is_computed() {
+    let mut failures = vec![];
+    for Case { name, graph, inputs, state, .. } in cases() {
+        for limits in [Limits::default(), NARROW] {
+            failures.extend(check(&graph, &inputs, &state, &limits).err().map(|how| format!("{name}: {how}")));
+        }
+    }
+    assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// A step of a configuration on a few built-in digits.
+fn step_of(config: &RunConfig, norm: bool) -> (Graph, Values, Values) {
+    let mut config = config.clone();
+    config.dataset.split = Split::Standard { validation: 0 };
+    let images = data::digits::generate(12, 3);
+    let samples = Samples::new("digits".into(), images, 8, &config, 0.0).expect("a valid split");
+    let (table, mut inputs) = programs::upload(&samples.images);
+    let graph = programs::train(&config, &table, norm).expect("a valid configuration");
+    inputs.extend(feed(&config, &mut samples.order(&config).expect("rows"), 5, 60));
+    (graph, inputs, programs::initial(&config, [28, 28]).expect("a valid configuration"))
+}
+
+#[test]
+fn every_preset_takes_its_step() {
+    for (name, _) in presets().filter(|(name, _)| std::env::var("ONLY").is_ok_and(|only| only == *name)) {
+        let config = RunConfig { batch: 2, ..preset(name).expect("a preset") };
+        let (graph, inputs, state) = step_of(&config, true);
+        for limits in [Limits::default(), NARROW] {
+            check(&graph, &inputs, &state, &limits).unwrap_or_else(|how| panic!("{name}: {how}"));
+        }
+    }
+}
+
+#[test]
+fn every_optimizer_takes_its_step() {
+    let config = RunConfig { batch: 3, ..preset("softmax").expect("a preset") };
+    let adam = Default::default();
+    let rules = [
+        Rule::Sgd,
+        Rule::Momentum { momentum: 0.9 },
+        Rule::Nesterov { momentum: 0.9 },
+        Rule::Adam(adam),
+        Rule::AdamW(adam),
+    ];
+    for rule in rules {
+        for (weight_decay, clip_norm) in [(0.0, None), (0.01, None), (0.0, Some(0.1))] {
+            let optimizer = Optimizer { rule, weight_decay, clip_norm };
+            let (graph, inputs, state) = step_of(&RunConfig { optimizer, ..config.clone() }, false);
+            check(&graph, &inputs, &state, &Limits::default()).unwrap_or_else(|how| panic!("{optimizer:?}: {how}"));
+        }
+    }
+}
+
+/// What drifts only if somebody changes it: steps, groups' stages apart, and memory.
+#[test]
+fn plans_are_small() {
+    let mut text = String::new();
+    for name in ["W1", "W2", "W3"] {
+        let w = workload(name).expect("a workload");
+        let graph = programs::train(&w.config, &w.table, false).expect("a valid configuration");
+        let plan = compile(&graph, &Limits::default());
+        text += &format!("{name}: {} steps, {} bytes of scratch memory\n", plan.steps.len(), plan.scratch_bytes());
+    }
+    for (name, _) in presets() {
+        let (graph, ..) = step_of(&preset(name).expect("a preset"), true);
+        let plan = compile(&graph, &Limits::default());
+        text += &format!("{name}: {} steps, {} bytes of scratch memory\n", plan.steps.len(), plan.scratch_bytes());
+    }
+    expect![[r#"
+        W1: 8 steps, 678656 bytes of scratch memory
+        W2: 11 steps, 5927936 bytes of scratch memory
+        W3: 17 steps, 4854528 bytes of scratch memory
+        softmax: 7 steps, 237824 bytes of scratch memory
+        mlp: 13 steps, 648704 bytes of scratch memory
+        mlp-300: 13 steps, 1241856 bytes of scratch memory
+        mlp-wide: 17 steps, 5724416 bytes of scratch memory
+        lenet5: 28 steps, 3689984 bytes of scratch memory
+        cnn: 21 steps, 4857088 bytes of scratch memory
+        cnn-bn: 30 steps, 19081472 bytes of scratch memory
+        resnet-mini: 68 steps, 23110912 bytes of scratch memory
+        nolearn-dbn: 14 steps, 5928704 bytes of scratch memory
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn w1_reads_as_it_runs() {
+    let w = workload("W1").expect("a workload");
+    let graph = programs::train(&w.config, &w.table, false).expect("a valid configuration");
+    expect![[r#"
+        0 map
+          for [64,784]:
+            %0 = `indices`[64](1,0)
+            %1 = `images`[512,784][%0](0,1)
+            s0[64,784] = %1
+        1 matmul(s0[64,784], `dense1.weight`[128,784]ᵀ) for [64,128]:
+            %0 = result
+            %1 = `dense1.bias`[128](0,1)
+            %2 = add %0 %1
+            %3 = 0.0
+            %4 = max %2 %3
+            s1[64,128] = %4
+        2 matmul(s1[64,128], `dense2.weight`[10,128]ᵀ) for [64,10]:
+            %0 = result
+            %1 = `dense2.bias`[10](0,1)
+            %2 = add %0 %1
+            s2[64,10] = %2
+        3 group
+          0 for [64,1]: max over [10] of %0
+              %0 = s2[64,10](10,0,1)
+            %0 = result
+            l12[64,1] = %0
+          0 for [64]: argmax over [10] of %0
+              %0 = s2[64,10](10,1)
+            %0 = result
+            l17[64] = %0
+          0 for [64,1]: sum over [10] of %5
+              %0 = -0.015625
+              %1 = `indices`[64](1,0,0)
+              %2 = `labels`[512][%1](0,0,0)
+              %3 = %2 is (0,0,1)
+              %4 = mul %0 %3
+              %5 = neg %4
+            %0 = result
+            l19[64,1] = %0
+          1 for [64,1]: sum over [10] of %3
+              %0 = s2[64,10](10,0,1)
+              %1 = l12[64,1](1,0,0)
+              %2 = sub %0 %1
+              %3 = exp %2
+            %0 = result
+            l13[64,1] = %0
+          1 for [1]: sum over [64] of %5
+              %0 = l17[64](0,1)
+              %1 = f32 %0
+              %2 = `indices`[64](0,1)
+              %3 = `labels`[512][%2](0,0)
+              %4 = f32 %3
+              %5 = equal %1 %4
+            %0 = result
+            `hits`[] = %0
+          2 for [64,1]: sum over [10] of %9
+              %0 = s2[64,10](10,0,1)
+              %1 = l12[64,1](1,0,0)
+              %2 = sub %0 %1
+              %3 = l13[64,1](1,0,0)
+              %4 = log %3
+              %5 = sub %2 %4
+              %6 = `indices`[64](1,0,0)
+              %7 = `labels`[512][%6](0,0,0)
+              %8 = %7 is (0,0,1)
+              %9 = mul %5 %8
+            %0 = result
+            l14[64,1] = %0
+          2 for [64,10]:
+            %0 = -0.015625
+            %1 = `indices`[64](1,0)
+            %2 = `labels`[512][%1](0,0)
+            %3 = %2 is (0,1)
+            %4 = mul %0 %3
+            %5 = l19[64,1](1,0)
+            %6 = l13[64,1](1,0)
+            %7 = div %5 %6
+            %8 = s2[64,10](10,1)
+            %9 = l12[64,1](1,0)
+            %10 = sub %8 %9
+            %11 = exp %10
+            %12 = mul %7 %11
+            %13 = add %4 %12
+            s2+640[64,10] = %13
+          3 for [1]: sum over [64] of %1
+              %0 = l14[64,1](0,1)
+              %1 = neg %0
+            %0 = result
+            %1 = 0.015625
+            %2 = mul %0 %1
+            `loss`[] = %2
+        4 matmul(s2+640[64,10]ᵀ, s1[64,128]) for [10,128]:
+            s3+101760[1,10] = row sums
+            %0 = result
+            s3+100480[10,128] = %0
+        5 matmul(s2+640[64,10], `dense2.weight`[10,128]) for [64,128]:
+            %0 = result
+            %1 = s1[64,128](128,1)
+            %2 = 0.0
+            %3 = greater %1 %2
+            %4 = mul %0 %3
+            s4[64,128] = %4
+        6 matmul(s4[64,128]ᵀ, s0[64,784]) for [128,784]:
+            s3+100352[1,128] = row sums
+            %0 = result
+            s3[128,784] = %0
+        7 map
+          for [128,784]:
+            %0 = `dense1.weight`[128,784](784,1)
+            %1 = s3[128,784](784,1)
+            %2 = `rate`[](0,0)
+            %3 = mul %1 %2
+            %4 = sub %0 %3
+            `dense1.weight`[128,784] = %4
+          for [128]:
+            %0 = `dense1.bias`[128](1)
+            %1 = s3+100352[1,128](1)
+            %2 = `rate`[](0)
+            %3 = mul %1 %2
+            %4 = sub %0 %3
+            `dense1.bias`[128] = %4
+          for [10,128]:
+            %0 = `dense2.weight`[10,128](128,1)
+            %1 = s3+100480[10,128](128,1)
+            %2 = `rate`[](0,0)
+            %3 = mul %1 %2
+            %4 = sub %0 %3
+            `dense2.weight`[10,128] = %4
+          for [10]:
+            %0 = `dense2.bias`[10](1)
+            %1 = s3+101760[1,10](1)
+            %2 = `rate`[](0)
+            %3 = mul %1 %2
+            %4 = sub %0 %3
+            `dense2.bias`[10] = %4
+        678656 bytes of scratch memory in 5 blocks
+    "#]]
+    .assert_eq(&compile(&graph, &Limits::default()).to_string());
+}
