@@ -11,6 +11,7 @@ pub(crate) fn open(engine: EngineName) -> Result<(Device, String), EngineError> 
         EngineName::CandleCpu => Ok((Device::Cpu, cpu_name())),
         EngineName::CandleCuda => cuda().map_err(unavailable),
         EngineName::CandleMetal => metal().map_err(unavailable),
+        EngineName::Wgpu | EngineName::Cpu => Err(unavailable("that is not an engine of candle's".into())),
     }
 }
 

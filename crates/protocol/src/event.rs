@@ -9,6 +9,8 @@ use crate::{RunConfig, number};
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum EngineName {
+    Wgpu,
+    Cpu,
     CandleCpu,
     CandleCuda,
     CandleMetal,
@@ -17,6 +19,8 @@ pub enum EngineName {
 impl std::fmt::Display for EngineName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            EngineName::Wgpu => "wgpu",
+            EngineName::Cpu => "cpu",
             EngineName::CandleCpu => "candle-cpu",
             EngineName::CandleCuda => "candle-cuda",
             EngineName::CandleMetal => "candle-metal",
