@@ -1,14 +1,10 @@
 //! One body for every engine: all cases of the table, against the f64 reference.
 
-use graph::{Case, Feed, Graph, GraphError, HostData, HostTensor, Op, Recorder, Values, cases};
+use graph::{Case, Graph};
 use playground_candle::Candle;
 use pollster::block_on;
 use protocol::EngineName;
-use tests::{
-    compare::close,
-    parity::{POISON, reference},
-    tolerance::{FLOOR, OPERATION},
-};
+use tests::{cases, tolerance::OPERATION};
 use train::{Engine, EngineError};
 
 fn candle(autograd: bool) -> Candle {
@@ -17,12 +13,12 @@ fn candle(autograd: bool) -> Candle {
 
 #[test]
 fn candle_cpu_computes_every_case() {
-    assert_agreement(&mut candle(false), |_| {});
+    cases::assert_agreement(&mut candle(false), OPERATION, |_| {}, &[]);
 }
 
 #[test]
 fn candle_tape_differentiates_every_case() {
-    assert_agreement(&mut candle(true), mark_gradients);
+    cases::assert_agreement(&mut candle(true), OPERATION, mark_gradients, NOT_ON_THE_TAPE);
 }
 
 /// The tape's own limits. A case that starts to pass must leave this list.
@@ -31,7 +27,7 @@ const NOT_ON_THE_TAPE: &[&str] = &["conv/[1, 2, 8, 7] [3, 2, 3, 3] stride 2 padd
 #[test]
 fn candle_tape_says_what_it_cannot_differentiate() {
     let mut refused = vec![];
-    for mut case in cases() {
+    for mut case in graph::cases() {
         mark_gradients(&mut case);
         match block_on(candle(true).load(&case.graph)) {
             Ok(_) => {}
@@ -44,16 +40,12 @@ fn candle_tape_says_what_it_cannot_differentiate() {
 
 #[test]
 fn candle_cpu_refuses_bad_values_and_keeps_its_state() {
-    assert_bad_values_are_refused(&mut candle(false));
+    cases::assert_bad_values_are_refused(&mut candle(false));
 }
 
 #[test]
 fn candle_cpu_repeats_bit_for_bit() {
-    for case in cases() {
-        let run = || block_on(run(&mut candle(false), &case)).expect("the case runs");
-        // Bits, since NaN would differ from itself.
-        assert_eq!(format!("{:?}", run()), format!("{:?}", run()), "{}", case.name);
-    }
+    cases::assert_repeats(|| candle(false));
 }
 
 /// The recorded derivatives become gradients that an engine may replace by its own.
@@ -64,82 +56,4 @@ fn mark_gradients(case: &mut Case) {
         (slot.clone(), *id)
     });
     *gradients = marked.collect();
-}
-
-fn assert_agreement(engine: &mut dyn Engine, prepare: impl Fn(&mut Case)) {
-    let mut failures = vec![];
-    for mut case in cases() {
-        prepare(&mut case);
-        let want = block_on(run(&mut reference::<f64>(), &case)).expect("the reference runs every case");
-        match block_on(run(engine, &case)) {
-            Ok(got) => failures.extend(disagreement(&got, &want).map(|how| format!("{}: {how}", case.name))),
-            Err(EngineError::Unsupported { .. }) if NOT_ON_THE_TAPE.contains(&case.name.as_str()) => {}
-            Err(error) => failures.push(format!("{}: {error}", case.name)),
-        }
-    }
-    assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
-}
-
-/// The first difference, `None` where all values agree.
-fn disagreement(got: &Values, want: &Values) -> Option<String> {
-    if !got.keys().eq(want.keys()) {
-        return Some(format!("{:?} instead of {:?}", got.keys(), want.keys()));
-    }
-    got.iter().zip(want.values()).find_map(|((name, got), want)| match (&got.data, &want.data) {
-        (HostData::F32(g), HostData::F32(w)) if got.shape == want.shape => {
-            close(name, g, w, FLOOR, OPERATION).err().map(|mismatch| mismatch.to_string())
-        }
-        _ => (got != want).then(|| format!("{name}: {got:?} instead of {want:?}")),
-    })
-}
-
-/// One step of a case: its outputs and its slots after it. The slots are poisoned before they are set.
-async fn run(engine: &mut dyn Engine, case: &Case) -> Result<Values, EngineError> {
-    let program = engine.load(&case.graph).await?;
-    let mut feed = Values::new();
-    for (name, node) in case.graph.inputs() {
-        match &node.op {
-            Op::Input { feed: Feed::Resident, .. } => engine.upload(name, &case.inputs[name]).await?,
-            _ => {
-                feed.insert(name.into(), case.inputs[name].clone());
-            }
-        }
-    }
-    let poison = |tensor: &HostTensor| HostTensor::f32(tensor.shape.clone(), vec![POISON; tensor.shape.count()]);
-    engine.write_state(&case.state.iter().map(|(slot, tensor)| (slot.clone(), poison(tensor))).collect()).await?;
-    engine.write_state(&case.state).await?;
-    let mut values = engine.run(program, &[feed]).await?.outputs.remove(0);
-    let state = engine.read_state().await?;
-    // The engine may hold slots of cases before.
-    values.extend(state.into_iter().filter(|(slot, _)| case.state.contains_key(slot)));
-    Ok(values)
-}
-
-fn assert_bad_values_are_refused(engine: &mut dyn Engine) {
-    let r = Recorder::new();
-    let indices = r.input("indices", Feed::Step, [2], graph::DType::U32);
-    let table = r.input("table", Feed::Resident, [3, 2], graph::DType::F32);
-    let w = r.state("w", [2, 2]);
-    let new = w.add(&table.gather(&indices).expect("it fits")).expect("it fits");
-    let graph = r.finish(&[], &[("w".into(), new)]).expect("it is valid");
-
-    let indices = |list: &[u32]| Values::from([("indices".into(), HostTensor::u32([list.len()], list.to_vec()))]);
-    let state = Values::from([("w".into(), HostTensor::f32([2, 2], vec![1.0; 4]))]);
-    let program = block_on(engine.load(&graph)).expect("it is supported");
-    let error = |engine: &mut dyn Engine, feed: Values| match block_on(engine.run(program, &[feed])) {
-        Err(EngineError::Graph(error)) => error,
-        other => panic!("{other:?}"),
-    };
-    let missing = |name: &str| GraphError::Missing { name: name.into() };
-    assert_eq!(error(engine, indices(&[0, 1])), missing("table"));
-    block_on(engine.upload("table", &HostTensor::f32([3, 2], vec![0.5; 6]))).expect("there is memory");
-    assert_eq!(error(engine, indices(&[0, 1])), missing("w"));
-    block_on(engine.write_state(&state)).expect("there is memory");
-    assert_eq!(error(engine, Values::new()), missing("indices"));
-    assert!(matches!(error(engine, indices(&[0])), GraphError::Value { .. }));
-    assert!(matches!(error(engine, indices(&[0, 3])), GraphError::Row { index: 3, rows: 3, .. }));
-    assert!(matches!(error(engine, indices(&[0, u32::MAX])), GraphError::Row { index: u32::MAX, .. }));
-    assert_eq!(block_on(engine.read_state()).expect("it can be read")["w"], state["w"]);
-    block_on(engine.write_state(&Values::from([("w".into(), HostTensor::scalar(1.0))]))).expect("there is memory");
-    assert!(matches!(error(engine, indices(&[0, 1])), GraphError::Value { .. }));
 }

@@ -6,33 +6,10 @@ use playground_candle::Candle;
 use protocol::{Adam, Device, EngineName, Rule, RunConfig, preset};
 use tests::{
     parity::{Gap, Gaps, Job, POISON, reference},
+    presets::job,
     tolerance,
 };
 use train::{Engine, EngineError, Program, Ran, Reference};
-
-/// The job of a preset. The seed job's rate is made for batches of 64; on these small ones it diverges.
-fn job(name: &str) -> Job {
-    let config = preset(name).expect("a preset");
-    match name {
-        "nolearn-dbn" => Job::new(&config.set("schedule.rate", "0.03").expect("a valid rate")),
-        _ => Job::new(&config),
-    }
-}
-
-fn step_parity(name: &str, engine: &mut dyn Engine) {
-    let gaps = job(name).step_parity(engine, &tolerance::step(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    println!("{name}: outputs {:e}; gradients {:e}; updates {:e}", gaps.loss, gaps.gradient, gaps.update);
-}
-
-fn free_run(name: &str, engine: &mut dyn Engine) {
-    let job = job(name);
-    let ours = job.free_run(engine).expect("the engine runs");
-    let own = job.free_run(&mut reference::<f32>()).expect("the reference runs");
-    for (what, ours, own) in [("losses", ours[0], own[0]), ("state", ours[1], own[1])] {
-        println!("{name}: {what} after a free run: gap {ours:.1e}, the f32 reference's {own:.1e}");
-        assert!(ours <= tolerance::FREE_RUN * own, "{name}: {what}");
-    }
-}
 
 /// A bound is worth something if it is near what rounding alone does.
 fn bounds_follow_rounding(name: &str) {
@@ -51,17 +28,17 @@ macro_rules! each_preset {
         mod $test {
             #[test]
             fn step_parity_on_candle_cpu() {
-                super::step_parity($name, &mut super::candle(false));
+                tests::presets::step_parity($name, &mut super::candle(false));
             }
 
             #[test]
             fn step_parity_on_candle_cpu_autograd() {
-                super::step_parity($name, &mut super::candle(true));
+                tests::presets::step_parity($name, &mut super::candle(true));
             }
 
             #[test]
             fn free_run_on_candle_cpu() {
-                super::free_run($name, &mut super::candle(false));
+                tests::presets::free_run($name, &mut super::candle(false));
             }
 
             #[test]

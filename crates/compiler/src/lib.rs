@@ -31,6 +31,7 @@ mod results;
 use graph::{Binary, Graph, Op};
 
 pub use body::{Body, Index, Line, LineId, Lines, Store};
+pub use memory::{ALIGNMENT, pattern};
 pub use plan::{
     Block, Buffer, BufferId, Contraction, ContractionKind, Fold, FoldKind, Group, Operand, Place, Plan, PoolGrad, Rows,
     Stage, Step,

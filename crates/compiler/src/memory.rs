@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Buffers in one block begin at multiples of this: 256 bytes, the widest alignment that a binding may need.
-pub(crate) const ALIGNMENT: usize = 64;
+pub const ALIGNMENT: usize = 64;
 
 /// From the first to the last step that touches something.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +101,7 @@ fn arenas(buffers: &[Buffer], steps: &[Step]) -> Vec<Vec<BufferId>> {
         let Step::Map(stages) = step else { continue };
         let mut alike: BTreeMap<String, Vec<Vec<BufferId>>> = BTreeMap::new();
         for stage in stages {
-            if let Some((text, touched)) = pattern(buffers, stage) {
+            if let Some((text, touched)) = pattern_of(buffers, stage) {
                 alike.entry(text).or_default().push(touched);
             }
         }
@@ -131,8 +131,13 @@ fn key(buffers: &[Buffer], id: BufferId) -> String {
 }
 
 /// What a stage does to whole buffers, element by element, without their names; and the buffers, in the order in which
-/// they come. `None` if it does something else.
-pub(crate) fn pattern(buffers: &[Buffer], stage: &Stage) -> Option<(String, Vec<BufferId>)> {
+/// they come. `None` if it does something else. Stages with one pattern whose buffers lie one behind the other can be
+/// carried out as one: see [`Plan::arenas`].
+pub fn pattern(plan: &Plan, stage: &Stage) -> Option<(String, Vec<BufferId>)> {
+    pattern_of(&plan.buffers, stage)
+}
+
+fn pattern_of(buffers: &[Buffer], stage: &Stage) -> Option<(String, Vec<BufferId>)> {
     let Stage { fold: None, body: Body { space, lines, stores } } = stage else { return None };
     let mut touched: Vec<BufferId> = vec![];
     let mut number = |id: BufferId| {

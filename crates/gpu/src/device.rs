@@ -1,0 +1,226 @@
+//! Adapters, the device, and what its failures mean.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_channel::oneshot;
+use protocol::Device;
+use train::EngineError;
+
+use crate::table::{self, Tier};
+
+type Result<T> = std::result::Result<T, EngineError>;
+
+/// A device that says nothing for so long hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes of all buffers of this process that have not been destroyed.
+static LIVE_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes of all buffers on all devices of this process: what comes back to zero when engines are dropped.
+pub fn live_bytes() -> u64 {
+    LIVE_BYTES.load(Ordering::Relaxed)
+}
+
+/// An open device.
+pub(crate) struct Opened {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    pub(crate) about: Device,
+    pub(crate) driver: String,
+    pub(crate) tier: Tier,
+    /// Why it was lost, and the first error that no scope caught.
+    fault: Arc<Mutex<Fault>>,
+}
+
+#[derive(Default)]
+struct Fault {
+    lost: Option<String>,
+    error: Option<String>,
+}
+
+/// A buffer that is destroyed when it is dropped: what garbage collection would do to it, it may do late.
+pub(crate) struct Allocation {
+    pub(crate) buffer: wgpu::Buffer,
+}
+
+impl Drop for Allocation {
+    fn drop(&mut self) {
+        LIVE_BYTES.fetch_sub(self.buffer.size(), Ordering::Relaxed);
+        self.buffer.destroy();
+    }
+}
+
+async fn adapters() -> Vec<wgpu::Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    #[cfg(not(target_arch = "wasm32"))]
+    return instance.enumerate_adapters(wgpu::Backends::PRIMARY).await;
+    #[cfg(target_arch = "wasm32")] // a browser shows one, and chooses it itself
+    return instance.request_adapter(&wgpu::RequestAdapterOptions::default()).await.into_iter().collect();
+}
+
+/// All adapters, hardware first.
+pub(crate) async fn list() -> Vec<Device> {
+    sorted(adapters().await).iter().map(|adapter| table::describe(&adapter.get_info())).collect()
+}
+
+fn sorted(mut adapters: Vec<wgpu::Adapter>) -> Vec<wgpu::Adapter> {
+    adapters.sort_by_key(|adapter| match Tier::of(adapter.get_info().device_type) {
+        Tier::Discrete => 0,
+        Tier::Integrated => 1,
+        Tier::Default => 2,
+        Tier::Software => 3,
+    });
+    adapters
+}
+
+impl Opened {
+    /// Opens the first adapter whose name contains `name`; hardware comes first.
+    pub(crate) async fn new(name: Option<&str>) -> Result<Self> {
+        let wanted = name.unwrap_or_default().to_lowercase();
+        let adapters = sorted(adapters().await);
+        let known: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+        let adapter = adapters.into_iter().find(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted));
+        let Some(adapter) = adapter else {
+            let reason = match (name, known.is_empty()) {
+                (_, true) => "no adapter: this needs a driver for Vulkan, Metal or Direct3D 12".to_owned(),
+                (Some(name), _) => format!("no adapter is called `{name}`: there is {}", known.join(", ")),
+                (None, _) => "no adapter can be opened".to_owned(),
+            };
+            return Err(EngineError::Unavailable { device: "wgpu".into(), reason });
+        };
+        let info = adapter.get_info();
+        let about = table::describe(&info);
+        // What the adapter has: the limits that are promised everywhere are small for buffers.
+        let descriptor = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
+        let opened = adapter.request_device(&descriptor).await;
+        let (device, queue) = opened
+            .map_err(|error| EngineError::Unavailable { device: about.name.clone(), reason: error.to_string() })?;
+        let fault = Arc::new(Mutex::new(Fault::default()));
+        let lost = fault.clone();
+        device.set_device_lost_callback(move |_, reason| {
+            lost.lock().unwrap_or_else(PoisonError::into_inner).lost.get_or_insert(reason);
+        });
+        let uncaught = fault.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            uncaught.lock().unwrap_or_else(PoisonError::into_inner).error.get_or_insert(error.to_string());
+        }));
+        let tier = Tier::of(info.device_type);
+        let driver = format!("{} {} {}", info.backend, info.driver, info.driver_info).trim().to_owned();
+        Ok(Opened { device, queue, about, driver, tier, fault })
+    }
+
+    /// Says what has become of the device since.
+    pub(crate) fn sound(&self) -> Result<()> {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let device = self.about.name.clone();
+        match (&fault.lost, &fault.error) {
+            (Some(reason), _) => Err(EngineError::Lost { device, reason: reason.clone() }),
+            (None, Some(reason)) => Err(EngineError::Failed { device, reason: reason.clone() }),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// A buffer, zeroed.
+    pub(crate) async fn allocate(&self, what: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<Allocation> {
+        let limits = self.device.limits();
+        let most = match usage.contains(wgpu::BufferUsages::STORAGE) {
+            true => limits.max_buffer_size.min(limits.max_storage_buffer_binding_size),
+            false => limits.max_buffer_size,
+        };
+        let full = || EngineError::OutOfMemory { device: self.about.name.clone(), what: what.into() };
+        let size = bytes.next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT).max(256);
+        if size > most {
+            return Err(full());
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
+        let buffer = self.device.create_buffer(&descriptor);
+        LIVE_BYTES.fetch_add(size, Ordering::Relaxed);
+        let allocation = Allocation { buffer };
+        match scope.pop().await {
+            Some(_) => Err(full()),
+            None => self.sound().map(|()| allocation),
+        }
+    }
+
+    /// A pipeline and the layout of its one group of bindings.
+    pub(crate) async fn compile(
+        &self,
+        what: &str,
+        text: &str,
+        entries: &[wgpu::BindGroupLayoutEntry],
+    ) -> Result<(wgpu::ComputePipeline, wgpu::BindGroupLayout)> {
+        let scopes = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation]
+            .map(|filter| self.device.push_error_scope(filter));
+        let source = wgpu::ShaderSource::Wgsl(text.into());
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(what), source });
+        let layout =
+            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(what), entries });
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(what),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(what),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            // Kernels write what they read of it.
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        for scope in scopes.into_iter().rev() {
+            if let Some(error) = scope.pop().await {
+                let (device, what) = (self.about.name.clone(), format!("kernel {what}"));
+                return Err(EngineError::Compile { device, what, reason: error.to_string() });
+            }
+        }
+        self.sound().map(|()| (pipeline, layout))
+    }
+
+    /// Maps a buffer for reading behind a submission, and waits until it is.
+    pub(crate) async fn mapped(&self, mapping: Mapping) -> Result<()> {
+        // A browser completes mappings by itself; natively somebody must ask the device.
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            let wait = wgpu::PollType::Wait { submission_index: Some(mapping.submission), timeout: Some(PATIENCE) };
+            if let Err(wgpu::PollError::Timeout) = self.device.poll(wait) {
+                self.sound()?;
+                return Err(EngineError::Hung { device: self.about.name.clone(), seconds: PATIENCE.as_secs_f64() });
+            }
+        }
+        let done = mapping.done.await;
+        self.sound()?;
+        match done {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(EngineError::Lost {
+                device: self.about.name.clone(),
+                reason: "it gave back no results: it was reset or taken away".into(),
+            }),
+        }
+    }
+
+    /// Begins to map the first `bytes` of a buffer behind a submission.
+    pub(crate) fn map(&self, buffer: &wgpu::Buffer, bytes: u64, submission: wgpu::SubmissionIndex) -> Mapping {
+        let (sender, done) = oneshot::channel();
+        buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| drop(sender.send(result)));
+        Mapping { submission, done }
+    }
+}
+
+/// A buffer on its way to the host.
+pub(crate) struct Mapping {
+    #[cfg_attr(target_arch = "wasm32", allow(dead_code))] // a browser needs no telling what to wait for
+    submission: wgpu::SubmissionIndex,
+    done: oneshot::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+}

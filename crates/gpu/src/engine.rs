@@ -1,0 +1,329 @@
+//! The engine: programs over slots and resident inputs of one device, with several submissions on their way.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use async_trait::async_trait;
+use compiler::{Limits, compile};
+use graph::{Feed, Graph, GraphError, HostData, HostTensor, Op, Values};
+use protocol::Device;
+use train::{Engine, EngineError, Program, Ran};
+use web_time::Instant;
+use wgpu::BufferUsages;
+
+use crate::{
+    device::{self, Mapping, Opened},
+    lower::Dispatch,
+    program::{DEPTH, Loaded, Pipelines, Ready, Resident},
+    state::State,
+    wgsl::Memory,
+};
+
+type Result<T> = std::result::Result<T, EngineError>;
+
+/// The release that the workspace pins.
+const WGPU: &str = "wgpu 30";
+/// A step that takes longer is cut into several submissions, which should take so long each: a browser kills a GPU
+/// process that it takes for hung.
+const LONG_STEP: f64 = 0.5;
+const PART_SECONDS: f64 = 0.25;
+
+/// Runs plans with WGSL kernels. See the crate's documentation.
+pub struct Gpu {
+    opened: Opened,
+    adapter: Option<String>,
+    programs: Vec<Loaded>,
+    pipelines: Pipelines,
+    state: State,
+    residents: BTreeMap<String, Resident>,
+    /// Grows whenever a resident input gets another buffer.
+    resident_version: usize,
+    submissions: VecDeque<Submission>,
+}
+
+/// The chunks of one call of `submit`, and what has come back of them.
+struct Submission {
+    program: usize,
+    on_their_way: VecDeque<Chunk>,
+    outputs: Vec<Values>,
+    begun: Instant,
+    steps: usize,
+}
+
+/// Steps that were submitted together.
+struct Chunk {
+    lane: usize,
+    count: usize,
+    mapping: Mapping,
+}
+
+impl Gpu {
+    /// Opens the adapter whose name contains `adapter`, or the best one.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] where there is no such adapter.
+    pub async fn open(adapter: Option<&str>) -> Result<Self> {
+        let opened = Opened::new(adapter).await?;
+        Ok(Gpu {
+            opened,
+            adapter: adapter.map(str::to_owned),
+            programs: vec![],
+            pipelines: Pipelines::new(),
+            state: State::default(),
+            residents: BTreeMap::new(),
+            resident_version: 0,
+            submissions: VecDeque::new(),
+        })
+    }
+
+    /// The adapters of this machine, hardware first.
+    pub async fn devices() -> Vec<Device> {
+        device::list().await
+    }
+
+    /// Takes the device away, as a driver that is reset would: for tests of what happens then.
+    pub fn lose_device(&self) {
+        self.opened.device.destroy();
+    }
+
+    /// What a program runs for each step: a line for each dispatch, and the texts of its kernels.
+    ///
+    /// # Errors
+    /// Nothing: a program that was loaded has them.
+    pub fn dispatches(&self, program: Program) -> Vec<crate::DispatchInfo> {
+        let info = |Dispatch { kernel, what, text, workgroups, flops, bytes, .. }| crate::DispatchInfo {
+            kernel,
+            what,
+            text,
+            workgroups,
+            flops,
+            bytes,
+        };
+        self.programs[program.0].lowered(&self.state, &self.opened).into_iter().map(info).collect()
+    }
+
+    fn check(&self, graph: &Graph, feeds: &[Values]) -> std::result::Result<(), GraphError> {
+        for (name, node) in graph.inputs() {
+            match &node.op {
+                Op::Input { feed: Feed::Step, .. } => {
+                    for feed in feeds {
+                        let value = feed.get(name).ok_or_else(|| GraphError::Missing { name: name.into() })?;
+                        value.expect(name, &node.shape, node.dtype)?;
+                    }
+                }
+                _ => {
+                    let resident = self.residents.get(name).ok_or_else(|| GraphError::Missing { name: name.into() })?;
+                    if (&resident.shape, resident.dtype) != (&node.shape, node.dtype) {
+                        let need = format!("{}{}", node.dtype, node.shape);
+                        let got = format!("{}{}", resident.dtype, resident.shape);
+                        return Err(GraphError::Value { name: name.into(), need, got });
+                    }
+                }
+            }
+        }
+        for (slot, node) in graph.slots() {
+            self.state.check(slot, &node.shape)?;
+        }
+        // A GPU would read some other row.
+        for node in graph.nodes.iter().filter(|node| node.op == Op::Gather) {
+            let rows = graph.nodes[node.arguments[0]].shape.0[0];
+            let Op::Input { name, feed: Feed::Step } = &graph.nodes[node.arguments[1]].op else { continue };
+            for feed in feeds {
+                let indices = feed[name].as_u32().expect("the type was checked above");
+                if let Some(&index) = indices.iter().find(|&&index| index as usize >= rows) {
+                    return Err(GraphError::Row { origin: node.origin.clone(), index, rows });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Encodes and submits steps that fit into one lane of the rings.
+    async fn submit_chunk(&mut self, program: usize, feeds: &[Values], lane: usize) -> Result<Chunk> {
+        let Gpu { opened, programs, pipelines, state, residents, resident_version, .. } = self;
+        let loaded = &mut programs[program];
+        loaded.prepare(opened, pipelines, state, residents, *resident_version).await?;
+        let loaded = &programs[program];
+        let first = lane * loaded.capacity;
+        let words = loaded.feeds.pack(feeds);
+        let offset = (4 * first * loaded.feeds.stride) as u64;
+        opened.queue.write_buffer(&loaded.feed_ring.buffer, offset, bytemuck::cast_slice(&words));
+
+        let parts = match loaded.step_seconds {
+            seconds if seconds > LONG_STEP => (seconds / PART_SECONDS).ceil() as usize,
+            _ => 1,
+        };
+        let per_part = loaded.dispatches.len().div_ceil(parts).max(1);
+        let strides = [loaded.feeds.stride, loaded.outputs.stride];
+        let new_encoder = || opened.device.create_command_encoder(&Default::default());
+        let mut encoder = new_encoder();
+        if parts == 1 {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for step in first..first + feeds.len() {
+                loaded.dispatches.iter().for_each(|dispatch| encode(&mut pass, dispatch, step, strides));
+            }
+        } else {
+            for step in first..first + feeds.len() {
+                for part in loaded.dispatches.chunks(per_part) {
+                    let mut pass = encoder.begin_compute_pass(&Default::default());
+                    part.iter().for_each(|dispatch| encode(&mut pass, dispatch, step, strides));
+                    drop(pass);
+                    opened.queue.submit([std::mem::replace(&mut encoder, new_encoder()).finish()]);
+                }
+            }
+        }
+        let stride = 4 * loaded.outputs.stride as u64;
+        let (from, bytes) = (first as u64 * stride, feeds.len() as u64 * stride);
+        let staging = &loaded.staging[lane].buffer;
+        encoder.copy_buffer_to_buffer(&loaded.output_ring.buffer, from, staging, 0, bytes);
+        let submission = opened.queue.submit([encoder.finish()]);
+        let mapping = opened.map(staging, bytes, submission);
+        opened.sound()?;
+        Ok(Chunk { lane, count: feeds.len(), mapping })
+    }
+
+    /// Waits for the oldest chunk and keeps its outputs with its submission.
+    async fn receive(&mut self) -> Result<()> {
+        let oldest = self.submissions.iter_mut().find(|submission| !submission.on_their_way.is_empty());
+        let Some(submission) = oldest else { return Ok(()) };
+        let Some(Chunk { lane, count, mapping }) = submission.on_their_way.pop_front() else { return Ok(()) };
+        self.opened.mapped(mapping).await?;
+        let loaded = &self.programs[submission.program];
+        let staging = &loaded.staging[lane].buffer;
+        let view = staging.get_mapped_range(..(4 * loaded.outputs.stride * count) as u64);
+        let view = view.map_err(|error| EngineError::Failed {
+            device: self.opened.about.name.clone(),
+            reason: error.to_string(),
+        })?;
+        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..]);
+        drop(view);
+        staging.unmap();
+        submission.outputs.extend(words.chunks(loaded.outputs.stride).map(|entry| loaded.outputs.unpack(entry)));
+        Ok(())
+    }
+
+    /// A lane of a program that nothing is on its way in.
+    fn free_lane(&self, program: usize) -> Option<usize> {
+        let of_program = self.submissions.iter().filter(|submission| submission.program == program);
+        let busy: Vec<usize> =
+            of_program.flat_map(|submission| submission.on_their_way.iter().map(|chunk| chunk.lane)).collect();
+        (0..DEPTH).find(|lane| !busy.contains(lane))
+    }
+}
+
+/// One dispatch of one step.
+fn encode(pass: &mut wgpu::ComputePass, dispatch: &Ready, step: usize, [feeds, outputs]: [usize; 2]) {
+    let offset = |memory: &Memory| {
+        let stride = if *memory == Memory::Feed { feeds } else { outputs };
+        u32::try_from(4 * stride * step).expect("rings are smaller than 4 GiB")
+    };
+    let offsets: Vec<u32> = dispatch.rings.iter().map(offset).collect();
+    pass.set_pipeline(&dispatch.pipeline.pipeline);
+    pass.set_bind_group(0, &dispatch.bindings, &offsets);
+    let [x, y] = dispatch.grid;
+    pass.dispatch_workgroups(x, y, 1);
+}
+
+#[async_trait(?Send)]
+impl Engine for Gpu {
+    fn device(&self) -> &Device {
+        &self.opened.about
+    }
+
+    fn versions(&self) -> Vec<String> {
+        let own = format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        let kernels = format!("kernels for {:?} adapters", self.opened.tier).to_lowercase();
+        vec![own, WGPU.into(), self.opened.driver.clone(), kernels]
+    }
+
+    async fn load(&mut self, graph: &Graph) -> Result<Program> {
+        graph.verify()?;
+        self.opened.sound()?;
+        let plan = compile(graph, &Limits::default());
+        self.state.place(&self.opened, &plan).await?;
+        let loaded = Loaded::new(&self.opened, graph, &plan).await?;
+        loaded.compile(&self.opened, &mut self.pipelines, &self.state).await?;
+        self.programs.push(loaded);
+        Ok(Program(self.programs.len() - 1))
+    }
+
+    async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<()> {
+        let bytes: &[u8] = match &value.data {
+            HostData::F32(v) => bytemuck::cast_slice(v),
+            HostData::U32(v) => bytemuck::cast_slice(v),
+            HostData::U8(v) => v,
+        };
+        let (shape, dtype) = (value.shape.clone(), value.dtype());
+        let fits = self.residents.get(name).is_some_and(|old| old.allocation.buffer.size() >= bytes.len() as u64);
+        if !fits {
+            let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
+            let allocation = self.opened.allocate(&format!("`{name}`"), bytes.len() as u64, usage).await?;
+            self.resident_version += 1;
+            self.residents.insert(name.into(), Resident { allocation, shape: shape.clone(), dtype });
+        }
+        let resident = self.residents.get_mut(name).expect("it is there now");
+        (resident.shape, resident.dtype) = (shape, dtype);
+        // Writes must have a multiple of 4 bytes: the last word apart.
+        let (whole, rest) = bytes.split_at(bytes.len() / 4 * 4);
+        let buffer = &resident.allocation.buffer;
+        self.opened.queue.write_buffer(buffer, 0, whole);
+        if !rest.is_empty() {
+            let mut word = [0; 4];
+            word[..rest.len()].copy_from_slice(rest);
+            self.opened.queue.write_buffer(buffer, whole.len() as u64, &word);
+        }
+        self.opened.sound()
+    }
+
+    async fn write_state(&mut self, slots: &Values) -> Result<()> {
+        self.opened.sound()?;
+        self.state.write(&self.opened, slots).await
+    }
+
+    async fn read_state(&mut self) -> Result<Values> {
+        self.opened.sound()?;
+        self.state.read(&self.opened).await
+    }
+
+    async fn submit(&mut self, Program(program): Program, feeds: &[Values]) -> Result<()> {
+        self.opened.sound()?;
+        self.check(&self.programs[program].graph, feeds)?;
+        let (begun, steps) = (Instant::now(), feeds.len());
+        self.submissions.push_back(Submission {
+            program,
+            on_their_way: VecDeque::new(),
+            outputs: vec![],
+            begun,
+            steps,
+        });
+        for chunk in feeds.chunks(self.programs[program].capacity) {
+            while self.free_lane(program).is_none() {
+                self.receive().await?;
+            }
+            let lane = self.free_lane(program).expect("the loop above waits for one");
+            let chunk = self.submit_chunk(program, chunk, lane).await?;
+            self.submissions.back_mut().expect("pushed above").on_their_way.push_back(chunk);
+        }
+        Ok(())
+    }
+
+    async fn collect(&mut self) -> Result<Ran> {
+        while !self.submissions.front().expect("something was submitted").on_their_way.is_empty() {
+            self.receive().await?;
+        }
+        let Submission { program, outputs, begun, steps, .. } = self.submissions.pop_front().expect("seen above");
+        // Too long by what was submitted before, which is not as bad as too short.
+        self.programs[program].step_seconds = begun.elapsed().as_secs_f64() / steps.max(1) as f64;
+        // The device is awaited, and results come with it: reading them back takes no time of its own.
+        Ok(Ran { outputs, readback_seconds: 0.0 })
+    }
+
+    fn depth(&self) -> usize {
+        DEPTH
+    }
+
+    async fn reopen(&mut self) -> Result<()> {
+        let adapter = self.adapter.clone();
+        *self = Gpu::open(adapter.as_deref()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! The wgpu engine: compiled plans as WGSL kernels on any GPU, natively through Vulkan, Metal and Direct3D 12, in a
+//! browser through WebGPU.
+//!
+//! A plan is lowered to a list of dispatches when its program is loaded; a training step is that list, encoded again and
+//! again. Many steps are one submission, and several submissions are on their way at a time: the host only writes which
+//! rows come next, and reads losses that were made long before. Nothing is allocated on the way.
+//!
+//! Kernels are files in `shaders/`, which call functions written here for what is pointwise: see [`shaders`]. Which
+//! variant runs where is a table by kind of adapter, and never a measurement that nobody asked for, so that results
+//! repeat bit for bit.
+//!
+//! This crate does not know what a model or a data set is, and nobody else names wgpu. Only opening a device and reading
+//! back wait for it.
+//!
+//! ```no_run
+//! use gpu::Gpu;
+//! use graph::{HostTensor, Recorder, Values};
+//! use train::Engine;
+//!
+//! let r = Recorder::new();
+//! let w = r.state("w", [2]);
+//! let loss = w.square()?.sum_all()?; // []
+//! let graph = r.finish(&[("loss", &loss)], &[("w".into(), w.scale(0.5)?)])?;
+//!
+//! pollster::block_on(async {
+//!     let mut gpu = Gpu::open(None).await?; // needs an adapter
+//!     let program = gpu.load(&graph).await?;
+//!     gpu.write_state(&Values::from([("w".into(), HostTensor::f32([2], vec![1.0, 2.0]))])).await?;
+//!     let ran = gpu.run(program, &[Values::new(), Values::new()]).await?; // two steps, one submission
+//!     assert_eq!(ran.outputs[1]["loss"], HostTensor::scalar(1.25));
+//!     Ok::<(), train::EngineError>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod device;
+mod engine;
+mod lower;
+mod product;
+mod program;
+mod state;
+mod table;
+mod wgsl;
+
+pub use device::live_bytes;
+pub use engine::Gpu;
+pub use table::Tier;
+
+/// One kernel at work, once a step.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct DispatchInfo {
+    /// Name of the kernel: its file in `shaders/`, or `map` or `group` for what is written by the compiler.
+    pub kernel: &'static str,
+    /// Sizes.
+    pub what: String,
+    /// Its WGSL.
+    pub text: String,
+    pub workgroups: usize,
+    /// Floating-point operations, for products alone.
+    pub flops: u64,
+    /// Bytes of the buffers that it touches.
+    pub bytes: u64,
+}

@@ -1,0 +1,449 @@
+//! From a plan to dispatches: which kernel runs for each step, with what text, over how many workgroups.
+
+use std::fmt::Write;
+
+use compiler::{
+    Body, BufferId, Contraction, Fold, FoldKind, Group, Index, Line, Lines, Place, Plan, PoolGrad, Stage, Step, Store,
+};
+use graph::{DType, PoolKind, Shape};
+
+use crate::{
+    product::{self, Sizes},
+    table::{Choice, Tier},
+    wgsl::{Binding, LocalRows, Spot, Writer, is_local},
+};
+
+/// Workgroups along one axis at most: more go on along the next one.
+const MAX_WORKGROUPS: usize = 65535;
+/// Inner elements up to which a fold is written out.
+const UNROLLED: usize = 9;
+/// Outer elements from which on each gets a lane instead of all lanes together.
+const LANE_EACH: usize = 32;
+
+/// One kernel at work.
+#[derive(Clone, Debug)]
+pub(crate) struct Dispatch {
+    /// Name of the kernel.
+    pub(crate) kernel: &'static str,
+    /// What it computes, in a few words.
+    pub(crate) what: String,
+    pub(crate) text: String,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) workgroups: usize,
+    /// Floating-point operations, for products alone.
+    pub(crate) flops: u64,
+    /// Bytes of the buffers that it reads and writes.
+    pub(crate) bytes: u64,
+}
+
+impl Dispatch {
+    /// As a grid.
+    pub(crate) fn grid(&self) -> [u32; 2] {
+        let rows = self.workgroups.div_ceil(MAX_WORKGROUPS);
+        [self.workgroups.min(MAX_WORKGROUPS), rows].map(|size| u32::try_from(size).expect("at most MAX_WORKGROUPS"))
+    }
+}
+
+/// Splits the long sums of products into parts, which a fold behind them adds up, and says how each product is made.
+/// Folds that wait for nothing else are one step together.
+pub(crate) fn split(plan: &Plan, tier: Tier) -> (Plan, Vec<Option<Choice>>) {
+    let mut split = Plan { steps: vec![], ..plan.clone() };
+    let mut choices = vec![];
+    let mut pending: Vec<Stage> = vec![];
+    for step in &plan.steps {
+        let written: Vec<BufferId> =
+            pending.iter().flat_map(|s| s.body.stores.iter().map(|store| store.buffer)).collect();
+        let places = |ids: &[BufferId]| ids.iter().map(|&id| &plan.buffers[id].place).cloned().collect::<Vec<_>>();
+        let (reads, writes) = (places(&step.reads()), places(&step.writes()));
+        let kept: Vec<Place> = pending.iter().flat_map(|stage| places(&plan_reads(plan, stage))).collect();
+        // What is written late lives until then; what is read late may not.
+        let meets = places(&written).iter().any(|place| reads.contains(place) || writes.contains(place))
+            || kept.iter().any(|place| overlaps(&writes, place));
+        if meets && !pending.is_empty() {
+            split.steps.push(Step::Map(std::mem::take(&mut pending)));
+            choices.push(None);
+        }
+        let Step::Contraction(contraction) = step else {
+            split.steps.push(step.clone());
+            choices.push(None);
+            continue;
+        };
+        let choice = tier.choose(Sizes::of(contraction));
+        choices.push(Some(choice));
+        if choice.split == 1 {
+            split.steps.push(step.clone());
+            continue;
+        }
+        let mut part = contraction.clone();
+        let (stage, buffer) = sum_of_parts(&mut split, contraction.body.clone(), choice.split);
+        part.body = Body {
+            space: contraction.body.space.clone(),
+            lines: Lines(vec![Line::Result]),
+            stores: vec![Store { buffer, value: 0 }],
+        };
+        pending.push(stage);
+        if let Some(sums) = contraction.row_sums {
+            let body = Body {
+                space: plan.buffers[sums].shape.clone(),
+                lines: Lines(vec![Line::Result]),
+                stores: vec![Store { buffer: sums, value: 0 }],
+            };
+            let (stage, buffer) = sum_of_parts(&mut split, body, choice.split);
+            part.row_sums = Some(buffer);
+            pending.push(stage);
+        }
+        split.steps.push(Step::Contraction(part));
+    }
+    if !pending.is_empty() {
+        split.steps.push(Step::Map(pending));
+        choices.push(None);
+    }
+    (split, choices)
+}
+
+/// What a stage reads that the plan knows, without the parts of sums.
+fn plan_reads(plan: &Plan, stage: &Stage) -> Vec<BufferId> {
+    stage.reads().into_iter().filter(|&id| id < plan.buffers.len()).collect()
+}
+
+/// Whether one of these places may lie in the memory of `place`: blocks of scratch memory are used again.
+fn overlaps(places: &[Place], place: &Place) -> bool {
+    places.iter().any(|other| match (other, place) {
+        (Place::Scratch { block: a, .. }, Place::Scratch { block: b, .. }) => a == b,
+        (a, b) => a == b,
+    })
+}
+
+/// A stage that adds up parts and goes on with `body`, and the buffer of the parts, `[split, …]`.
+fn sum_of_parts(plan: &mut Plan, body: Body, split: usize) -> (Stage, BufferId) {
+    let count = body.space.count();
+    let shape = Shape([&[split], &body.space.0[..]].concat());
+    let place = Place::Scratch { block: plan.blocks.len(), offset: 0 };
+    plan.blocks.push(compiler::Block { elements: shape.count(), dtype: DType::F32 });
+    plan.buffers.push(compiler::Buffer { place, shape, dtype: DType::F32 });
+    let buffer = plan.buffers.len() - 1;
+    let mut index = Index::contiguous(&body.space);
+    index.strides.push(count);
+    let lines = Lines(vec![Line::Load { buffer, index }]);
+    (Stage { fold: Some(Fold { kind: FoldKind::Sum, inner: [split].into(), lines, value: 0 }), body }, buffer)
+}
+
+/// The dispatches of a plan that [`split`] has prepared. Steps without elements have none.
+pub(crate) fn lower(plan: &Plan, choices: &[Option<Choice>], spots: &[Option<Spot>], tier: Tier) -> Vec<Dispatch> {
+    let mut dispatches = vec![];
+    for (step, choice) in plan.steps.iter().zip(choices) {
+        if step.bodies().iter().all(|body| body.space.count() == 0) {
+            continue;
+        }
+        let mut writer = Writer::new(plan, spots, &step.writes());
+        let mut touched = [step.reads(), step.writes()].concat();
+        touched.sort_unstable();
+        touched.dedup();
+        let bytes = |id: &BufferId| (plan.buffers[*id].shape.count() * plan.buffers[*id].dtype.size()) as u64;
+        let bytes = touched.iter().filter(|id| !is_local(plan, **id)).map(bytes).sum();
+        let mut flops = 0;
+        let (kernel, what, constants, rest, workgroups) = match step {
+            Step::Map(stages) => map(&mut writer, plan, stages, spots, tier),
+            Step::Group(group) => groups(&mut writer, plan, group, tier),
+            Step::Contraction(step) => {
+                let choice = choice.expect("products have a choice");
+                flops = Sizes::of(step).flops();
+                contraction(&mut writer, step, choice, tier)
+            }
+            Step::PoolGrad(step) => pool_grad(&mut writer, step, tier),
+        };
+        let (text, bindings) = writer.finish(&constants, &rest);
+        dispatches.push(Dispatch { kernel, what, text, bindings, workgroups, flops, bytes });
+    }
+    dispatches
+}
+
+type Parts = (&'static str, String, String, String, usize);
+
+/// All elements of all stages, a lane each.
+fn map(writer: &mut Writer, plan: &Plan, stages: &[Stage], spots: &[Option<Spot>], tier: Tier) -> Parts {
+    let lanes = tier.lanes();
+    let stages = merged(plan, stages, spots);
+    let mut main = format!(
+        "\n@compute @workgroup_size({lanes})\nfn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{\n    \
+         let id = group.y * {MAX_WORKGROUPS}u + group.x;\n"
+    );
+    let mut first = 0;
+    for (number, stage) in stages.iter().enumerate().filter(|(_, stage)| stage.body.space.count() > 0) {
+        let count = stage.body.space.count();
+        let groups = count.div_ceil(lanes);
+        functions(writer, number, stage);
+        let _ = write!(
+            main,
+            "    if (id >= {first}u && id < {}u) {{\n        let i = (id - {first}u) * {lanes}u + lane;\n        if (i < {count}u) {{\n{}        }}\n    }}\n",
+            first + groups,
+            element(number, stage, "            ", "")
+        );
+        first += groups;
+    }
+    let what = format!("{} stages", stages.len());
+    ("map", what, String::new(), helpers(&main).to_owned() + &main + "}\n", first)
+}
+
+/// Stages that do the same to neighbours in memory become one.
+fn merged(plan: &Plan, stages: &[Stage], spots: &[Option<Spot>]) -> Vec<Stage> {
+    let mut merged: Vec<Stage> = vec![];
+    for stage in stages {
+        let joined = merged.last_mut().is_some_and(|last| extend(plan, spots, last, stage));
+        if !joined {
+            merged.push(stage.clone());
+        }
+    }
+    merged
+}
+
+/// Lets `last` go on over the elements of `next`, if these lie behind its own wherever it reads and writes.
+fn extend(plan: &Plan, spots: &[Option<Spot>], last: &mut Stage, next: &Stage) -> bool {
+    let (Some((pattern, ours)), Some((other, theirs))) = (compiler::pattern(plan, last), compiler::pattern(plan, next))
+    else {
+        return false;
+    };
+    if pattern != other {
+        return false;
+    }
+    // How far the next elements are behind ours must be the same everywhere.
+    let distance = |(&ours, &theirs): (&BufferId, &BufferId)| {
+        let (a, b) = (spots[ours].as_ref()?, spots[theirs].as_ref()?);
+        (a.memory == b.memory).then(|| b.offset.checked_sub(a.offset)).flatten()
+    };
+    let mut distances = ours.iter().zip(&theirs).map(distance);
+    let Some(Some(first)) = distances.next() else { return false };
+    if first < last.body.space.count() || !distances.all(|distance| distance == Some(first)) {
+        return false;
+    }
+    let space = Shape::from([first + next.body.space.count()]);
+    let own = Index::contiguous(&last.body.space);
+    let flat = Index::contiguous(&space);
+    let scalar = Index { strides: vec![0], offset: 0 };
+    let lines = last.body.lines.reindexed(|index| Some(if *index == own { flat.clone() } else { scalar.clone() }));
+    last.body.lines = lines.expect("every index has a place");
+    last.body.space = space;
+    true
+}
+
+/// The functions of a stage: `element_N`, if it folds, and `finish_N`.
+fn functions(writer: &mut Writer, number: usize, stage: &Stage) {
+    let mut result = DType::F32;
+    if let Some(fold) = &stage.fold {
+        writer.fold_element(&format!("element_{number}"), stage, fold);
+        if fold.kind == FoldKind::ArgMax {
+            result = DType::U32;
+        }
+    }
+    writer.body(&format!("finish_{number}"), &stage.body, result);
+}
+
+/// Statements that compute element i of a stage in one lane.
+fn element(number: usize, stage: &Stage, indent: &str, first: &str) -> String {
+    let Some(Fold { kind, inner, .. }) = &stage.fold else {
+        return format!("{indent}finish_{number}(i, 0.0{first});\n");
+    };
+    let count = inner.count();
+    let value = |r: &str| format!("element_{number}(i, {r}{first})");
+    let mut text = String::new();
+    match kind {
+        FoldKind::ArgMax => {
+            let _ = write!(
+                text,
+                "{indent}var best = {};\n{indent}var at = 0u;\n{indent}for (var r = 1u; r < {count}u; r++) {{\n{indent}    \
+                 let other = {};\n{indent}    if (other > best) {{\n{indent}        best = other;\n{indent}        at = r;\n{indent}    }}\n{indent}}}\n\
+                 {indent}finish_{number}(i, at{first});\n",
+                value("0u"),
+                value("r")
+            );
+        }
+        _ if count <= UNROLLED => {
+            let _ =
+                writeln!(text, "{indent}var sum = {};", if count == 0 { start(*kind).to_owned() } else { value("0u") });
+            for r in 1..count {
+                let _ = writeln!(text, "{indent}sum = {};", combine(*kind, "sum", &value(&format!("{r}u"))));
+            }
+            let _ = writeln!(text, "{indent}finish_{number}(i, sum{first});");
+        }
+        _ => {
+            let _ = write!(
+                text,
+                "{indent}var sum = {};\n{indent}for (var r = 0u; r < {count}u; r++) {{\n{indent}    sum = {};\n{indent}}}\n\
+                 {indent}finish_{number}(i, sum{first});\n",
+                start(*kind),
+                combine(*kind, "sum", &value("r"))
+            );
+        }
+    }
+    text
+}
+
+fn start(kind: FoldKind) -> &'static str {
+    match kind {
+        FoldKind::Sum => "0.0",
+        // The lowest f32: WGSL has no infinity.
+        FoldKind::Max | FoldKind::ArgMax => "-0x1.fffffep+127",
+    }
+}
+
+/// NaN must come through.
+fn combine(kind: FoldKind, a: &str, b: &str) -> String {
+    match kind {
+        FoldKind::Sum => format!("{a} + {b}"),
+        FoldKind::Max | FoldKind::ArgMax => format!("larger({a}, {b})"),
+    }
+}
+
+/// What the text calls.
+fn helpers(text: &str) -> &'static str {
+    if text.contains("larger(") { LARGER } else { "" }
+}
+
+const LARGER: &str = "\nfn larger(a: f32, b: f32) -> f32 {\n    return select(b, a, a > b || a != a);\n}\n";
+
+/// A workgroup for each group of rows; its lanes share the elements of a stage, or each of them.
+fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts {
+    let lanes = tier.group_lanes();
+    for (number, (_, stage)) in group.stages.iter().enumerate() {
+        for store in stage.body.stores.iter().filter(|store| is_local(plan, store.buffer)) {
+            let rows = match &group.rows {
+                None => LocalRows { stride: 0, size: stage.body.space.count() },
+                Some(rows) => {
+                    let stride = stage.body.space.strides()[rows.axes[number]];
+                    LocalRows { stride, size: rows.per_group * stride }
+                }
+            };
+            writer.locals.push((store.buffer, rows));
+        }
+    }
+    let first = writer.first_argument();
+    let mut main = format!(
+        "\n@compute @workgroup_size({lanes})\nfn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{\n"
+    );
+    let workgroups = match &group.rows {
+        None => {
+            main += "    let first = 0u;\n";
+            1
+        }
+        Some(rows) => {
+            let (count, per_group) = (rows.count, rows.per_group);
+            // The last group has what is left, and groups past it nothing.
+            let _ = write!(
+                main,
+                "    let first = min((group.y * {MAX_WORKGROUPS}u + group.x) * {per_group}u, {count}u);\n    \
+                 let rows = min({per_group}u, {count}u - first);\n"
+            );
+            count.div_ceil(per_group)
+        }
+    };
+    let mut level = 0;
+    let mut shares = false;
+    for (number, (own_level, stage)) in group.stages.iter().enumerate() {
+        functions(writer, number, stage);
+        if *own_level > level {
+            level = *own_level;
+            main += "    // What the stages above wrote is read below, by other lanes.\n    storageBarrier();\n    workgroupBarrier();\n";
+        }
+        let space = &stage.body.space;
+        // The number of elements of this group, and which one the e-th is.
+        let (elements, most, place) = match &group.rows {
+            None => (format!("{}u", space.count()), space.count(), "e".to_owned()),
+            Some(rows) => {
+                let axis = rows.axes[number];
+                let inner = space.strides()[axis];
+                let outer: usize = space.0[..axis].iter().product();
+                let place = match outer {
+                    1 => format!("first * {inner}u + e"),
+                    _ => {
+                        format!("(e / (rows * {inner}u) * {}u + first) * {inner}u + e % (rows * {inner}u)", rows.count)
+                    }
+                };
+                (format!("rows * {}u", outer * inner), rows.per_group * outer * inner, place)
+            }
+        };
+        let inner = stage.fold.as_ref().map_or(1, |fold| fold.inner.count());
+        let is_arg = stage.fold.as_ref().is_some_and(|fold| fold.kind == FoldKind::ArgMax);
+        if most >= LANE_EACH || inner <= LANE_EACH || is_arg {
+            let _ = write!(
+                main,
+                "    for (var e = lane; e < {elements}; e += {lanes}u) {{\n        let i = {place};\n{}    }}\n",
+                element(number, stage, "        ", first)
+            );
+            continue;
+        }
+        let kind = stage.fold.as_ref().map_or(FoldKind::Sum, |fold| fold.kind);
+        shares = true;
+        let _ = write!(
+            main,
+            "    for (var e = 0u; e < {elements}; e++) {{\n        let i = {place};\n        var part = {};\n        \
+             for (var r = lane; r < {inner}u; r += {lanes}u) {{\n            part = {};\n        }}\n        \
+             sh_parts[lane] = part;\n        workgroupBarrier(); // all parts are there\n        \
+             for (var half = {}u; half > 0u; half /= 2u) {{\n            if (lane < half) {{\n                \
+             sh_parts[lane] = {};\n            }}\n            workgroupBarrier(); // half of the parts are left\n        }}\n        \
+             if (lane == 0u) {{\n            finish_{number}(i, sh_parts[0]{first});\n        }}\n        \
+             workgroupBarrier(); // nobody reads the parts any more\n    }}\n",
+            start(kind),
+            combine(kind, "part", &format!("element_{number}(i, r{first})")),
+            lanes / 2,
+            combine(kind, "sh_parts[lane]", "sh_parts[lane + half]"),
+        );
+    }
+    let parts = if shares { format!("\nvar<workgroup> sh_parts: array<f32, {lanes}>;\n") } else { String::new() };
+    let what = format!("{} stages", group.stages.len());
+    ("group", what, String::new(), parts + helpers(&main) + &main + "}\n", workgroups)
+}
+
+fn contraction(writer: &mut Writer, step: &Contraction, choice: Choice, tier: Tier) -> Parts {
+    let Choice { variant, split } = choice;
+    let Sizes { m, n, k } = Sizes::of(step);
+    let lanes = tier.lanes();
+    let has_sums = step.row_sums.is_some();
+    let constants = format!(
+        "const M: u32 = {m}u;\nconst N: u32 = {n}u;\nconst K: u32 = {k}u;\nconst SPLIT: u32 = {split}u;\n\
+         const LANES: u32 = {lanes}u;\nconst ROW_SUMS: bool = {has_sums};\n"
+    );
+    let place = product::operands(writer, step);
+    let part = |count: usize| if split > 1 { format!("split * {count}u + ") } else { String::new() };
+    // With parts, the body is one store into the buffer of the parts: `[split, …]`.
+    writer.body("result", &step.body, DType::F32);
+    let sums = match step.row_sums {
+        None => String::new(),
+        Some(buffer) => {
+            let lines = Lines(vec![Line::Result]);
+            let body = Body { space: [m].into(), lines, stores: vec![Store { buffer, value: 0 }] };
+            writer.body("sum", &body, DType::F32);
+            format!("    sum({}m, value);\n", part(m))
+        }
+    };
+    let _ = write!(
+        writer.functions,
+        "\nfn finish(split: u32, m: u32, n: u32, value: f32) {{\n    result({}{place}, value);\n}}\n\n\
+         fn finish_sum(split: u32, m: u32, value: f32) {{\n{sums}}}\n\n",
+        part(step.body.space.count())
+    );
+    let workgroups = variant.workgroups([m, n], split, lanes);
+    let what = format!("{m}×{n}×{k}{}", if split > 1 { format!(", split in {split}") } else { String::new() });
+    (variant.kernel.name, what, constants, variant.kernel.text.to_owned(), workgroups)
+}
+
+fn pool_grad(writer: &mut Writer, step: &PoolGrad, tier: Tier) -> Parts {
+    let [x, g] = [0, 1].map(|i| &step.operands[i]);
+    let (count, lanes) = (step.body.space.count(), tier.lanes());
+    let ([h, w], [oh, ow]) = ([x.shape.0[2], x.shape.0[3]], [g.shape.0[2], g.shape.0[3]]);
+    let constants = format!(
+        "const H: u32 = {h}u;\nconst W: u32 = {w}u;\nconst OH: u32 = {oh}u;\nconst OW: u32 = {ow}u;\n\
+         const SIZE: u32 = {}u;\nconst STRIDE: u32 = {}u;\nconst COUNT: u32 = {count}u;\nconst IS_MAX: bool = {};\n\
+         const LANES: u32 = {lanes}u;\n",
+        step.pool.size,
+        step.pool.stride,
+        step.pool.kind == PoolKind::Max
+    );
+    for (name, buffer) in [("load_x", x.buffer), ("load_g", g.buffer)] {
+        let value = writer.load_float(buffer, "i");
+        let _ = write!(writer.functions, "\nfn {name}(i: u32) -> f32 {{\n    return {value};\n}}\n");
+    }
+    writer.body("finish", &step.body, DType::F32);
+    let kernel = shaders::pool_grad::KERNEL;
+    let what = format!("{}", x.shape);
+    (kernel.name, what, constants, format!("\n{}", kernel.text), count.div_ceil(lanes))
+}

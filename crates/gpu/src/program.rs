@@ -1,0 +1,269 @@
+//! A plan made ready: its layout of inputs and outputs, its scratch memory, its kernels.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use compiler::{BufferId, Place, Plan};
+use graph::{DType, Graph, HostData, HostTensor, Shape, Values};
+use train::EngineError;
+use wgpu::BufferUsages;
+
+use crate::{
+    device::{Allocation, Opened},
+    lower::{self, Dispatch},
+    state::State,
+    table::Choice,
+    wgsl::{Binding, Memory, Spot},
+};
+
+type Result<T> = std::result::Result<T, EngineError>;
+
+/// Submissions whose results may be on their way at a time.
+pub(crate) const DEPTH: usize = 3;
+/// Bytes of inputs or outputs that a submission should have, and most steps.
+const RING_BYTES: usize = 8 << 20;
+const RING_STEPS: usize = 256;
+/// Elements of u32 to which the entries of a ring are aligned: 256 bytes, the widest alignment of dynamic offsets.
+const ALIGNMENT: usize = 64;
+
+/// A resident input.
+pub(crate) struct Resident {
+    pub(crate) allocation: Allocation,
+    pub(crate) shape: Shape,
+    pub(crate) dtype: DType,
+}
+
+/// Where values lie in one entry of a ring.
+pub(crate) struct Layout {
+    /// Name, first word, shape and type.
+    pub(crate) fields: Vec<(String, usize, Shape, DType)>,
+    /// Words of an entry.
+    pub(crate) stride: usize,
+}
+
+impl Layout {
+    fn of(plan: &Plan, name: impl Fn(&Place) -> Option<&String>) -> Self {
+        let mut fields: Vec<(String, usize, Shape, DType)> = vec![];
+        let mut words = 0;
+        for buffer in &plan.buffers {
+            if let Some(name) = name(&buffer.place)
+                && !fields.iter().any(|(known, ..)| known == name)
+            {
+                fields.push((name.clone(), words, buffer.shape.clone(), buffer.dtype));
+                words += (buffer.shape.count() * buffer.dtype.size()).div_ceil(4);
+            }
+        }
+        Layout { fields, stride: words.next_multiple_of(ALIGNMENT).max(ALIGNMENT) }
+    }
+
+    fn offset(&self, name: &str) -> usize {
+        self.fields.iter().find(|(known, ..)| known == name).map_or(0, |(_, offset, ..)| *offset)
+    }
+
+    /// Entries as the device reads them.
+    pub(crate) fn pack(&self, feeds: &[Values]) -> Vec<u32> {
+        let mut words = vec![0; self.stride * feeds.len()];
+        for (entry, feed) in words.chunks_mut(self.stride).zip(feeds) {
+            for (name, offset, ..) in &self.fields {
+                let bytes: &[u8] = match &feed[name].data {
+                    HostData::F32(v) => bytemuck::cast_slice(v),
+                    HostData::U32(v) => bytemuck::cast_slice(v),
+                    HostData::U8(v) => v,
+                };
+                bytemuck::cast_slice_mut(&mut entry[*offset..])[..bytes.len()].copy_from_slice(bytes);
+            }
+        }
+        words
+    }
+
+    /// An entry as the host reads it.
+    pub(crate) fn unpack(&self, entry: &[u32]) -> Values {
+        let value = |(name, offset, shape, dtype): &(String, usize, Shape, DType)| {
+            let words = &entry[*offset..offset + shape.count()];
+            let tensor = match dtype {
+                DType::F32 => HostTensor::f32(shape.clone(), words.iter().map(|&word| f32::from_bits(word)).collect()),
+                DType::U32 | DType::U8 => HostTensor::u32(shape.clone(), words.to_vec()),
+            };
+            (name.clone(), tensor)
+        };
+        self.fields.iter().map(value).collect()
+    }
+}
+
+/// A compiled kernel, shared by all dispatches with its text.
+pub(crate) struct Pipeline {
+    pub(crate) pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// Compiled kernels by their text.
+pub(crate) type Pipelines = BTreeMap<String, Rc<Pipeline>>;
+
+/// A dispatch that can be encoded.
+pub(crate) struct Ready {
+    pub(crate) pipeline: Rc<Pipeline>,
+    pub(crate) bindings: wgpu::BindGroup,
+    pub(crate) grid: [u32; 2],
+    /// Which of the rings it binds, in the order of its bindings.
+    pub(crate) rings: Vec<Memory>,
+}
+
+/// A graph that was loaded.
+pub(crate) struct Loaded {
+    pub(crate) graph: Graph,
+    plan: Plan,
+    choices: Vec<Option<Choice>>,
+    pub(crate) feeds: Layout,
+    pub(crate) outputs: Layout,
+    /// Steps of one submission at most.
+    pub(crate) capacity: usize,
+    pub(crate) feed_ring: Allocation,
+    pub(crate) output_ring: Allocation,
+    pub(crate) staging: Vec<Allocation>,
+    blocks: Vec<Allocation>,
+    pub(crate) dispatches: Vec<Ready>,
+    /// The version of the state that the kernels know, and of the resident inputs.
+    ready_for: Option<(usize, usize)>,
+    /// Seconds of one step, once one was made.
+    pub(crate) step_seconds: f64,
+}
+
+impl Loaded {
+    pub(crate) async fn new(opened: &Opened, graph: &Graph, plan: &Plan) -> Result<Self> {
+        let (plan, choices) = lower::split(plan, opened.tier);
+        let feeds = Layout::of(&plan, |place| if let Place::Feed(name) = place { Some(name) } else { None });
+        let outputs = Layout::of(&plan, |place| if let Place::Output(name) = place { Some(name) } else { None });
+        let widest = 4 * feeds.stride.max(outputs.stride);
+        let capacity = (RING_BYTES / widest).clamp(1, RING_STEPS);
+        let ring = |layout: &Layout| (4 * layout.stride * capacity * DEPTH) as u64;
+        let (storage, copied) = (BufferUsages::STORAGE, BufferUsages::COPY_DST);
+        let feed_ring = opened.allocate("inputs of steps", ring(&feeds), storage | copied).await?;
+        let usage = storage | BufferUsages::COPY_SRC;
+        let output_ring = opened.allocate("outputs of steps", ring(&outputs), usage).await?;
+        let mut staging = vec![];
+        for _ in 0..DEPTH {
+            let bytes = (4 * outputs.stride * capacity) as u64;
+            staging.push(
+                opened.allocate("outputs on their way to the host", bytes, copied | BufferUsages::MAP_READ).await?,
+            );
+        }
+        let mut blocks = vec![];
+        for block in &plan.blocks {
+            let bytes = (block.elements * block.dtype.size()) as u64;
+            blocks.push(opened.allocate("values within a step", bytes, storage).await?);
+        }
+        Ok(Loaded {
+            graph: graph.clone(),
+            plan,
+            choices,
+            feeds,
+            outputs,
+            capacity,
+            feed_ring,
+            output_ring,
+            staging,
+            blocks,
+            dispatches: vec![],
+            ready_for: None,
+            step_seconds: 0.0,
+        })
+    }
+
+    /// Where every buffer is. State slots have places already.
+    fn spots(&self, state: &State) -> Vec<Option<Spot>> {
+        let spot = |id: BufferId| match &self.plan.buffers[id].place {
+            Place::Resident(name) => Some(Spot { memory: Memory::Resident(name.clone()), offset: 0 }),
+            Place::Feed(name) => Some(Spot { memory: Memory::Feed, offset: self.feeds.offset(name) }),
+            Place::Output(name) => Some(Spot { memory: Memory::Output, offset: self.outputs.offset(name) }),
+            Place::State(slot) => state.spot(slot),
+            Place::Scratch { block, offset } => Some(Spot { memory: Memory::Block(*block), offset: *offset }),
+            Place::Local => None,
+        };
+        (0..self.plan.buffers.len()).map(spot).collect()
+    }
+
+    /// The list of dispatches, as text and numbers.
+    pub(crate) fn lowered(&self, state: &State, opened: &Opened) -> Vec<Dispatch> {
+        lower::lower(&self.plan, &self.choices, &self.spots(state), opened.tier)
+    }
+
+    /// Compiles the kernels, which can be done before anything is uploaded.
+    pub(crate) async fn compile(&self, opened: &Opened, pipelines: &mut Pipelines, state: &State) -> Result<()> {
+        for dispatch in self.lowered(state, opened) {
+            compile(opened, pipelines, &dispatch).await?;
+        }
+        Ok(())
+    }
+
+    /// Binds everything to the kernels, unless that was done and nothing has moved since.
+    pub(crate) async fn prepare(
+        &mut self,
+        opened: &Opened,
+        pipelines: &mut Pipelines,
+        state: &State,
+        residents: &BTreeMap<String, Resident>,
+        version: usize,
+    ) -> Result<()> {
+        if self.ready_for == Some((state.version, version)) {
+            return Ok(());
+        }
+        self.dispatches.clear();
+        for dispatch in self.lowered(state, opened) {
+            let pipeline = compile(opened, pipelines, &dispatch).await?;
+            let resource = |binding: &Binding| {
+                let (buffer, size) = match &binding.memory {
+                    Memory::Resident(name) => (&residents[name].allocation.buffer, None),
+                    Memory::Feed => (&self.feed_ring.buffer, Some(4 * self.feeds.stride as u64)),
+                    Memory::Output => (&self.output_ring.buffer, Some(4 * self.outputs.stride as u64)),
+                    Memory::State(number) => (state.buffer(*number).expect("slots lie in allocations"), None),
+                    Memory::Block(number) => (&self.blocks[*number].buffer, None),
+                };
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer,
+                    offset: 0,
+                    size: size.and_then(std::num::NonZero::new),
+                })
+            };
+            let entry = |(i, binding): (usize, &Binding)| wgpu::BindGroupEntry {
+                binding: i as u32,
+                resource: resource(binding),
+            };
+            let entries: Vec<_> = dispatch.bindings.iter().enumerate().map(entry).collect();
+            let bindings = opened.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(dispatch.kernel),
+                layout: &pipeline.layout,
+                entries: &entries,
+            });
+            let rings = dispatch.bindings.iter().map(|binding| &binding.memory).filter(|memory| is_ring(memory));
+            self.dispatches.push(Ready { pipeline, bindings, grid: dispatch.grid(), rings: rings.cloned().collect() });
+        }
+        opened.sound()?;
+        self.ready_for = Some((state.version, version));
+        Ok(())
+    }
+}
+
+/// Whether each step has an entry of its own.
+fn is_ring(memory: &Memory) -> bool {
+    matches!(memory, Memory::Feed | Memory::Output)
+}
+
+async fn compile(opened: &Opened, pipelines: &mut Pipelines, dispatch: &Dispatch) -> Result<Rc<Pipeline>> {
+    if let Some(pipeline) = pipelines.get(&dispatch.text) {
+        return Ok(pipeline.clone());
+    }
+    let entry = |(i, binding): (usize, &Binding)| wgpu::BindGroupLayoutEntry {
+        binding: i as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only: !binding.is_written },
+            has_dynamic_offset: is_ring(&binding.memory),
+            min_binding_size: None,
+        },
+        count: None,
+    };
+    let entries: Vec<_> = dispatch.bindings.iter().enumerate().map(entry).collect();
+    let (pipeline, layout) = opened.compile(dispatch.kernel, &dispatch.text, &entries).await?;
+    let pipeline = Rc::new(Pipeline { pipeline, layout });
+    pipelines.insert(dispatch.text.clone(), pipeline.clone());
+    Ok(pipeline)
+}

@@ -1,0 +1,203 @@
+//! State slots on the device: where each one lies, and their way to the host and back.
+
+use std::collections::BTreeMap;
+
+use compiler::{ALIGNMENT, Place, Plan};
+use graph::{GraphError, HostTensor, Shape, Values};
+use train::EngineError;
+use wgpu::BufferUsages;
+
+use crate::{
+    device::{Allocation, Opened},
+    wgsl::{Memory, Spot},
+};
+
+type Result<T> = std::result::Result<T, EngineError>;
+
+const USAGE: BufferUsages = BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
+
+/// Slots of at most this many elements share an allocation.
+const SMALL: usize = 1024;
+
+/// A slot's place and the shape of what was written there.
+#[derive(Clone, Debug)]
+struct Slot {
+    allocation: usize,
+    offset: usize,
+    /// Elements that there is room for.
+    room: usize,
+    /// `None` as long as nothing was written.
+    shape: Option<Shape>,
+}
+
+/// All slots of a device.
+#[derive(Default)]
+pub(crate) struct State {
+    slots: BTreeMap<String, Slot>,
+    /// Allocations that no slot lies in any more are `None`.
+    allocations: Vec<Option<Allocation>>,
+    /// Grows whenever a slot moves: kernels know where slots are.
+    pub(crate) version: usize,
+}
+
+impl State {
+    /// Makes room for the slots of a plan. Those that its steps run over together are put side by side, with their values,
+    /// if they are not.
+    pub(crate) async fn place(&mut self, opened: &Opened, plan: &Plan) -> Result<()> {
+        let named = |id: usize| match &plan.buffers[id].place {
+            Place::State(slot) => Some((slot.clone(), plan.buffers[id].shape.count())),
+            _ => None,
+        };
+        for arena in &plan.arenas {
+            let slots: Vec<_> = arena.iter().filter_map(|&id| named(id)).collect();
+            if !self.is_arena(&slots) {
+                self.gather(opened, slots).await?;
+            }
+        }
+        let mut rest: Vec<_> = (0..plan.buffers.len()).filter_map(named).collect();
+        rest.retain(|(slot, _)| !self.slots.contains_key(slot));
+        rest.sort();
+        rest.dedup();
+        let (small, large): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, count)| *count <= SMALL);
+        if !small.is_empty() {
+            self.gather(opened, small).await?;
+        }
+        for slot in large {
+            self.gather(opened, vec![slot]).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether slots lie one behind the other.
+    fn is_arena(&self, slots: &[(String, usize)]) -> bool {
+        let mut next: Option<(usize, usize)> = None;
+        slots.iter().all(|(slot, count)| {
+            let Some(slot) = self.slots.get(slot).filter(|slot| slot.room == *count) else { return false };
+            let fits = next.is_none_or(|next| next == (slot.allocation, slot.offset));
+            next = Some((slot.allocation, slot.offset + count.next_multiple_of(ALIGNMENT)));
+            fits
+        })
+    }
+
+    /// Moves slots into one new allocation, or into several if one would be too large.
+    async fn gather(&mut self, opened: &Opened, slots: Vec<(String, usize)>) -> Result<()> {
+        let limits = opened.device.limits();
+        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size) / 4;
+        let mut parts: Vec<Vec<(String, usize, usize)>> = vec![vec![]];
+        let mut offset = 0;
+        for (slot, count) in slots {
+            let size = count.next_multiple_of(ALIGNMENT);
+            if offset > 0 && (offset + size) as u64 > most {
+                parts.push(vec![]);
+                offset = 0;
+            }
+            parts.last_mut().expect("there is a first one").push((slot, count, offset));
+            offset += size;
+        }
+        for part in parts {
+            let Some((_, count, offset)) = part.last() else { continue };
+            let elements = offset + count.next_multiple_of(ALIGNMENT);
+            let allocation = opened.allocate("state", 4 * elements as u64, USAGE).await?;
+            let mut encoder = opened.device.create_command_encoder(&Default::default());
+            let number = self.allocations.len();
+            for (slot, room, offset) in part {
+                let old = self.slots.get(&slot);
+                let kept = old.filter(|old| old.room == room && old.shape.is_some());
+                if let Some(from) = kept.and_then(|old| self.allocations[old.allocation].as_ref().zip(Some(old))) {
+                    let (buffer, old) = (&from.0.buffer, from.1);
+                    let bytes = 4 * room as u64;
+                    encoder.copy_buffer_to_buffer(
+                        buffer,
+                        4 * old.offset as u64,
+                        &allocation.buffer,
+                        4 * offset as u64,
+                        bytes,
+                    );
+                }
+                let shape = kept.and_then(|old| old.shape.clone());
+                self.slots.insert(slot, Slot { allocation: number, offset, room, shape });
+            }
+            opened.queue.submit([encoder.finish()]);
+            self.allocations.push(Some(allocation));
+        }
+        for (number, allocation) in self.allocations.iter_mut().enumerate() {
+            if !self.slots.values().any(|slot| slot.allocation == number) {
+                *allocation = None;
+            }
+        }
+        self.version += 1;
+        Ok(())
+    }
+
+    /// Sets slots; others stay.
+    pub(crate) async fn write(&mut self, opened: &Opened, values: &Values) -> Result<()> {
+        for (name, value) in values {
+            let data = value.as_f32().ok_or_else(|| GraphError::Value {
+                name: name.clone(),
+                need: format!("f32{}", value.shape),
+                got: format!("{}{}", value.dtype(), value.shape),
+            })?;
+            if self.slots.get(name).is_none_or(|slot| slot.room != data.len()) {
+                self.gather(opened, vec![(name.clone(), data.len())]).await?;
+            }
+            let slot = self.slots.get_mut(name).expect("it has a place now");
+            slot.shape = Some(value.shape.clone());
+            if let Some(allocation) = &self.allocations[slot.allocation] {
+                opened.queue.write_buffer(&allocation.buffer, 4 * slot.offset as u64, bytemuck::cast_slice(data));
+            }
+        }
+        opened.sound()
+    }
+
+    /// All slots that were written.
+    pub(crate) async fn read(&self, opened: &Opened) -> Result<Values> {
+        let written = || self.slots.iter().filter_map(|(name, slot)| Some((name, slot, slot.shape.as_ref()?)));
+        let bytes: u64 = written().map(|(_, slot, _)| 4 * slot.room as u64).sum();
+        let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+        let staging = opened.allocate("state on its way to the host", bytes, usage).await?;
+        let mut encoder = opened.device.create_command_encoder(&Default::default());
+        let mut at = 0;
+        for (_, slot, _) in written() {
+            if let Some(allocation) = &self.allocations[slot.allocation] {
+                let size = 4 * slot.room as u64;
+                encoder.copy_buffer_to_buffer(&allocation.buffer, 4 * slot.offset as u64, &staging.buffer, at, size);
+                at += size;
+            }
+        }
+        let submission = opened.queue.submit([encoder.finish()]);
+        opened.mapped(opened.map(&staging.buffer, bytes.max(4), submission)).await?;
+        let view = staging
+            .buffer
+            .get_mapped_range(0..bytes.max(4))
+            .map_err(|error| EngineError::Failed { device: opened.about.name.clone(), reason: error.to_string() })?;
+        let floats: Vec<f32> = bytemuck::pod_collect_to_vec(&view[..]);
+        let mut rest = &floats[..];
+        let tensor = |(name, slot, shape): (&String, &Slot, &Shape)| {
+            let (own, others) = rest.split_at(slot.room);
+            rest = others;
+            (name.clone(), HostTensor::f32(shape.clone(), own.to_vec()))
+        };
+        Ok(written().map(tensor).collect())
+    }
+
+    /// Requires a value of this shape.
+    pub(crate) fn check(&self, name: &str, shape: &Shape) -> std::result::Result<(), GraphError> {
+        let written = self.slots.get(name).and_then(|slot| slot.shape.as_ref());
+        match written {
+            None => Err(GraphError::Missing { name: name.into() }),
+            Some(got) if got == shape => Ok(()),
+            Some(got) => {
+                Err(GraphError::Value { name: name.into(), need: format!("f32{shape}"), got: format!("f32{got}") })
+            }
+        }
+    }
+
+    pub(crate) fn spot(&self, name: &str) -> Option<Spot> {
+        let slot = self.slots.get(name)?;
+        Some(Spot { memory: Memory::State(slot.allocation), offset: slot.offset })
+    }
+
+    pub(crate) fn buffer(&self, allocation: usize) -> Option<&wgpu::Buffer> {
+        self.allocations[allocation].as_ref().map(|allocation| &allocation.buffer)
+    }
+}

@@ -1,0 +1,97 @@
+//! Which variant of a kernel is taken where, for each kind of adapter.
+
+use protocol::Device;
+use shaders::product::{LARGE, SHARED, SMALL, Variant};
+
+use crate::product::Sizes;
+
+/// Kinds of adapters, by what makes their kernels fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// A GPU that a CPU imitates: what is in registers is fast, all memory is slow, also that of a workgroup.
+    Software,
+    /// What nothing is known of.
+    Default,
+    /// A GPU beside a CPU, with its memory.
+    Integrated,
+    /// A GPU with memory of its own.
+    Discrete,
+}
+
+/// How a product is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) variant: Variant,
+    /// Parts that its sums are made in.
+    pub(crate) split: usize,
+}
+
+impl Tier {
+    /// The tier of an adapter.
+    pub fn of(device_type: wgpu::DeviceType) -> Self {
+        match device_type {
+            wgpu::DeviceType::Cpu => Tier::Software,
+            wgpu::DeviceType::IntegratedGpu => Tier::Integrated,
+            wgpu::DeviceType::DiscreteGpu | wgpu::DeviceType::VirtualGpu => Tier::Discrete,
+            wgpu::DeviceType::Other => Tier::Default,
+        }
+    }
+
+    /// Invocations of a workgroup that do not work together.
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Tier::Software => 8,
+            Tier::Default | Tier::Integrated | Tier::Discrete => 64,
+        }
+    }
+
+    /// Invocations of a workgroup that work together.
+    pub(crate) fn group_lanes(self) -> usize {
+        match self {
+            Tier::Software => 64,
+            Tier::Default | Tier::Integrated | Tier::Discrete => 256,
+        }
+    }
+
+    /// How many tiles keep the adapter busy.
+    fn busy(self) -> usize {
+        match self {
+            Tier::Software => 64,
+            Tier::Default | Tier::Integrated => 2048,
+            Tier::Discrete => 16 * 1024,
+        }
+    }
+
+    /// The variant for a product. Sums are split where a few elements need very many products each, as in the gradient
+    /// of a convolution's weights: nothing else would keep more than a few lanes busy.
+    pub(crate) fn choose(self, Sizes { m, n, k }: Sizes) -> Choice {
+        let tiles = |variant: &Variant| variant.workgroups([m, n], 1, 1);
+        let variant = match self {
+            Tier::Software if tiles(&LARGE) >= self.busy() / 2 || k > 1024 && m >= 8 && n >= 8 => LARGE,
+            Tier::Software => SMALL,
+            _ if m >= 48 && n >= 48 => SHARED,
+            _ if tiles(&LARGE) >= self.busy() => LARGE,
+            _ => SMALL,
+        };
+        let invocations = tiles(&variant) * if variant.shared { 256 } else { 1 };
+        let split = (self.busy() / invocations.max(1)).min(k / MIN_SPLIT).clamp(1, MAX_SPLIT);
+        Choice { variant, split: if k >= LONG && split > 1 { split } else { 1 } }
+    }
+}
+
+/// Products of an element from which on its sum may be split.
+const LONG: usize = 4096;
+/// Products of a part at least, and most parts.
+const MIN_SPLIT: usize = 256;
+const MAX_SPLIT: usize = 64;
+
+/// Whether a device is a GPU that a CPU imitates.
+pub(crate) fn is_software(device_type: wgpu::DeviceType) -> bool {
+    Tier::of(device_type) == Tier::Software
+}
+
+/// The device as the protocol describes it.
+pub(crate) fn describe(info: &wgpu::AdapterInfo) -> Device {
+    let name = if info.name.is_empty() { "not disclosed by the browser".into() } else { info.name.clone() };
+    Device { engine: protocol::EngineName::Wgpu, name, software: is_software(info.device_type) }
+}

@@ -1,0 +1,110 @@
+//! One body for every engine: all cases of the table, against the f64 reference.
+
+use graph::{Case, Feed, GraphError, HostData, HostTensor, Op, Recorder, Values, cases};
+use pollster::block_on;
+use train::{Engine, EngineError};
+
+use crate::{
+    compare::close,
+    parity::{POISON, reference},
+    tolerance::FLOOR,
+};
+
+/// All cases agree with the f64 reference within `bound`, but for those named in `refused`, which the engine says that it
+/// does not run.
+///
+/// # Panics
+/// With every case that does not.
+pub fn assert_agreement(engine: &mut dyn Engine, bound: f64, prepare: impl Fn(&mut Case), refused: &[&str]) {
+    let mut failures = vec![];
+    for mut case in cases() {
+        prepare(&mut case);
+        let want = block_on(run(&mut reference::<f64>(), &case)).expect("the reference runs every case");
+        match block_on(run(engine, &case)) {
+            Ok(got) => failures.extend(disagreement(&got, &want, bound).map(|how| format!("{}: {how}", case.name))),
+            Err(EngineError::Unsupported { .. }) if refused.contains(&case.name.as_str()) => {}
+            Err(error) => failures.push(format!("{}: {error}", case.name)),
+        }
+    }
+    assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The first difference, `None` where all values agree.
+fn disagreement(got: &Values, want: &Values, bound: f64) -> Option<String> {
+    if !got.keys().eq(want.keys()) {
+        return Some(format!("{:?} instead of {:?}", got.keys(), want.keys()));
+    }
+    got.iter().zip(want.values()).find_map(|((name, got), want)| match (&got.data, &want.data) {
+        (HostData::F32(g), HostData::F32(w)) if got.shape == want.shape => {
+            close(name, g, w, FLOOR, bound).err().map(|mismatch| mismatch.to_string())
+        }
+        _ => (got != want).then(|| format!("{name}: {got:?} instead of {want:?}")),
+    })
+}
+
+/// Every case gives the same bits twice.
+///
+/// # Panics
+/// With the case that does not.
+pub fn assert_repeats<E: Engine>(mut open: impl FnMut() -> E) {
+    for case in cases() {
+        let mut run = || block_on(run(&mut open(), &case)).expect("the case runs");
+        // Bits, since NaN would differ from itself.
+        assert_eq!(format!("{:?}", run()), format!("{:?}", run()), "{}", case.name);
+    }
+}
+
+/// One step of a case: its outputs and its slots after it. The slots are poisoned before they are set.
+async fn run(engine: &mut dyn Engine, case: &Case) -> Result<Values, EngineError> {
+    let program = engine.load(&case.graph).await?;
+    let mut feed = Values::new();
+    for (name, node) in case.graph.inputs() {
+        match &node.op {
+            Op::Input { feed: Feed::Resident, .. } => engine.upload(name, &case.inputs[name]).await?,
+            _ => {
+                feed.insert(name.into(), case.inputs[name].clone());
+            }
+        }
+    }
+    let poison = |tensor: &HostTensor| HostTensor::f32(tensor.shape.clone(), vec![POISON; tensor.shape.count()]);
+    engine.write_state(&case.state.iter().map(|(slot, tensor)| (slot.clone(), poison(tensor))).collect()).await?;
+    engine.write_state(&case.state).await?;
+    let mut values = engine.run(program, &[feed]).await?.outputs.remove(0);
+    let state = engine.read_state().await?;
+    // The engine may hold slots of cases before.
+    values.extend(state.into_iter().filter(|(slot, _)| case.state.contains_key(slot)));
+    Ok(values)
+}
+
+/// Missing and wrong values are told by name, and the state stays.
+///
+/// # Panics
+/// Where they are not.
+pub fn assert_bad_values_are_refused(engine: &mut dyn Engine) {
+    let r = Recorder::new();
+    let indices = r.input("indices", Feed::Step, [2], graph::DType::U32);
+    let table = r.input("table", Feed::Resident, [3, 2], graph::DType::F32);
+    let w = r.state("w", [2, 2]);
+    let new = w.add(&table.gather(&indices).expect("it fits")).expect("it fits");
+    let graph = r.finish(&[], &[("w".into(), new)]).expect("it is valid");
+
+    let indices = |list: &[u32]| Values::from([("indices".into(), HostTensor::u32([list.len()], list.to_vec()))]);
+    let state = Values::from([("w".into(), HostTensor::f32([2, 2], vec![1.0; 4]))]);
+    let program = block_on(engine.load(&graph)).expect("it is supported");
+    let error = |engine: &mut dyn Engine, feed: Values| match block_on(engine.run(program, &[feed])) {
+        Err(EngineError::Graph(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    let missing = |name: &str| GraphError::Missing { name: name.into() };
+    assert_eq!(error(engine, indices(&[0, 1])), missing("table"));
+    block_on(engine.upload("table", &HostTensor::f32([3, 2], vec![0.5; 6]))).expect("there is memory");
+    assert_eq!(error(engine, indices(&[0, 1])), missing("w"));
+    block_on(engine.write_state(&state)).expect("there is memory");
+    assert_eq!(error(engine, Values::new()), missing("indices"));
+    assert!(matches!(error(engine, indices(&[0])), GraphError::Value { .. }));
+    assert!(matches!(error(engine, indices(&[0, 3])), GraphError::Row { index: 3, rows: 3, .. }));
+    assert!(matches!(error(engine, indices(&[0, u32::MAX])), GraphError::Row { index: u32::MAX, .. }));
+    assert_eq!(block_on(engine.read_state()).expect("it can be read")["w"], state["w"]);
+    block_on(engine.write_state(&Values::from([("w".into(), HostTensor::scalar(1.0))]))).expect("there is memory");
+    assert!(matches!(error(engine, indices(&[0, 1])), GraphError::Value { .. }));
+}

@@ -1,0 +1,44 @@
+//! Step parity and free run of the presets, on any engine.
+
+use protocol::preset;
+use train::Engine;
+
+use crate::{
+    parity::{Job, reference},
+    tolerance,
+};
+
+/// The job of a preset. The seed job's rate is made for batches of 64; on these small ones it diverges.
+///
+/// # Panics
+/// For a name that no preset has.
+pub fn job(name: &str) -> Job {
+    let config = preset(name).expect("a preset");
+    match name {
+        "nolearn-dbn" => Job::new(&config.set("schedule.rate", "0.03").expect("a valid rate")),
+        _ => Job::new(&config),
+    }
+}
+
+/// Step parity within the preset's bounds.
+///
+/// # Panics
+/// Where it does not hold.
+pub fn step_parity(name: &str, engine: &mut dyn Engine) {
+    let gaps = job(name).step_parity(engine, &tolerance::step(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    println!("{name}: outputs {:e}; gradients {:e}; updates {:e}", gaps.loss, gaps.gradient, gaps.update);
+}
+
+/// A free run, within ten times the f32 reference's own distance.
+///
+/// # Panics
+/// Where it ends farther away.
+pub fn free_run(name: &str, engine: &mut dyn Engine) {
+    let job = job(name);
+    let ours = job.free_run(engine).expect("the engine runs");
+    let own = job.free_run(&mut reference::<f32>()).expect("the reference runs");
+    for (what, ours, own) in [("losses", ours[0], own[0]), ("state", ours[1], own[1])] {
+        println!("{name}: {what} after a free run: gap {ours:.1e}, the f32 reference's {own:.1e}");
+        assert!(ours <= tolerance::FREE_RUN * own, "{name}: {what}");
+    }
+}

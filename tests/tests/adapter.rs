@@ -1,0 +1,68 @@
+//! Everything that needs a GPU adapter, on each one that this machine has. Without any, these tests are ignored, and
+//! their names say what they need.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use pollster::block_on;
+use tests::{cases, presets, tolerance};
+
+use gpu::Gpu;
+
+fn main() {
+    let adapters: Vec<String> = block_on(Gpu::devices()).into_iter().map(|device| device.name).collect();
+    let mut trials = vec![];
+    for adapter in &adapters {
+        let name = adapter.clone();
+        let trial = move |what: String, test: Box<dyn Fn(&str) + Send>| {
+            let name = name.clone();
+            Trial::test(format!("{what} [{name}]"), move || {
+                test(&name);
+                Ok(())
+            })
+        };
+        trials.extend(all(&trial));
+    }
+    if adapters.is_empty() {
+        let missing = |what: String, _: Box<dyn Fn(&str) + Send>| {
+            let name = format!("{what} [needs an adapter: apt-get install mesa-vulkan-drivers]");
+            Trial::test(name, || Err(Failed::from("no adapter"))).with_ignored_flag(true)
+        };
+        trials.extend(all(&missing));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+type Test = Box<dyn Fn(&str) + Send>;
+
+fn open(adapter: &str) -> Gpu {
+    block_on(Gpu::open(Some(adapter))).expect("the adapter was listed")
+}
+
+fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
+    let mut trials = vec![
+        trial(
+            "every case".into(),
+            Box::new(|adapter| {
+                cases::assert_agreement(&mut open(adapter), tolerance::OPERATION, |_| {}, &[]);
+            }),
+        ),
+        trial(
+            "bad values are refused".into(),
+            Box::new(|adapter| cases::assert_bad_values_are_refused(&mut open(adapter))),
+        ),
+    ];
+    for (preset, _) in protocol::presets() {
+        trials.push(trial(
+            format!("step parity of {preset}"),
+            Box::new(move |adapter| {
+                presets::step_parity(preset, &mut open(adapter));
+            }),
+        ));
+        trials.push(trial(
+            format!("free run of {preset}"),
+            Box::new(move |adapter| {
+                presets::free_run(preset, &mut open(adapter));
+            }),
+        ));
+    }
+    trials
+}
