@@ -12,11 +12,7 @@ use train::{
     workload::workload,
 };
 
-use crate::{
-    Exit, datasets,
-    engine::{self, Choice},
-    report::thousands,
-};
+use crate::{Exit, datasets, engine, report::thousands};
 
 /// Regions that are timed; the median counts.
 const REGIONS: usize = 5;
@@ -49,9 +45,8 @@ pub(crate) struct Args {
     /// Images a step
     #[arg(long, value_name = "N", requires = "preset")]
     batch: Option<usize>,
-    /// What computes
-    #[arg(long, value_enum, default_value = "auto")]
-    engine: Choice,
+    #[command(flatten)]
+    engine: engine::Args,
     /// Let candle's own tape find the derivatives
     #[arg(long)]
     autograd: bool,
@@ -154,7 +149,7 @@ fn preset_job(name: &str, batch: Option<usize>) -> Result<Job> {
 }
 
 async fn measure(args: &Args, mut job: Job) -> Result<Measured> {
-    let mut engine = engine::open(args.engine, args.autograd)?;
+    let mut engine = args.engine.open(args.autograd).await?;
     let program = engine.load(&job.graph).await?;
     for (name, value) in &job.resident {
         engine.upload(name, value).await?;
@@ -164,7 +159,7 @@ async fn measure(args: &Args, mut job: Job) -> Result<Measured> {
     let clock = Instant::now();
     let mut losses = vec![];
     while losses.len() < 4 || losses.len() < WARM_UP && clock.elapsed().as_secs_f64() < args.seconds {
-        losses.push(steps(&mut engine, program, &mut job, losses.len(), 1).await?);
+        losses.push(steps(engine.as_mut(), program, &mut job, losses.len(), 1).await?);
     }
     let mut step = losses.len();
     let piece = (PIECE_SECONDS * step as f64 / clock.elapsed().as_secs_f64()).clamp(1.0, 1000.0) as usize;
@@ -174,7 +169,7 @@ async fn measure(args: &Args, mut job: Job) -> Result<Measured> {
     for _ in 0..REGIONS {
         let (clock, first) = (Instant::now(), step);
         while step == first || clock.elapsed().as_secs_f64() < args.seconds / REGIONS as f64 {
-            loss_after = steps(&mut engine, program, &mut job, step, piece).await?;
+            loss_after = steps(engine.as_mut(), program, &mut job, step, piece).await?;
             step += piece;
         }
         speeds.push((step - first) as f64 / clock.elapsed().as_secs_f64());

@@ -4,12 +4,11 @@ use std::{io::Write, time::Instant};
 
 use anyhow::{Context, Result};
 use graph::{DType, Feed, HostTensor, Recorder, Values, reference};
-use playground_candle::Candle;
 use protocol::Device;
 use serde::Serialize;
 use train::Engine;
 
-use crate::{Exit, say};
+use crate::{Exit, engine, say};
 
 /// Sizes of the product that is compared: primes and a power of two, so that no tile fits everywhere.
 const CHECKED: [usize; 3] = [61, 257, 64];
@@ -22,7 +21,9 @@ const COPIED: usize = 16 << 20;
 
 /// List the devices that can train, and with --verify check and measure them.
 #[derive(clap::Args)]
-#[command(after_help = "GPUs appear where the program was built with --features cuda or --features metal.")]
+#[command(
+    after_help = "Engine wgpu takes every adapter of Vulkan, Metal and Direct3D 12. candle's GPUs appear where the program was built with\n--features cuda or --features metal."
+)]
 pub(crate) struct Args {
     /// Compare a matrix product with the reference; measure its speed and that of copies
     #[arg(long)]
@@ -53,7 +54,7 @@ struct Measured {
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let mut rows = vec![];
-    for device in Candle::devices() {
+    for device in pollster::block_on(engine::devices()) {
         let measured = match args.verify {
             true => Some(pollster::block_on(measure(&device)).with_context(|| device.engine.to_string())?),
             false => None,
@@ -82,10 +83,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 }
 
 async fn measure(device: &Device) -> Result<Measured> {
-    let mut engine = Candle::open(device.engine, false)?;
-    let difference = difference(&mut engine).await?;
-    let gflop_per_second = product_speed(&mut engine).await?;
-    let (upload, readback) = copy_speeds(&mut engine).await?;
+    let mut engine = engine::open(device).await?;
+    let difference = difference(engine.as_mut()).await?;
+    let gflop_per_second = product_speed(engine.as_mut()).await?;
+    let (upload, readback) = copy_speeds(engine.as_mut()).await?;
     Ok(Measured {
         right: difference <= TOLERANCE, // false for NaN
         difference,

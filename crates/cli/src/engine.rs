@@ -1,16 +1,31 @@
 //! Which engine computes.
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
+use gpu::Gpu;
 use playground_candle::Candle;
-use protocol::EngineName;
+use protocol::{Device, EngineName};
+use train::Engine;
 
 use crate::say;
 
+/// What computes.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What computes
+    #[arg(long, value_enum, default_value = "auto")]
+    engine: Choice,
+    /// Part of the name of the adapter that engine wgpu takes; `devices` lists them
+    #[arg(long, value_name = "NAME")]
+    adapter: Option<String>,
+}
+
 /// `--engine`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Choice {
-    /// CUDA or Metal where this program was built with it and a device is there, else the CPU
+enum Choice {
+    /// A GPU if there is one, else the CPU
     Auto,
+    /// Compiled to WGSL kernels, on any GPU: Vulkan, Metal or Direct3D 12
+    Wgpu,
     /// candle on CPU cores
     CandleCpu,
     /// candle on an NVIDIA GPU (build with --features cuda)
@@ -23,21 +38,54 @@ pub(crate) enum Choice {
 const GPUS: [(EngineName, bool); 2] =
     [(EngineName::CandleCuda, cfg!(feature = "cuda")), (EngineName::CandleMetal, cfg!(feature = "metal"))];
 
-/// Opens the chosen engine. With `autograd`, candle's own tape differentiates.
-pub(crate) fn open(choice: Choice, autograd: bool) -> Result<Candle> {
-    let engine = match choice {
-        Choice::CandleCpu => EngineName::CandleCpu,
-        Choice::CandleCuda => EngineName::CandleCuda,
-        Choice::CandleMetal => EngineName::CandleMetal,
-        Choice::Auto => {
-            for (engine, _) in GPUS.iter().filter(|(_, built)| *built) {
-                match Candle::open(*engine, autograd) {
-                    Ok(candle) => return Ok(candle),
-                    Err(error) => say(&format!("note: {engine} is not used: {error}")),
-                }
-            }
-            EngineName::CandleCpu
+impl Args {
+    /// Opens the chosen engine. With `autograd`, candle's own tape differentiates.
+    pub(crate) async fn open(&self, autograd: bool) -> Result<Box<dyn Engine>> {
+        let engine = match self.engine {
+            Choice::Auto => self.best(autograd).await,
+            Choice::Wgpu => EngineName::Wgpu,
+            Choice::CandleCpu => EngineName::CandleCpu,
+            Choice::CandleCuda => EngineName::CandleCuda,
+            Choice::CandleMetal => EngineName::CandleMetal,
+        };
+        ensure!(
+            self.adapter.is_none() || engine == EngineName::Wgpu,
+            "--adapter is for engine wgpu, and {engine} was taken: add --engine wgpu"
+        );
+        match engine {
+            EngineName::Wgpu if autograd => bail!("--autograd is candle's: add --engine candle-cpu"),
+            EngineName::Wgpu => Ok(Box::new(Gpu::open(self.adapter.as_deref()).await?)),
+            engine => Ok(Box::new(Candle::open(engine, autograd)?)),
         }
-    };
-    Ok(Candle::open(engine, autograd)?)
+    }
+
+    /// A GPU, but not one that a CPU imitates. What was asked for and cannot be had is told.
+    async fn best(&self, autograd: bool) -> EngineName {
+        if self.adapter.is_some() {
+            return EngineName::Wgpu;
+        }
+        if !autograd && Gpu::devices().await.iter().any(|device| !device.software) {
+            return EngineName::Wgpu;
+        }
+        for (engine, _) in GPUS.iter().filter(|(_, built)| *built) {
+            match Candle::open(*engine, autograd) {
+                Ok(_) => return *engine,
+                Err(error) => say(&format!("note: {engine} is not used: {error}")),
+            }
+        }
+        EngineName::CandleCpu
+    }
+}
+
+/// Everything that can compute here: adapters, hardware first, then candle's devices.
+pub(crate) async fn devices() -> Vec<Device> {
+    [Gpu::devices().await, Candle::devices()].concat()
+}
+
+/// Opens a listed device.
+pub(crate) async fn open(device: &Device) -> Result<Box<dyn Engine>> {
+    match device.engine {
+        EngineName::Wgpu => Ok(Box::new(Gpu::open(Some(&device.name)).await?)),
+        engine => Ok(Box::new(Candle::open(engine, false)?)),
+    }
 }

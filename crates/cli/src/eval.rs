@@ -4,11 +4,10 @@ use std::{io::Write, time::Instant};
 
 use anyhow::{Result, ensure};
 use protocol::{Event, Part, Split};
-use train::{Engine, Samples, evaluate, programs};
+use train::{Samples, evaluate, programs};
 
 use crate::{
-    Exit, datasets,
-    engine::{self, Choice},
+    Exit, datasets, engine,
     events::{Json, Listener},
     files, report,
 };
@@ -27,9 +26,8 @@ pub(crate) struct Args {
     model: files::Model,
     #[command(flatten)]
     data: datasets::Args,
-    /// What computes
-    #[arg(long, value_enum, default_value = "auto")]
-    engine: Choice,
+    #[command(flatten)]
+    engine: engine::Args,
     /// Print one event `evaluation` as JSON
     #[arg(long)]
     json: bool,
@@ -52,7 +50,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 /// The name of the data set and the event.
 async fn evaluation(args: &Args) -> Result<(String, Event)> {
     let mut trained = args.model.load()?;
-    let mut engine = engine::open(args.engine, false)?;
+    let mut engine = args.engine.open(false).await?;
     let config = &mut trained.config;
     if let Some(name) = &args.data.dataset {
         config.dataset.name.clone_from(name);
@@ -81,7 +79,7 @@ async fn evaluation(args: &Args) -> Result<(String, Event)> {
     }
     engine.write_state(&trained.state).await?;
     let clock = Instant::now();
-    let (loss, confusion) = evaluate(&mut engine, program, &samples.split.test, &samples.images.labels).await?;
+    let (loss, confusion) = evaluate(engine.as_mut(), program, &samples.split.test, &samples.images.labels).await?;
     let (accuracy, seconds) = (confusion.accuracy(), clock.elapsed().as_secs_f64());
     let event =
         Event::Evaluation { step: trained.step, on: Part::Test, loss, accuracy, confusion: confusion.0, seconds };

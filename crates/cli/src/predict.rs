@@ -10,16 +10,9 @@ use data::{SIDE, prepare};
 use graph::{HostTensor, Values};
 use protocol::Loss;
 use serde::Serialize;
-use train::{
-    Engine,
-    programs::{self, CLASSES, names},
-};
+use train::programs::{self, CLASSES, names};
 
-use crate::{
-    Exit,
-    engine::{self, Choice},
-    files, report,
-};
+use crate::{Exit, engine, files, report};
 
 /// Most bytes of a picture.
 const LIMIT: u64 = 64 << 20;
@@ -47,9 +40,8 @@ pub(crate) struct Args {
     /// Draw what the network sees
     #[arg(long)]
     show: bool,
-    /// What computes
-    #[arg(long, value_enum, default_value = "auto")]
-    engine: Choice,
+    #[command(flatten)]
+    engine: engine::Args,
     /// Print one JSON object a picture
     #[arg(long)]
     json: bool,
@@ -78,7 +70,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         "the network takes images of {height}×{width}, but pictures are prepared as {SIDE}×{SIDE}"
     );
     let pictures: Vec<[u8; SIDE * SIDE]> = args.images.iter().map(|path| picture(path)).collect::<Result<_>>()?;
-    let scores = pollster::block_on(scores(args.engine, &trained, &pictures))?;
+    let scores = pollster::block_on(scores(&args.engine, &trained, &pictures))?;
     let classes = report::classes(&trained.config.dataset.name);
     for ((path, pixels), scores) in args.images.iter().zip(&pictures).zip(scores.chunks_exact(CLASSES)) {
         let mut order: Vec<usize> = (0..CLASSES).collect();
@@ -112,8 +104,8 @@ fn picture(path: &Path) -> Result<[u8; SIDE * SIDE]> {
 }
 
 /// A score for each class, picture by picture.
-async fn scores(choice: Choice, trained: &files::Trained, pictures: &[[u8; SIDE * SIDE]]) -> Result<Vec<f32>> {
-    let mut engine = engine::open(choice, false)?;
+async fn scores(engine: &engine::Args, trained: &files::Trained, pictures: &[[u8; SIDE * SIDE]]) -> Result<Vec<f32>> {
+    let mut engine = engine.open(false).await?;
     let program = engine.load(&programs::predict(&trained.config, trained.image, pictures.len())?).await?;
     engine.write_state(&trained.state).await?;
     let pixels = HostTensor::u8([pictures.len(), SIDE * SIDE], pictures.concat());

@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path};
 
 use anyhow::{Context, Result, bail};
-use graph::{DType, Feed, Recorder};
+use graph::{DType, Feed, Graph, Recorder};
 use models::{Mode, Row, forward};
 use protocol::{RunConfig, preset, presets};
 use serde_json::json;
@@ -21,7 +21,9 @@ const EXAMPLES: &str = "\
 Examples:
   playground-cli show cnn                     a preset
   playground-cli show cnn.safetensors         a checkpoint: how far it is, and how it was trained
-  playground-cli show run.json --graph        a configuration, and all operations of a training step";
+  playground-cli show run.json --graph        a configuration, and all operations of a training step
+  playground-cli show cnn --plan              what of them is computed together
+  playground-cli show cnn --dispatches        which kernels do that on a GPU; --wgsl: their text";
 
 /// Show a network: layers with shapes, parameters and FLOP, then the configuration.
 #[derive(clap::Args)]
@@ -33,9 +35,34 @@ pub(crate) struct Args {
     /// Print the recorded graph of a training step instead: a line an operation, with the line of code it comes from
     #[arg(long)]
     graph: bool,
+    /// Print the compiled plan of a training step: what is computed together, and where it is kept
+    #[arg(long, conflicts_with = "graph")]
+    plan: bool,
+    /// Print the kernels of engine wgpu for a training step: sizes, workgroups, bytes, FLOP
+    #[arg(long, conflicts_with_all = ["graph", "plan"])]
+    dispatches: bool,
+    /// Print the WGSL of these kernels
+    #[arg(long, conflicts_with_all = ["graph", "plan", "dispatches"])]
+    wgsl: bool,
+    /// The kind of adapter that kernels are shown for
+    #[arg(long, value_enum, default_value = "default")]
+    tier: Tier,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["plan", "dispatches", "wgsl"])]
     json: bool,
+}
+
+/// `--tier`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Tier {
+    /// Nothing is known of it
+    Default,
+    /// A GPU that a CPU imitates
+    Software,
+    /// A GPU that shares memory with a CPU
+    Integrated,
+    /// A GPU with memory of its own
+    Discrete,
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
@@ -71,6 +98,9 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         write!(out, "{graph}")?;
         return Ok(Exit::Done);
     }
+    if args.plan || args.dispatches || args.wgsl {
+        return compiled(args, &graph, out);
+    }
     if let Some(Checkpoint { engine, progress, .. }) = &checkpoint {
         let seconds = progress.seconds;
         writeln!(out, "checkpoint after {} steps, {seconds:.1} s of training on {engine}\n", thousands(progress.step))?;
@@ -85,6 +115,37 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let step = graph.flops() as f64 / 1e6;
     writeln!(out, "\nOne image forward; a training step of {} images: {step:.1} MFLOP in all.", config.batch)?;
     writeln!(out, "\n{}", config.to_json())?;
+    Ok(Exit::Done)
+}
+
+/// The step as engine wgpu runs it.
+fn compiled(args: &Args, graph: &Graph, out: &mut dyn Write) -> Result<Exit> {
+    let (plan, dispatches) = gpu::lowered(
+        graph,
+        match args.tier {
+            Tier::Default => gpu::Tier::Default,
+            Tier::Software => gpu::Tier::Software,
+            Tier::Integrated => gpu::Tier::Integrated,
+            Tier::Discrete => gpu::Tier::Discrete,
+        },
+    );
+    if args.plan {
+        write!(out, "{plan}")?;
+        return Ok(Exit::Done);
+    }
+    if args.wgsl {
+        for (number, dispatch) in dispatches.iter().enumerate() {
+            writeln!(out, "// {number}: {} {}\n{}", dispatch.kernel, dispatch.what, dispatch.text)?;
+        }
+        return Ok(Exit::Done);
+    }
+    writeln!(out, "{:>3} {:<16}{:<28}{:>11}{:>14}{:>16}", "", "kernel", "sizes", "workgroups", "bytes", "FLOP")?;
+    for (number, d) in dispatches.iter().enumerate() {
+        let [workgroups, bytes, flops] = [d.workgroups as u64, d.bytes, d.flops].map(thousands);
+        writeln!(out, "{number:>3} {:<16}{:<28}{workgroups:>11}{bytes:>14}{flops:>16}", d.kernel, d.what)?;
+    }
+    let bytes = thousands(plan.scratch_bytes());
+    writeln!(out, "\n{} dispatches a step, {bytes} bytes of memory within a step", dispatches.len())?;
     Ok(Exit::Done)
 }
 

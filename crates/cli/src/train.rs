@@ -12,8 +12,7 @@ use protocol::{Command, Event, Length, RunConfig};
 use train::{Checkpoint, Run, Samples, programs};
 
 use crate::{
-    Exit, INTERRUPTED, datasets,
-    engine::{self, Choice},
+    Exit, INTERRUPTED, datasets, engine,
     events::{Json, Listener, Person},
     explain, files, is_broken_pipe,
 };
@@ -40,9 +39,8 @@ pub(crate) struct Args {
     /// Go on with a run from its checkpoint; on the same engine as if it had never stopped, bit for bit
     #[arg(long, value_name = "FILE", group = "source")]
     resume: Option<PathBuf>,
-    /// What computes
-    #[arg(long, value_enum, default_value = "auto")]
-    engine: Choice,
+    #[command(flatten)]
+    engine: engine::Args,
     /// Let candle's own tape find the derivatives instead of the recorded ones: a second opinion
     #[arg(long)]
     autograd: bool,
@@ -99,7 +97,7 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     if keeper.wanted {
         files::check_writable(&keeper.path)?;
     }
-    let mut engine = engine::open(args.engine, args.autograd)?;
+    let mut engine = args.engine.open(args.autograd).await?;
 
     let clock = Instant::now();
     let places = datasets::Places::new(args.data.data_dir.as_deref());
@@ -108,7 +106,7 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     let seconds = clock.elapsed().as_secs_f64();
     let samples = Samples::new(found.name, found.images, found.training, &config, seconds)?;
 
-    let (mut run, events) = Run::start(&mut engine, config, samples, resume).await?;
+    let (mut run, events) = Run::start(engine.as_mut(), config, samples, resume).await?;
     ctrlc::set_handler(|| {
         if INTERRUPTS.fetch_add(1, Ordering::Relaxed) > 0 {
             std::process::exit(INTERRUPTED.into()); // the second time somebody is in a hurry

@@ -47,6 +47,8 @@ pub(crate) struct Builder<'a> {
     wanted: Vec<bool>,
     /// Nodes that become a slot's new value.
     updates: Vec<bool>,
+    /// The slot, as it is read, that a buffer with its new value will be.
+    becomes: BTreeMap<BufferId, BufferId>,
     /// Sums that the step of another node makes on the way.
     row_sums: BTreeMap<NodeId, NodeId>,
     /// The node whose value a contraction or a gradient of pooling writes to a buffer.
@@ -72,6 +74,7 @@ impl<'a> Builder<'a> {
             uses,
             wanted,
             updates,
+            becomes: BTreeMap::new(),
             row_sums: BTreeMap::new(),
             result_of: BTreeMap::new(),
             fragments: vec![None; graph.nodes.len()],
@@ -136,6 +139,10 @@ impl<'a> Builder<'a> {
         let buffer = self.scratch(&self.graph.nodes[id]);
         let stores = vec![Store { buffer, value: fragment.value }];
         let body = Body { space: fragment.shape, lines: fragment.lines, stores };
+        if let Some((slot, _)) = self.graph.updates.iter().find(|(_, update)| *update == id) {
+            let old = self.buffers.iter().position(|buffer| buffer.place == Place::State(slot.clone()));
+            self.becomes.extend(old.map(|old| (buffer, old)));
+        }
         self.map(Stage { fold: None, body }, self.updates[id]);
         self.fragments[id] = Some(Fragment::load(buffer, &self.graph.nodes[id].shape));
         buffer
@@ -344,6 +351,7 @@ impl<'a> Builder<'a> {
     /// How many bindings a step needs that touches these buffers: small ones share one.
     fn bindings(&self, buffers: impl Iterator<Item = BufferId>) -> usize {
         let mut kinds: Vec<Option<BufferId>> = buffers
+            .map(|id| self.becomes.get(&id).copied().unwrap_or(id))
             .map(|id| match &self.buffers[id].place {
                 Place::Feed(_) => None,
                 Place::Scratch { .. } | Place::State(_) | Place::Local if self.buffers[id].shape.count() <= SMALL => {

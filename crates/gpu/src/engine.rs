@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
-use compiler::{Limits, compile};
+use compiler::compile;
 use graph::{Feed, Graph, GraphError, HostData, HostTensor, Op, Values};
 use protocol::Device;
 use train::{Engine, EngineError, Program, Ran};
@@ -12,7 +12,6 @@ use wgpu::BufferUsages;
 
 use crate::{
     device::{self, Mapping, Opened},
-    lower::Dispatch,
     program::{DEPTH, Loaded, Pipelines, Ready, Resident},
     state::State,
     wgsl::Memory,
@@ -85,20 +84,41 @@ impl Gpu {
         self.opened.device.destroy();
     }
 
-    /// What a program runs for each step: a line for each dispatch, and the texts of its kernels.
+    /// Seconds that one dispatch of a program takes, the mean of `repeats` in one submission, with `feed` as the step's
+    /// inputs. It changes the state as the step would.
     ///
     /// # Errors
-    /// Nothing: a program that was loaded has them.
-    pub fn dispatches(&self, program: Program) -> Vec<crate::DispatchInfo> {
-        let info = |Dispatch { kernel, what, text, workgroups, flops, bytes, .. }| crate::DispatchInfo {
-            kernel,
-            what,
-            text,
-            workgroups,
-            flops,
-            bytes,
-        };
-        self.programs[program.0].lowered(&self.state, &self.opened).into_iter().map(info).collect()
+    /// As for a step.
+    pub async fn time_dispatch(
+        &mut self,
+        Program(program): Program,
+        number: usize,
+        feed: &Values,
+        repeats: u32,
+    ) -> Result<f64> {
+        self.check(&self.programs[program].graph, std::slice::from_ref(feed))?;
+        let Gpu { opened, programs, pipelines, state, residents, resident_version, .. } = self;
+        let loaded = &mut programs[program];
+        loaded.prepare(opened, pipelines, state, residents, *resident_version).await?;
+        let words = loaded.feeds.pack(std::slice::from_ref(feed));
+        opened.queue.write_buffer(&loaded.feed_ring.buffer, 0, bytemuck::cast_slice(&words));
+        let mut seconds = 0.0;
+        for repeats in [1, repeats] {
+            // the first time is not like the others
+            let start = Instant::now();
+            let mut encoder = opened.device.create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            let strides = [loaded.feeds.stride, loaded.outputs.stride];
+            (0..repeats).for_each(|_| encode(&mut pass, &loaded.dispatches[number], 0, strides));
+            drop(pass);
+            let staging = &loaded.staging[0].buffer;
+            encoder.copy_buffer_to_buffer(&loaded.output_ring.buffer, 0, staging, 0, 4);
+            let submission = opened.queue.submit([encoder.finish()]);
+            opened.mapped(opened.map(staging, 4, submission)).await?;
+            staging.unmap();
+            seconds = start.elapsed().as_secs_f64() / f64::from(repeats);
+        }
+        Ok(seconds)
     }
 
     fn check(&self, graph: &Graph, feeds: &[Values]) -> std::result::Result<(), GraphError> {
@@ -238,7 +258,7 @@ impl Engine for Gpu {
     async fn load(&mut self, graph: &Graph) -> Result<Program> {
         graph.verify()?;
         self.opened.sound()?;
-        let plan = compile(graph, &Limits::default());
+        let plan = compile(graph, &crate::LIMITS);
         self.state.place(&self.opened, &plan).await?;
         let loaded = Loaded::new(&self.opened, graph, &plan).await?;
         loaded.compile(&self.opened, &mut self.pipelines, &self.state).await?;

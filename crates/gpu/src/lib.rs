@@ -46,19 +46,17 @@ pub use device::live_bytes;
 pub use engine::Gpu;
 pub use table::Tier;
 
-/// One kernel at work, once a step.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct DispatchInfo {
-    /// Name of the kernel: its file in `shaders/`, or `map` or `group` for what is written by the compiler.
-    pub kernel: &'static str,
-    /// Sizes.
-    pub what: String,
-    /// Its WGSL.
-    pub text: String,
-    pub workgroups: usize,
-    /// Floating-point operations, for products alone.
-    pub flops: u64,
-    /// Bytes of the buffers that it touches.
-    pub bytes: u64,
+use compiler::{Limits, Plan};
+use graph::Graph;
+
+pub use lower::Dispatch;
+
+/// What an adapter of any kind can do: plans are made for it.
+pub const LIMITS: Limits = Limits { bindings: 8, single_group: 16 * 1024, local: 2 * 1024 };
+
+/// What a step of a graph runs on an adapter of some kind, without any device: for reading, and for counting.
+pub fn lowered(graph: &Graph, tier: Tier) -> (Plan, Vec<Dispatch>) {
+    let plan = compiler::compile(graph, &LIMITS);
+    let dispatches = program::without_device(&plan, tier);
+    (plan, dispatches)
 }

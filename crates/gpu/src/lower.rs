@@ -20,20 +20,22 @@ const UNROLLED: usize = 9;
 /// Outer elements from which on each gets a lane instead of all lanes together.
 const LANE_EACH: usize = 32;
 
-/// One kernel at work.
+/// One kernel at work, once a step.
 #[derive(Clone, Debug)]
-pub(crate) struct Dispatch {
-    /// Name of the kernel.
-    pub(crate) kernel: &'static str,
-    /// What it computes, in a few words.
-    pub(crate) what: String,
-    pub(crate) text: String,
-    pub(crate) bindings: Vec<Binding>,
-    pub(crate) workgroups: usize,
+pub struct Dispatch {
+    /// Name of the kernel: its file in `shaders/`, or `map` or `group` for what is generated whole.
+    pub kernel: &'static str,
+    /// Sizes, in a few words.
+    pub what: String,
+    /// Its WGSL.
+    pub text: String,
+    /// Workgroups that it is dispatched over.
+    pub workgroups: usize,
     /// Floating-point operations, for products alone.
-    pub(crate) flops: u64,
-    /// Bytes of the buffers that it reads and writes.
-    pub(crate) bytes: u64,
+    pub flops: u64,
+    /// Bytes of the buffers that it reads or writes.
+    pub bytes: u64,
+    pub(crate) bindings: Vec<Binding>,
 }
 
 impl Dispatch {
@@ -169,15 +171,22 @@ fn map(writer: &mut Writer, plan: &Plan, stages: &[Stage], spots: &[Option<Spot>
          let id = group.y * {MAX_WORKGROUPS}u + group.x;\n"
     );
     let mut first = 0;
+    let is_vector = stages.iter().all(|stage| writer.is_body_vectorizable(stage));
     for (number, stage) in stages.iter().enumerate().filter(|(_, stage)| stage.body.space.count() > 0) {
-        let count = stage.body.space.count();
+        let count = if is_vector { stage.body.space.count().div_ceil(4) } else { stage.body.space.count() };
         let groups = count.div_ceil(lanes);
-        functions(writer, number, stage);
+        let element = if is_vector {
+            writer.vector_body(&format!("finish_{number}"), &stage.body);
+            format!("            finish_{number}(i);\n")
+        } else {
+            functions(writer, number, stage);
+            element(number, stage, "            ", "")
+        };
         let _ = write!(
             main,
             "    if (id >= {first}u && id < {}u) {{\n        let i = (id - {first}u) * {lanes}u + lane;\n        if (i < {count}u) {{\n{}        }}\n    }}\n",
             first + groups,
-            element(number, stage, "            ", "")
+            element
         );
         first += groups;
     }
@@ -443,7 +452,14 @@ fn pool_grad(writer: &mut Writer, step: &PoolGrad, tier: Tier) -> Parts {
         let _ = write!(writer.functions, "\nfn {name}(i: u32) -> f32 {{\n    return {value};\n}}\n");
     }
     writer.body("finish", &step.body, DType::F32);
-    let kernel = shaders::pool_grad::KERNEL;
     let what = format!("{}", x.shape);
-    (kernel.name, what, constants, format!("\n{}", kernel.text), count.div_ceil(lanes))
+    // Where windows do not overlap, one invocation serves all elements of one.
+    let (kernel, invocations) = match step.pool.stride >= step.pool.size {
+        true => (
+            shaders::pool_grad::DISJOINT,
+            count / (h * w) * h.div_ceil(step.pool.stride) * w.div_ceil(step.pool.stride),
+        ),
+        false => (shaders::pool_grad::OVERLAPPING, count),
+    };
+    (kernel.name, what, constants, format!("\n{}", kernel.text), invocations.div_ceil(lanes))
 }

@@ -10,8 +10,8 @@ use wgpu::BufferUsages;
 use crate::{
     device::{Allocation, Opened},
     lower::{self, Dispatch},
-    state::State,
-    table::Choice,
+    state::{self, State},
+    table::{Choice, Tier},
     wgsl::{Binding, Memory, Spot},
 };
 
@@ -89,6 +89,35 @@ impl Layout {
     }
 }
 
+/// Of the inputs and of the outputs of a step.
+fn layouts(plan: &Plan) -> (Layout, Layout) {
+    let feeds = Layout::of(plan, |place| if let Place::Feed(name) = place { Some(name) } else { None });
+    let outputs = Layout::of(plan, |place| if let Place::Output(name) = place { Some(name) } else { None });
+    (feeds, outputs)
+}
+
+/// Where every buffer is, given where slots are.
+fn spots(plan: &Plan, feeds: &Layout, outputs: &Layout, slot: impl Fn(&str) -> Option<Spot>) -> Vec<Option<Spot>> {
+    let spot = |id: BufferId| match &plan.buffers[id].place {
+        Place::Resident(name) => Some(Spot { memory: Memory::Resident(name.clone()), offset: 0 }),
+        Place::Feed(name) => Some(Spot { memory: Memory::Feed, offset: feeds.offset(name) }),
+        Place::Output(name) => Some(Spot { memory: Memory::Output, offset: outputs.offset(name) }),
+        Place::State(name) => slot(name),
+        Place::Scratch { block, offset } => Some(Spot { memory: Memory::Block(*block), offset: *offset }),
+        Place::Local => None,
+    };
+    (0..plan.buffers.len()).map(spot).collect()
+}
+
+/// The dispatches of a plan on an adapter of this kind, without any device.
+pub(crate) fn without_device(plan: &Plan, tier: Tier) -> Vec<Dispatch> {
+    let (plan, choices) = lower::split(plan, tier);
+    let (feeds, outputs) = layouts(&plan);
+    let slots = state::spots(&plan);
+    let spots = spots(&plan, &feeds, &outputs, |slot| slots.get(slot).cloned());
+    lower::lower(&plan, &choices, &spots, tier)
+}
+
 /// A compiled kernel, shared by all dispatches with its text.
 pub(crate) struct Pipeline {
     pub(crate) pipeline: wgpu::ComputePipeline,
@@ -130,8 +159,7 @@ pub(crate) struct Loaded {
 impl Loaded {
     pub(crate) async fn new(opened: &Opened, graph: &Graph, plan: &Plan) -> Result<Self> {
         let (plan, choices) = lower::split(plan, opened.tier);
-        let feeds = Layout::of(&plan, |place| if let Place::Feed(name) = place { Some(name) } else { None });
-        let outputs = Layout::of(&plan, |place| if let Place::Output(name) = place { Some(name) } else { None });
+        let (feeds, outputs) = layouts(&plan);
         let widest = 4 * feeds.stride.max(outputs.stride);
         let capacity = (RING_BYTES / widest).clamp(1, RING_STEPS);
         let ring = |layout: &Layout| (4 * layout.stride * capacity * DEPTH) as u64;
@@ -168,22 +196,10 @@ impl Loaded {
         })
     }
 
-    /// Where every buffer is. State slots have places already.
-    fn spots(&self, state: &State) -> Vec<Option<Spot>> {
-        let spot = |id: BufferId| match &self.plan.buffers[id].place {
-            Place::Resident(name) => Some(Spot { memory: Memory::Resident(name.clone()), offset: 0 }),
-            Place::Feed(name) => Some(Spot { memory: Memory::Feed, offset: self.feeds.offset(name) }),
-            Place::Output(name) => Some(Spot { memory: Memory::Output, offset: self.outputs.offset(name) }),
-            Place::State(slot) => state.spot(slot),
-            Place::Scratch { block, offset } => Some(Spot { memory: Memory::Block(*block), offset: *offset }),
-            Place::Local => None,
-        };
-        (0..self.plan.buffers.len()).map(spot).collect()
-    }
-
     /// The list of dispatches, as text and numbers.
     pub(crate) fn lowered(&self, state: &State, opened: &Opened) -> Vec<Dispatch> {
-        lower::lower(&self.plan, &self.choices, &self.spots(state), opened.tier)
+        let spots = spots(&self.plan, &self.feeds, &self.outputs, |slot| state.spot(slot));
+        lower::lower(&self.plan, &self.choices, &spots, opened.tier)
     }
 
     /// Compiles the kernels, which can be done before anything is uploaded.

@@ -30,6 +30,39 @@ struct Slot {
     shape: Option<Shape>,
 }
 
+/// A slot and its elements.
+type Named = (String, usize);
+
+/// How the slots of a plan should lie: those that must be side by side, and the others, of which small ones may be.
+fn arrangement(plan: &Plan) -> (Vec<Vec<Named>>, Vec<Vec<Named>>) {
+    let named = |id: usize| match &plan.buffers[id].place {
+        Place::State(slot) => Some((slot.clone(), plan.buffers[id].shape.count())),
+        _ => None,
+    };
+    let arenas: Vec<Vec<Named>> =
+        plan.arenas.iter().map(|arena| arena.iter().filter_map(|&id| named(id)).collect()).collect();
+    let mut rest: Vec<Named> = (0..plan.buffers.len()).filter_map(named).collect();
+    rest.retain(|slot| !arenas.iter().flatten().any(|other| other == slot));
+    rest.sort();
+    rest.dedup();
+    let (small, large): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, count)| *count <= SMALL);
+    (arenas, std::iter::once(small).chain(large.into_iter().map(|slot| vec![slot])).collect())
+}
+
+/// Where the slots of a plan would lie on a device that has no others.
+pub(crate) fn spots(plan: &Plan) -> BTreeMap<String, Spot> {
+    let (arenas, rest) = arrangement(plan);
+    let mut spots = BTreeMap::new();
+    for (allocation, slots) in arenas.into_iter().chain(rest).enumerate() {
+        let mut offset = 0;
+        for (slot, count) in slots {
+            spots.insert(slot, Spot { memory: Memory::State(allocation), offset });
+            offset += count.next_multiple_of(ALIGNMENT);
+        }
+    }
+    spots
+}
+
 /// All slots of a device.
 #[derive(Default)]
 pub(crate) struct State {
@@ -44,32 +77,23 @@ impl State {
     /// Makes room for the slots of a plan. Those that its steps run over together are put side by side, with their values,
     /// if they are not.
     pub(crate) async fn place(&mut self, opened: &Opened, plan: &Plan) -> Result<()> {
-        let named = |id: usize| match &plan.buffers[id].place {
-            Place::State(slot) => Some((slot.clone(), plan.buffers[id].shape.count())),
-            _ => None,
-        };
-        for arena in &plan.arenas {
-            let slots: Vec<_> = arena.iter().filter_map(|&id| named(id)).collect();
-            if !self.is_arena(&slots) {
-                self.gather(opened, slots).await?;
+        let (arenas, rest) = arrangement(plan);
+        for arena in arenas {
+            if !self.is_arena(&arena) {
+                self.gather(opened, arena).await?;
             }
         }
-        let mut rest: Vec<_> = (0..plan.buffers.len()).filter_map(named).collect();
-        rest.retain(|(slot, _)| !self.slots.contains_key(slot));
-        rest.sort();
-        rest.dedup();
-        let (small, large): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, count)| *count <= SMALL);
-        if !small.is_empty() {
-            self.gather(opened, small).await?;
-        }
-        for slot in large {
-            self.gather(opened, vec![slot]).await?;
+        for mut slots in rest {
+            slots.retain(|(slot, _)| !self.slots.contains_key(slot));
+            if !slots.is_empty() {
+                self.gather(opened, slots).await?;
+            }
         }
         Ok(())
     }
 
     /// Whether slots lie one behind the other.
-    fn is_arena(&self, slots: &[(String, usize)]) -> bool {
+    fn is_arena(&self, slots: &[Named]) -> bool {
         let mut next: Option<(usize, usize)> = None;
         slots.iter().all(|(slot, count)| {
             let Some(slot) = self.slots.get(slot).filter(|slot| slot.room == *count) else { return false };
@@ -80,7 +104,7 @@ impl State {
     }
 
     /// Moves slots into one new allocation, or into several if one would be too large.
-    async fn gather(&mut self, opened: &Opened, slots: Vec<(String, usize)>) -> Result<()> {
+    async fn gather(&mut self, opened: &Opened, slots: Vec<Named>) -> Result<()> {
         let limits = opened.device.limits();
         let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size) / 4;
         let mut parts: Vec<Vec<(String, usize, usize)>> = vec![vec![]];

@@ -208,6 +208,62 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Whether a body may be computed for four neighbours at once: it reads and writes whole buffers, element by element,
+    /// besides single numbers that nothing here writes. Buffers are padded, so that their number need not be a multiple
+    /// of 4.
+    pub(crate) fn is_body_vectorizable(&self, stage: &Stage) -> bool {
+        let Some((_, buffers)) = compiler::pattern(self.plan, stage) else { return false };
+        let spot = |id: BufferId| self.spots[id].as_ref();
+        let is_plain = |id: &BufferId| {
+            spot(*id)
+                .is_some_and(|spot| matches!(spot.memory, Memory::State(_) | Memory::Block(_)) && spot.offset % 4 == 0)
+                && self.plan.buffers[*id].dtype == DType::F32
+        };
+        let is_single = |index: &Index| index.strides.iter().all(|stride| *stride == 0);
+        let singles = stage.body.lines.0.iter().filter_map(|line| match line {
+            Line::Load { buffer, index } if is_single(index) => Some(*buffer),
+            _ => None,
+        });
+        buffers.iter().all(is_plain)
+            && singles.into_iter().all(|id| spot(id).is_some_and(|spot| !self.written.contains(&spot.memory)))
+    }
+
+    /// `fn NAME(i)`: a body for the four elements from 4 · i on. See [`Self::is_body_vectorizable`].
+    pub(crate) fn vector_body(&mut self, name: &str, body: &Body) {
+        let mut text = String::new();
+        let mut values: Vec<String> = vec![];
+        let at = |spot: &Spot| match spot.offset {
+            0 => "i".to_owned(),
+            offset => format!("i + {}u", offset / 4),
+        };
+        for line in &body.lines.0 {
+            let expression = match line {
+                Line::Constant(c) => {
+                    values.push(format!("vec4<f32>({})", literal(*c)));
+                    continue;
+                }
+                Line::Load { buffer, index } if index.strides.iter().all(|stride| *stride == 0) => {
+                    format!("vec4<f32>({})", self.load_float(*buffer, "0u"))
+                }
+                Line::Load { buffer, .. } => {
+                    let spot = self.spots[*buffer].clone().expect("maps have nothing private");
+                    format!("{}[{}]", self.bind(&spot.memory, Element::Vec4), at(&spot))
+                }
+                Line::Unary(op, a) => unary(*op, &values[*a], "vec4<f32>"),
+                Line::Binary(op, a, b) => binary(*op, &values[*a], &values[*b], "vec4<f32>"),
+                _ => unreachable!("not in a pattern"),
+            };
+            let _ = writeln!(text, "    let v{} = {expression};", values.len());
+            values.push(format!("v{}", values.len()));
+        }
+        for store in &body.stores {
+            let spot = self.spots[store.buffer].clone().expect("maps have nothing private");
+            let name = self.bind(&spot.memory, Element::Vec4);
+            let _ = writeln!(text, "    {name}[{}] = {};", at(&spot), values[store.value]);
+        }
+        let _ = write!(self.functions, "\nfn {name}(i: u32) {{\n{text}}}\n");
+    }
+
     /// `fn NAME(i, value)`: a body, from the number of its element and the step's result.
     pub(crate) fn body(&mut self, name: &str, body: &Body, result: DType) {
         let kind = if result == DType::F32 { Kind::Float } else { Kind::Integer };
@@ -294,8 +350,8 @@ impl<'a> Writer<'a> {
                 }
                 Line::ToFloat(a) => (format!("f32({})", values[*a].0), Kind::Float),
                 Line::IsIndex(a, _) => (format!("select(0.0, 1.0, {} == {})", values[*a].0, element()), Kind::Float),
-                Line::Unary(op, a) => (unary(*op, &values[*a].0), Kind::Float),
-                Line::Binary(op, a, b) => (binary(*op, &values[*a].0, &values[*b].0), Kind::Float),
+                Line::Unary(op, a) => (unary(*op, &values[*a].0, "f32"), Kind::Float),
+                Line::Binary(op, a, b) => (binary(*op, &values[*a].0, &values[*b].0, "f32"), Kind::Float),
             };
             let _ = writeln!(text, "    let {name} = {expression};");
             values.push((name, kind));
@@ -395,18 +451,19 @@ fn element(index: &Index, axes: &[&Coordinates]) -> String {
     terms.join(" + ")
 }
 
-fn unary(op: Unary, a: &str) -> String {
+/// `kind` is f32 or a vector of it.
+fn unary(op: Unary, a: &str, kind: &str) -> String {
     match op {
         Unary::Neg => format!("-{a}"),
         Unary::Exp => format!("exp({a})"),
         Unary::Log => format!("log({a})"),
         Unary::Sqrt => format!("sqrt({a})"),
         // Past 10 it is 1 in f32, and an implementation by exponentials may overflow.
-        Unary::Tanh => format!("tanh(clamp({a}, -10.0, 10.0))"),
+        Unary::Tanh => format!("tanh(clamp({a}, {kind}(-10.0), {kind}(10.0)))"),
     }
 }
 
-fn binary(op: Binary, a: &str, b: &str) -> String {
+fn binary(op: Binary, a: &str, b: &str, kind: &str) -> String {
     match op {
         Binary::Add => format!("{a} + {b}"),
         Binary::Sub => format!("{a} - {b}"),
@@ -414,8 +471,8 @@ fn binary(op: Binary, a: &str, b: &str) -> String {
         Binary::Div => format!("{a} / {b}"),
         // Not max(): NaN must come through, so that a run that diverges shows it.
         Binary::Max => format!("select({a}, {b}, {a} <= {b})"),
-        Binary::Greater => format!("select(0.0, 1.0, {a} > {b})"),
-        Binary::Equal => format!("select(0.0, 1.0, {a} == {b})"),
+        Binary::Greater => format!("select({kind}(0.0), {kind}(1.0), {a} > {b})"),
+        Binary::Equal => format!("select({kind}(0.0), {kind}(1.0), {a} == {b})"),
     }
 }
 
