@@ -1,0 +1,38 @@
+//! Where the time of a step goes, kernel by kernel: `cargo run --release -p gpu --example profile -- W2`.
+
+use gpu::{Gpu, Tier, lowered};
+use pollster::block_on;
+use train::{Engine, programs, workload::workload};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let name = std::env::args().nth(1).unwrap_or("W1".into());
+    let w = workload(&name).ok_or("W1, W2 or W3")?;
+    let graph = programs::train(&w.config, &w.table, false)?;
+    block_on(async {
+        let mut gpu = Gpu::open(None).await?;
+        let program = gpu.load(&graph).await?;
+        for (name, value) in &w.resident {
+            gpu.upload(name, value).await?;
+        }
+        gpu.write_state(&w.state).await?;
+        let tier = if gpu.device().software { Tier::Software } else { Tier::Default };
+        let (_, dispatches) = lowered(&graph, tier);
+        let mut all = 0.0;
+        for (number, dispatch) in dispatches.iter().enumerate() {
+            let mut best = f64::INFINITY;
+            for _ in 0..5 {
+                best = best.min(gpu.time_dispatch(program, number, &w.feed(0), 10).await?);
+            }
+            all += best;
+            let speed = dispatch.flops as f64 / best / 1e9;
+            println!(
+                "{number:>3} {:<16}{:<28}{:>9.3} ms{speed:>8.1} GFLOP/s",
+                dispatch.kernel,
+                dispatch.what,
+                1000.0 * best
+            );
+        }
+        println!("{:>47}{:>10.3} ms", "all", 1000.0 * all);
+        Ok(())
+    })
+}
