@@ -1,5 +1,6 @@
 //! One body for every engine: all cases of the table, against the f64 reference.
 
+use cpu::Cpu;
 use graph::{Case, Graph};
 use playground_candle::Candle;
 use pollster::block_on;
@@ -9,6 +10,10 @@ use train::{Engine, EngineError};
 
 fn candle(autograd: bool) -> Candle {
     Candle::open(EngineName::CandleCpu, autograd).expect("there is always a CPU")
+}
+
+fn cpu(threads: usize) -> Cpu {
+    Cpu::open(Some(threads)).expect("there are threads")
 }
 
 #[test]
@@ -41,6 +46,25 @@ fn candle_tape_says_what_it_cannot_differentiate() {
 #[test]
 fn candle_cpu_refuses_bad_values_and_keeps_its_state() {
     cases::assert_bad_values_are_refused(&mut candle(false));
+}
+
+#[test]
+fn cpu_computes_every_case() {
+    cases::assert_agreement(&mut cpu(2), OPERATION, |_| {}, &[]);
+}
+
+#[test]
+fn cpu_refuses_bad_values_and_keeps_its_state() {
+    cases::assert_bad_values_are_refused(&mut cpu(2));
+}
+
+#[test]
+fn cpu_repeats_bit_for_bit_with_any_number_of_threads() {
+    let mut threads = 0;
+    cases::assert_repeats(|| {
+        threads = threads % 3 + 1;
+        cpu(threads)
+    });
 }
 
 #[test]

@@ -23,6 +23,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("models", &["playground-candle", "data", "protocol", "train", "cli"]),
     ("protocol", &["playground-candle", "data", "train", "cli"]),
     ("train", &["playground-candle", "cli"]),
+    ("cpu", &["playground-candle", "cli"]),
 ];
 
 /// What is compiled into what: a crate and the crates that it names, tests and build scripts apart.
@@ -135,10 +136,11 @@ fn planted_violations_are_found() {
         "models",
         "candle-core",
         expect![[r#"
-        models names candle-core, which is for playground-candle, examples alone
-        models must not know candle-core: models → candle-core
-        protocol must not know candle-core: protocol → models → candle-core
-        train must not know candle-core: train → models → candle-core"#]],
+            models names candle-core, which is for playground-candle, examples alone
+            models must not know candle-core: models → candle-core
+            protocol must not know candle-core: protocol → models → candle-core
+            train must not know candle-core: train → models → candle-core
+            cpu must not know candle-core: cpu → protocol → models → candle-core"#]],
     );
     check(
         "protocol",
@@ -148,5 +150,11 @@ fn planted_violations_are_found() {
         protocol must not know train: protocol → train"#]],
     );
     check("cli", "wgpu", expect!["cli names wgpu, which is for gpu alone"]);
-    check("safetensors", "candle-core", expect!["train must not know candle-core: train → safetensors → candle-core"]);
+    check(
+        "safetensors",
+        "candle-core",
+        expect![[r#"
+        train must not know candle-core: train → safetensors → candle-core
+        cpu must not know candle-core: cpu → train → safetensors → candle-core"#]],
+    );
 }

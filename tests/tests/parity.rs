@@ -1,6 +1,7 @@
 //! Every preset on every engine, step by step beside the f64 reference; and faults, each of which must be caught.
 
 use async_trait::async_trait;
+use cpu::Cpu;
 use graph::{Graph, HostTensor, Values};
 use playground_candle::Candle;
 use protocol::{Adam, Device, EngineName, Rule, RunConfig, preset};
@@ -42,6 +43,16 @@ macro_rules! each_preset {
             }
 
             #[test]
+            fn step_parity_on_cpu() {
+                tests::presets::step_parity($name, &mut super::cpu(2));
+            }
+
+            #[test]
+            fn free_run_on_cpu() {
+                tests::presets::free_run($name, &mut super::cpu(2));
+            }
+
+            #[test]
             fn bounds_follow_rounding() {
                 super::bounds_follow_rounding($name);
             }
@@ -72,6 +83,10 @@ fn every_preset_is_here() {
 
 fn candle(autograd: bool) -> Candle {
     Candle::open(EngineName::CandleCpu, autograd).expect("the CPU is always there")
+}
+
+fn cpu(threads: usize) -> Cpu {
+    Cpu::open(Some(threads)).expect("there are threads")
 }
 
 /// What a fault does to the slots that come back: (new values, values before the step, number of the step).

@@ -1,0 +1,436 @@
+//! Bodies as a small vector interpreter: each line works on a block of elements that stays in the first cache, in a loop
+//! that the compiler turns into vector instructions.
+
+use compiler::{Body, BufferId, Index, Line, LineId, Lines};
+use graph::{Binary, DType, Unary, random};
+use pulp::{Simd, WithSimd};
+
+use crate::{
+    math,
+    memory::Memory,
+    walk::{Form, Walk},
+};
+
+/// Elements that a line computes at once.
+pub(crate) const BLOCK: usize = 512;
+
+/// Room for a line's values.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+pub(crate) struct Block(pub(crate) [f32; BLOCK]);
+
+impl Default for Block {
+    fn default() -> Self {
+        Block([0.0; BLOCK])
+    }
+}
+
+/// What a thread needs to run bodies.
+#[derive(Debug, Default)]
+pub(crate) struct Registers {
+    /// Taken out while they are written.
+    blocks: Vec<Option<Box<Block>>>,
+    values: Vec<Value>,
+}
+
+/// Where the values of a line are.
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    /// The same for all elements.
+    Splat(f32),
+    Register(usize),
+    /// In a buffer, from this element on.
+    Memory(BufferId, usize),
+    Result,
+}
+
+/// An index, by the loops that it varies in: elements of a block, a second loop around it (of a fold), groups of rows.
+#[derive(Clone, Debug)]
+pub(crate) struct At {
+    block: Walk,
+    around: Walk,
+    row: usize,
+}
+
+/// Where in these loops a block begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) start: usize,
+    pub(crate) len: usize,
+    pub(crate) around: usize,
+    pub(crate) row: usize,
+}
+
+/// How the axes of a space are looped over.
+#[derive(Clone, Debug)]
+pub(crate) struct Loops {
+    /// Sizes of all axes, the one that is divided into rows already smaller.
+    pub(crate) sizes: Vec<usize>,
+    /// The axes that a block runs through; the others are around it.
+    pub(crate) block: std::ops::Range<usize>,
+    pub(crate) row: Option<usize>,
+}
+
+/// Lines, ready to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Code {
+    lines: Vec<Instruction>,
+    /// What is written; empty for the lines of a fold.
+    stores: Vec<(BufferId, At, LineId)>,
+    registers: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Instruction {
+    line: Line,
+    at: Option<At>,
+    dtype: DType,
+    register: usize,
+    /// A store reads this line: it must not be a view of memory, which another store may write first.
+    stored: bool,
+}
+
+impl Loops {
+    /// One loop over all of a space.
+    pub(crate) fn flat(space: &graph::Shape) -> Self {
+        Loops { sizes: space.0.clone(), block: 0..space.rank(), row: None }
+    }
+
+    fn at(&self, index: &Index) -> At {
+        let block = Walk::over(index, &self.sizes, self.block.clone(), index.offset);
+        let before = Walk::over(index, &self.sizes, 0..self.block.start, 0);
+        let behind = Walk::over(index, &self.sizes, self.block.end..self.sizes.len(), 0);
+        // A block has either the first axes or the last.
+        let around = if self.block.start > 0 { before } else { behind };
+        At { block, around, row: self.row.map_or(0, |axis| index.strides[axis]) }
+    }
+}
+
+impl At {
+    fn base(&self, place: &Place) -> usize {
+        self.around.at(place.around) + place.row * self.row
+    }
+}
+
+impl Code {
+    /// The lines of a body and its stores.
+    pub(crate) fn body(body: &Body, loops: &Loops, dtypes: &[DType]) -> Self {
+        let mut code = Self::lines(&body.lines, body.stores.iter().map(|store| store.value), loops, dtypes);
+        let own = Index { strides: body.space.strides(), offset: 0 };
+        code.stores = body.stores.iter().map(|store| (store.buffer, loops.at(&own), store.value)).collect();
+        for (_, _, value) in &code.stores {
+            code.lines[*value].stored = true;
+        }
+        code
+    }
+
+    /// Lines whose `values` are read when all have run.
+    pub(crate) fn lines(lines: &Lines, values: impl Iterator<Item = LineId>, loops: &Loops, dtypes: &[DType]) -> Self {
+        let mut last: Vec<usize> = (0..lines.0.len()).collect();
+        for (id, line) in lines.0.iter().enumerate() {
+            line.arguments().into_iter().for_each(|a| last[a] = id);
+        }
+        values.for_each(|value| last[value] = usize::MAX);
+        let (mut free, mut registers) = (vec![], 0);
+        let mut code: Vec<Instruction> = vec![];
+        for (id, line) in lines.0.iter().enumerate() {
+            let register = free.pop().unwrap_or_else(|| {
+                registers += 1;
+                registers - 1
+            });
+            let index = match line {
+                Line::Load { index, .. }
+                | Line::Row { index, .. }
+                | Line::Random { index, .. }
+                | Line::IsIndex(_, index) => Some(index),
+                _ => None,
+            };
+            let dtype = line.buffer().map_or(DType::F32, |buffer| dtypes[buffer]);
+            code.push(Instruction {
+                line: line.clone(),
+                at: index.map(|index| loops.at(index)),
+                dtype,
+                register,
+                stored: false,
+            });
+            // Only now, since a line does not write what it reads.
+            free.extend((0..=id).filter(|&other| last[other] == id).map(|other| code[other].register));
+        }
+        Code { lines: code, stores: vec![], registers }
+    }
+
+    /// Whether nothing is done but to store the result, in one place.
+    pub(crate) fn is_identity(&self) -> bool {
+        matches!(&self.lines[..], [Instruction { line: Line::Result, .. }]) && self.stores.len() == 1
+    }
+
+    /// How many lines it has: a measure of its price.
+    pub(crate) fn price(&self) -> usize {
+        self.lines.len() + self.stores.len()
+    }
+
+    /// Computes and stores a block; `result` are the values of [`Line::Result`].
+    pub(crate) fn run(&self, memory: &Memory, registers: &mut Registers, place: Place, result: &[f32]) {
+        registers.fit(self);
+        pulp::Arch::new().dispatch(Run { code: self, memory, registers, place, result });
+    }
+
+    /// The same for a range of any length, whose results lie in a buffer from `first` on.
+    pub(crate) fn run_range(
+        &self,
+        memory: &Memory,
+        registers: &mut Registers,
+        range: std::ops::Range<usize>,
+        results: BufferId,
+    ) {
+        for start in range.clone().step_by(BLOCK) {
+            let len = BLOCK.min(range.end - start);
+            let result = memory.words(results, start..start + len);
+            self.run(memory, registers, Place { start, len, ..Place::default() }, result);
+        }
+    }
+}
+
+impl Registers {
+    fn fit(&mut self, code: &Code) {
+        if self.blocks.len() < code.registers {
+            self.blocks.resize(code.registers, Some(Box::default()));
+        }
+        if self.values.len() < code.lines.len() {
+            self.values.resize(code.lines.len(), Value::Splat(0.0));
+        }
+    }
+}
+
+/// The values of a line that ran.
+#[derive(Clone, Copy)]
+pub(crate) enum Values<'a> {
+    Splat(f32),
+    Slice(&'a [f32]),
+}
+
+struct Run<'a> {
+    code: &'a Code,
+    memory: &'a Memory,
+    registers: &'a mut Registers,
+    place: Place,
+    result: &'a [f32],
+}
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        self.lines();
+        for (buffer, at, value) in &self.code.stores {
+            let base = at.base(&self.place);
+            let values = self.registers.values(self.memory, *value, self.place.len, self.result);
+            at.block.runs(self.place.start, self.place.len, |part, element, stride| {
+                let first = base + element;
+                if stride == 1 || part.len() == 1 {
+                    let out = self.memory.words_mut(*buffer, first..first + part.len());
+                    match values {
+                        Values::Splat(value) => out.fill(value),
+                        Values::Slice(values) => out.copy_from_slice(&values[part]),
+                    }
+                } else {
+                    for (k, i) in part.enumerate() {
+                        let element = first + k * stride;
+                        let out = self.memory.words_mut(*buffer, element..element + 1);
+                        out[0] = match values {
+                            Values::Splat(value) => value,
+                            Values::Slice(values) => values[i],
+                        };
+                    }
+                }
+            });
+        }
+    }
+}
+
+impl Registers {
+    /// What a line has computed.
+    #[inline(always)]
+    pub(crate) fn values<'a>(&'a self, memory: &'a Memory, id: LineId, len: usize, result: &'a [f32]) -> Values<'a> {
+        match self.values[id] {
+            Value::Splat(value) => Values::Splat(value),
+            Value::Register(register) => {
+                Values::Slice(&self.blocks[register].as_ref().expect("it was put back").0[..len])
+            }
+            Value::Memory(buffer, first) => Values::Slice(memory.words(buffer, first..first + len)),
+            Value::Result => Values::Slice(&result[..len]),
+        }
+    }
+}
+
+impl Run<'_> {
+    #[inline(always)]
+    fn lines(&mut self) {
+        let code = self.code;
+        for (id, instruction) in code.lines.iter().enumerate() {
+            let mut block = self.registers.blocks[instruction.register].take().expect("it was put back");
+            let value = self.line(instruction, &mut block.0[..self.place.len]);
+            self.registers.blocks[instruction.register] = Some(block);
+            self.registers.values[id] = value.unwrap_or(Value::Register(instruction.register));
+        }
+    }
+
+    /// Fills `out`, or says where the values are instead.
+    #[inline(always)]
+    fn line(&self, instruction: &Instruction, out: &mut [f32]) -> Option<Value> {
+        let (place, at) = (&self.place, instruction.at.as_ref());
+        let base = at.map_or(0, |at| at.base(place));
+        match &instruction.line {
+            Line::Result if !instruction.stored => return Some(Value::Result),
+            Line::Result => out.copy_from_slice(&self.result[..place.len]),
+            Line::Constant(value) => return Some(Value::Splat(*value)),
+            Line::Load { buffer, .. } => {
+                let at = at?;
+                let first = base + at.block.at(place.start);
+                match (at.block.form(), instruction.dtype) {
+                    (Form::Constant, DType::U8) => {
+                        return Some(Value::Splat(word(self.memory.bytes(*buffer, first..first + 1)[0])));
+                    }
+                    (Form::Constant, _) => return Some(Value::Splat(self.memory.words(*buffer, first..first + 1)[0])),
+                    (Form::Contiguous, DType::F32 | DType::U32) if !instruction.stored => {
+                        return Some(Value::Memory(*buffer, first));
+                    }
+                    (_, DType::U8) => {
+                        let all = self.memory.bytes(*buffer, 0..self.memory.count(*buffer));
+                        at.block.runs(place.start, place.len, |part, element, stride| {
+                            read(&mut out[part], &all[base + element..], stride, word);
+                        });
+                    }
+                    _ => {
+                        let all = self.memory.words(*buffer, 0..self.memory.count(*buffer));
+                        at.block.runs(place.start, place.len, |part, element, stride| {
+                            read(&mut out[part], &all[base + element..], stride, |v| v);
+                        });
+                    }
+                }
+            }
+            Line::Row { table, row, stride: width, .. } => {
+                let (at, rows) = (at?, self.argument(*row));
+                let row = |i: usize| match rows {
+                    Values::Splat(row) => row.to_bits() as usize,
+                    Values::Slice(rows) => rows[i].to_bits() as usize,
+                };
+                at.block.runs(place.start, place.len, |part, element, stride| {
+                    // Often a run stays in one row.
+                    let first = row(part.start);
+                    let one = match rows {
+                        Values::Splat(_) => true,
+                        Values::Slice(rows) => rows[part.clone()].iter().all(|r| r.to_bits() as usize == first),
+                    };
+                    let mut part = part;
+                    let mut element = base + element;
+                    while !part.is_empty() {
+                        let (from, many) = (row(part.start) * width + element, if one { part.len() } else { 1 });
+                        let out = &mut out[part.start..part.start + many];
+                        let end = from + (many - 1) * stride + 1;
+                        match instruction.dtype {
+                            DType::U8 => read(out, self.memory.bytes(*table, from..end), stride, word),
+                            _ => read(out, self.memory.words(*table, from..end), stride, |v| v),
+                        }
+                        part.start += many;
+                        element += many * stride;
+                    }
+                });
+            }
+            Line::Random { key, stream, .. } => {
+                let key = self.memory.words(*key, 0..2);
+                let key = [key[0].to_bits(), key[1].to_bits()];
+                at?.block.runs(place.start, place.len, |part, element, stride| {
+                    for (k, out) in out[part].iter_mut().enumerate() {
+                        *out = random::uniform(key, *stream, (base + element + k * stride) as u32);
+                    }
+                });
+            }
+            Line::ToFloat(a) => return self.unary(out, *a, |a| a.to_bits() as f32),
+            Line::IsIndex(a, _) => {
+                let a = self.argument(*a);
+                at?.block.runs(place.start, place.len, |part, element, stride| {
+                    for (k, i) in part.enumerate() {
+                        let integer = match a {
+                            Values::Splat(a) => a.to_bits(),
+                            Values::Slice(a) => a[i].to_bits(),
+                        };
+                        out[i] = truth(integer == (base + element + k * stride) as u32);
+                    }
+                });
+            }
+            Line::Unary(op, a) => match op {
+                Unary::Neg => return self.unary(out, *a, |a| -a),
+                Unary::Exp => return self.unary(out, *a, math::exp),
+                Unary::Log => return self.unary(out, *a, math::log),
+                Unary::Sqrt => return self.unary(out, *a, f32::sqrt),
+                Unary::Tanh => return self.unary(out, *a, math::tanh),
+            },
+            Line::Binary(op, a, b) => match op {
+                Binary::Add => return self.binary(out, *a, *b, |a, b| a + b),
+                Binary::Sub => return self.binary(out, *a, *b, |a, b| a - b),
+                Binary::Mul => return self.binary(out, *a, *b, |a, b| a * b),
+                Binary::Div => return self.binary(out, *a, *b, |a, b| a / b),
+                Binary::Max => return self.binary(out, *a, *b, max),
+                Binary::Greater => return self.binary(out, *a, *b, |a, b| truth(a > b)),
+                Binary::Equal => return self.binary(out, *a, *b, |a, b| truth(a == b)),
+            },
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn argument(&self, id: LineId) -> Values<'_> {
+        self.registers.values(self.memory, id, self.place.len, self.result)
+    }
+
+    #[inline(always)]
+    fn unary(&self, out: &mut [f32], a: LineId, f: impl Fn(f32) -> f32) -> Option<Value> {
+        match self.argument(a) {
+            Values::Splat(a) => return Some(Value::Splat(f(a))),
+            Values::Slice(a) => out.iter_mut().zip(a).for_each(|(out, a)| *out = f(*a)),
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn binary(&self, out: &mut [f32], a: LineId, b: LineId, f: impl Fn(f32, f32) -> f32) -> Option<Value> {
+        match (self.argument(a), self.argument(b)) {
+            (Values::Splat(a), Values::Splat(b)) => return Some(Value::Splat(f(a, b))),
+            (Values::Slice(a), Values::Splat(b)) => out.iter_mut().zip(a).for_each(|(out, a)| *out = f(*a, b)),
+            (Values::Splat(a), Values::Slice(b)) => out.iter_mut().zip(b).for_each(|(out, b)| *out = f(a, *b)),
+            (Values::Slice(a), Values::Slice(b)) => {
+                out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = f(*a, *b));
+            }
+        }
+        None
+    }
+}
+
+/// NaN comes through from either side.
+#[inline(always)]
+pub(crate) fn max(a: f32, b: f32) -> f32 {
+    if a > b || a.is_nan() { a } else { b }
+}
+
+#[inline(always)]
+fn truth(is: bool) -> f32 {
+    if is { 1.0 } else { 0.0 }
+}
+
+/// A byte as a word of bits.
+#[inline(always)]
+fn word(byte: u8) -> f32 {
+    f32::from_bits(byte.into())
+}
+
+/// Every `stride`-th element.
+#[inline(always)]
+fn read<T: Copy>(out: &mut [f32], from: &[T], stride: usize, word: impl Fn(T) -> f32) {
+    match stride {
+        0 => out.fill(word(from[0])),
+        1 => out.iter_mut().zip(from).for_each(|(out, v)| *out = word(*v)),
+        _ => out.iter_mut().zip(from.iter().step_by(stride)).for_each(|(out, v)| *out = word(*v)),
+    }
+}

@@ -1,0 +1,154 @@
+//! The engine: threads, state, programs.
+
+use std::{collections::VecDeque, sync::Mutex};
+
+use async_trait::async_trait;
+use graph::{Feed, Graph, GraphError, HostTensor, Node, Op, Values};
+use protocol::{Device, EngineName};
+use train::{Engine, EngineError, Program, Ran};
+
+use crate::{
+    job::{Job, Worker},
+    memory::Memory,
+    program,
+    team::Team,
+};
+
+/// Runs compiled plans on CPU cores. See the crate's documentation.
+pub struct Cpu {
+    about: Device,
+    threads: Option<usize>,
+    team: Team,
+    /// One for each member of the team, who locks it without ever waiting.
+    workers: Vec<Mutex<Worker>>,
+    programs: Vec<program::Program>,
+    resident: Values,
+    state: Values,
+    /// Outputs that were not collected yet.
+    in_flight: VecDeque<Vec<Values>>,
+}
+
+impl Cpu {
+    /// Starts `threads` threads, the caller's included: as many as there are cores where nothing is said.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] where the system refuses a thread.
+    pub fn open(threads: Option<usize>) -> Result<Self, EngineError> {
+        let instructions = instructions();
+        let refused = |reason: std::io::Error| EngineError::Unavailable {
+            device: instructions.into(),
+            reason: format!("a thread was refused: {reason}"),
+        };
+        let team = Team::new(threads.unwrap_or_else(cores).max(1)).map_err(refused)?;
+        let members = team.members();
+        let name = format!("{instructions}, {members} thread{}", if members == 1 { "" } else { "s" });
+        let about = Device { engine: EngineName::Cpu, name, software: false };
+        let workers = (0..members).map(|_| Mutex::default()).collect();
+        let (resident, state, in_flight) = (Values::new(), Values::new(), VecDeque::new());
+        Ok(Cpu { about, threads, team, workers, programs: vec![], resident, state, in_flight })
+    }
+
+    /// Says what is missing or does not fit, before anything is computed.
+    fn check(&self, graph: &Graph, feed: &Values) -> Result<(), GraphError> {
+        for (name, node) in graph.inputs() {
+            let is_fed = matches!(&node.op, Op::Input { feed: Feed::Step, .. });
+            fits(name, node, if is_fed { feed } else { &self.resident })?;
+        }
+        graph.slots().try_for_each(|(slot, node)| fits(slot, node, &self.state))?;
+        for node in graph.nodes.iter().filter(|node| node.op == Op::Gather) {
+            let rows = graph.nodes[node.arguments[0]].shape.0[0];
+            let Op::Input { name, feed: Feed::Step } = &graph.nodes[node.arguments[1]].op else { continue };
+            let indices = feed[name].as_u32().expect("the type was checked above");
+            if let Some(&index) = indices.iter().find(|&&index| index as usize >= rows) {
+                return Err(GraphError::Row { origin: node.origin.clone(), index, rows });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fits(name: &str, node: &Node, values: &Values) -> Result<(), GraphError> {
+    let value = values.get(name).ok_or_else(|| GraphError::Missing { name: name.into() })?;
+    value.expect(name, &node.shape, node.dtype)
+}
+
+fn cores() -> usize {
+    // A system that does not say is taken for one core.
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+/// What vector instructions are used.
+fn instructions() -> &'static str {
+    match pulp::Arch::new() {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        pulp::Arch::V4(_) => "CPU with AVX-512",
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        pulp::Arch::V3(_) => "CPU with AVX2",
+        _ => "CPU",
+    }
+}
+
+#[async_trait(?Send)]
+impl Engine for Cpu {
+    fn device(&self) -> &Device {
+        &self.about
+    }
+
+    fn versions(&self) -> Vec<String> {
+        vec![format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))]
+    }
+
+    async fn load(&mut self, graph: &Graph) -> Result<Program, EngineError> {
+        graph.verify()?;
+        let device = || self.about.name.clone();
+        let full = |bytes| EngineError::OutOfMemory { device: device(), what: format!("{bytes} bytes of a step") };
+        self.programs.push(program::Program::new(graph).map_err(full)?);
+        Ok(Program(self.programs.len() - 1))
+    }
+
+    async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<(), EngineError> {
+        self.resident.insert(name.into(), value.clone());
+        Ok(())
+    }
+
+    async fn write_state(&mut self, slots: &Values) -> Result<(), EngineError> {
+        self.state.extend(slots.iter().map(|(slot, value)| (slot.clone(), value.clone())));
+        Ok(())
+    }
+
+    async fn read_state(&mut self) -> Result<Values, EngineError> {
+        Ok(self.state.clone())
+    }
+
+    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
+        feeds.iter().try_for_each(|feed| self.check(&self.programs[program.0].graph, feed))?;
+        let (team, workers) = (&self.team, &self.workers);
+        let run = |job: &dyn Job, memory: &Memory| {
+            let work = |member: usize, task: usize| {
+                let mut worker = workers[member].try_lock().expect("a member does one thing at a time");
+                job.run(task, memory, &mut worker);
+            };
+            if job.is_shared() { team.run(job.tasks(), &work) } else { (0..job.tasks()).for_each(|task| work(0, task)) }
+        };
+        let program = &mut self.programs[program.0];
+        let outputs = match feeds {
+            [] => vec![],
+            feeds => {
+                program.bind(&self.resident, &mut self.state);
+                feeds.iter().map(|feed| program.step(feed, run)).collect()
+            }
+        };
+        self.in_flight.push_back(outputs);
+        Ok(())
+    }
+
+    async fn collect(&mut self) -> Result<Ran, EngineError> {
+        let outputs = self.in_flight.pop_front().expect("something was submitted");
+        Ok(Ran { outputs, readback_seconds: 0.0 })
+    }
+
+    async fn reopen(&mut self) -> Result<(), EngineError> {
+        *self = Cpu::open(self.threads)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,34 @@
+//! What a plan's steps become: jobs, whose tasks threads share.
+
+use crate::{body::Registers, memory::Memory, stage::Results};
+
+/// A part of a step, cut into tasks that may run at the same time. How it is cut does not depend on the number of
+/// threads, so that results do not either.
+pub(crate) trait Job: Send + Sync {
+    fn tasks(&self) -> usize;
+
+    /// Whether it is worth to wake other threads.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn run(&self, task: usize, memory: &Memory, worker: &mut Worker);
+}
+
+/// What each thread has for itself.
+#[derive(Debug, Default)]
+pub(crate) struct Worker {
+    pub(crate) registers: Registers,
+    pub(crate) results: Results,
+    /// Room for what a task packs: grows to the largest need and stays.
+    pub(crate) room: Vec<f32>,
+}
+
+impl Worker {
+    pub(crate) fn room(room: &mut Vec<f32>, count: usize) -> &mut [f32] {
+        if room.len() < count {
+            room.resize(count, 0.0);
+        }
+        &mut room[..count]
+    }
+}

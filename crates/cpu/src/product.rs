@@ -1,0 +1,249 @@
+//! Matrix products, tile by tile.
+
+use std::ops::Range;
+
+use compiler::{BufferId, Contraction};
+
+use crate::{
+    body::Code,
+    job::{Job, Worker},
+    kernel::{LANES, Lanes, ROWS, Tile},
+    memory::Memory,
+};
+
+/// FLOP of a task: some 25 µs.
+const TASK: usize = 2_500_000;
+/// Elements that a thread finishes or packs at a time.
+const ELEMENTS: usize = 8 * 1024;
+/// Columns that a thread sums at a time.
+const COLUMNS: usize = 256;
+
+/// A side of a product: where element `p` of the sum for row or column `i` is.
+#[derive(Clone, Copy, Debug)]
+struct Side {
+    buffer: BufferId,
+    count: usize,
+    /// Elements from one row or column to the next.
+    along: usize,
+    /// Elements from one term of the sum to the next.
+    deep: usize,
+}
+
+/// `[m, k] · [k, n]`: one side gives the rows of tiles, as it lies in memory, the other the lanes, packed.
+pub(crate) struct Product {
+    terms: usize,
+    rows: Side,
+    lanes: Side,
+    /// Whether rows of tiles are columns of the result.
+    turned: bool,
+    result: BufferId,
+    /// Columns of the result.
+    width: usize,
+    tasks: Tasks,
+}
+
+/// How a product is divided.
+enum Tasks {
+    /// By rows of tiles; the lanes were packed before, into this buffer.
+    Rows(usize, BufferId),
+    /// By lanes, which each task packs for itself.
+    Lanes(usize),
+}
+
+/// Packs the lanes of a product for all of its tasks.
+pub(crate) struct Pack {
+    lanes: Side,
+    terms: usize,
+    to: BufferId,
+}
+
+/// Runs a body over a result that is there.
+pub(crate) struct Finish {
+    body: Code,
+    result: BufferId,
+    count: usize,
+}
+
+/// The sums of the columns of a matrix.
+pub(crate) struct ColumnSums {
+    from: BufferId,
+    shape: [usize; 2],
+    to: BufferId,
+}
+
+impl Product {
+    /// `reserve` makes room for this many elements.
+    pub(crate) fn jobs(
+        step: &Contraction,
+        transpose: [bool; 2],
+        body: Code,
+        result: BufferId,
+        mut reserve: impl FnMut(usize) -> BufferId,
+    ) -> Vec<Box<dyn Job>> {
+        let (m, n) = (step.body.space.0[0], step.body.space.0[1]);
+        let [a, b] = &step.operands;
+        let terms = a.shape.0[usize::from(!transpose[0])];
+        let left = if transpose[0] { (1, m) } else { (terms, 1) };
+        let right = if transpose[1] { (terms, 1) } else { (1, n) };
+        let side = |buffer, count, (along, deep)| Side { buffer, count, along, deep };
+        let (left, right) = (side(a.buffer, m, left), side(b.buffer, n, right));
+        // Lanes that lie side by side are packed fast; else the smaller side is packed.
+        let turned = transpose[1] && (transpose[0] || m < n);
+        let (rows, lanes) = if turned { (right, left) } else { (left, right) };
+        let parts = (2 * m * n * terms).div_ceil(TASK).max(1);
+        let mut jobs: Vec<Box<dyn Job>> = vec![];
+        let tasks = if lanes.count <= rows.count {
+            let to = reserve(lanes.count.next_multiple_of(LANES) * terms);
+            jobs.push(Box::new(Pack { lanes, terms, to }));
+            Tasks::Rows(rows.count.div_ceil(parts).next_multiple_of(ROWS), to)
+        } else {
+            Tasks::Lanes(lanes.count.div_ceil(parts).next_multiple_of(LANES))
+        };
+        jobs.push(Box::new(Product { terms, rows, lanes, turned, result, width: n, tasks }));
+        if !body.is_identity() {
+            jobs.push(Box::new(Finish::new(body, result, m * n)));
+        }
+        jobs
+    }
+
+    fn tile(&self, memory: &Memory, rows: Range<usize>, first: usize, packed: &[f32]) {
+        let mut sums = [0.0; ROWS * LANES];
+        let a = memory.words(self.rows.buffer, 0..memory.count(self.rows.buffer));
+        let width = LANES.min(self.lanes.count - first);
+        for start in rows.clone().step_by(ROWS) {
+            let rows = start..rows.end.min(start + ROWS);
+            let places: [usize; ROWS] = std::array::from_fn(|i| (start + i) * self.rows.along);
+            let tile = Tile {
+                terms: self.terms,
+                a,
+                rows: &places[..rows.len()],
+                step: self.rows.deep,
+                b: packed,
+                lanes: Lanes::Step(LANES),
+                width,
+                sums: &mut sums,
+            };
+            tile.compute();
+            if self.turned {
+                for j in 0..width {
+                    let place = (first + j) * self.width + start;
+                    let out = memory.words_mut(self.result, place..place + rows.len());
+                    out.iter_mut().enumerate().for_each(|(i, out)| *out = sums[i * LANES + j]);
+                }
+            } else {
+                for (i, sums) in rows.zip(sums.chunks(LANES)) {
+                    let place = i * self.width + first;
+                    memory.words_mut(self.result, place..place + width).copy_from_slice(&sums[..width]);
+                }
+            }
+        }
+    }
+}
+
+impl Job for Product {
+    fn tasks(&self) -> usize {
+        match self.tasks {
+            Tasks::Rows(part, _) => self.rows.count.div_ceil(part.max(1)),
+            Tasks::Lanes(part) => self.lanes.count.div_ceil(part.max(1)),
+        }
+    }
+
+    fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
+        let panel = LANES * self.terms;
+        match self.tasks {
+            Tasks::Rows(part, packed) => {
+                let rows = task * part..self.rows.count.min((task + 1) * part);
+                for first in (0..self.lanes.count).step_by(LANES) {
+                    let place = first / LANES * panel;
+                    self.tile(memory, rows.clone(), first, memory.words(packed, place..place + panel));
+                }
+            }
+            Tasks::Lanes(part) => {
+                let packed = Worker::room(&mut worker.room, panel);
+                for first in (task * part..self.lanes.count.min((task + 1) * part)).step_by(LANES) {
+                    pack(&self.lanes, memory, first, packed);
+                    self.tile(memory, 0..self.rows.count, first, packed);
+                }
+            }
+        }
+    }
+}
+
+/// A panel `[terms][LANES]`, padded with zeros.
+fn pack(lanes: &Side, memory: &Memory, first: usize, to: &mut [f32]) {
+    let from = memory.words(lanes.buffer, 0..memory.count(lanes.buffer));
+    let width = LANES.min(lanes.count - first);
+    if width < LANES {
+        to.fill(0.0);
+    }
+    if lanes.along == 1 {
+        for (p, to) in to.chunks_mut(LANES).enumerate() {
+            to[..width].copy_from_slice(&from[p * lanes.deep + first..][..width]);
+        }
+    } else {
+        for j in 0..width {
+            let from = from[(first + j) * lanes.along..].iter().step_by(lanes.deep);
+            to.chunks_mut(LANES).zip(from).for_each(|(to, from)| to[j] = *from);
+        }
+    }
+}
+
+impl Job for Pack {
+    fn tasks(&self) -> usize {
+        self.lanes.count.div_ceil(LANES)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.lanes.count * self.terms > ELEMENTS
+    }
+
+    fn run(&self, task: usize, memory: &Memory, _: &mut Worker) {
+        let panel = LANES * self.terms;
+        let to = memory.words_mut(self.to, task * panel..(task + 1) * panel);
+        pack(&self.lanes, memory, task * LANES, to);
+    }
+}
+
+impl Finish {
+    pub(crate) fn new(body: Code, result: BufferId, count: usize) -> Self {
+        Finish { body, result, count }
+    }
+}
+
+impl Job for Finish {
+    fn tasks(&self) -> usize {
+        self.count.div_ceil(ELEMENTS)
+    }
+
+    fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
+        let range = task * ELEMENTS..self.count.min((task + 1) * ELEMENTS);
+        self.body.run_range(memory, &mut worker.registers, range, self.result);
+    }
+}
+
+impl ColumnSums {
+    pub(crate) fn new(from: BufferId, shape: [usize; 2], to: BufferId) -> Self {
+        ColumnSums { from, shape, to }
+    }
+}
+
+impl Job for ColumnSums {
+    fn tasks(&self) -> usize {
+        self.shape[1].div_ceil(COLUMNS)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shape[0] * self.shape[1] > ELEMENTS
+    }
+
+    fn run(&self, task: usize, memory: &Memory, _: &mut Worker) {
+        let [rows, columns] = self.shape;
+        let part = task * COLUMNS..columns.min((task + 1) * COLUMNS);
+        let sums = memory.words_mut(self.to, part.clone());
+        sums.fill(0.0);
+        for row in 0..rows {
+            let row = memory.words(self.from, row * columns + part.start..row * columns + part.end);
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A plan lowered: jobs one behind the other, over memory that is there from the beginning.
+
+use compiler::{Body, BufferId, ContractionKind, Limits, Place, Step};
+use graph::{DType, Graph, HostTensor, Shape, Values};
+
+use crate::{
+    body::{Code, Loops},
+    conv,
+    job::Job,
+    memory::{Memory, Span},
+    pool_grad::Unpool,
+    product::{ColumnSums, Finish, Product},
+    stage::{Rows, Stages},
+};
+
+/// There are no bindings to be short of. A group that does everything is one where threads do not share the work; from
+/// some 50 µs on they should. Values private to a group gain nothing over scratch memory in a cache.
+const LIMITS: Limits = Limits { bindings: usize::MAX, single_group: 16 * 1024, local: 0 };
+
+/// A graph that is ready to run.
+pub(crate) struct Program {
+    pub(crate) graph: Graph,
+    buffers: Vec<(Place, Shape, DType)>,
+    /// Scratch memory.
+    blocks: Vec<Vec<f32>>,
+    memory: Memory,
+    jobs: Vec<Box<dyn Job>>,
+}
+
+impl Program {
+    /// # Errors
+    /// Bytes for which there is no memory.
+    pub(crate) fn new(graph: &Graph) -> Result<Self, usize> {
+        let plan = compiler::compile(graph, &LIMITS);
+        let mut buffers: Vec<(Place, Shape, DType)> =
+            plan.buffers.iter().map(|buffer| (buffer.place.clone(), buffer.shape.clone(), buffer.dtype)).collect();
+        let mut sizes: Vec<usize> = plan.blocks.iter().map(|block| block.elements).collect();
+        let dtypes: Vec<DType> = buffers.iter().map(|(_, _, dtype)| *dtype).collect();
+        let mut reserve = |elements: usize| -> BufferId {
+            buffers.push((Place::Scratch { block: sizes.len(), offset: 0 }, [elements].into(), DType::F32));
+            sizes.push(elements);
+            buffers.len() - 1
+        };
+        let jobs = plan.steps.iter().flat_map(|step| jobs(step, &dtypes, &mut reserve)).collect();
+        let blocks = sizes.iter().map(|&size| block(size).ok_or(size * 4)).collect::<Result<Vec<_>, usize>>()?;
+        let mut program = Program { graph: graph.clone(), memory: Memory::new(buffers.len()), buffers, blocks, jobs };
+        for (id, (place, shape, _)) in program.buffers.iter().enumerate() {
+            if let Place::Scratch { block, offset } = place
+                && let Some(block) = program.blocks.get_mut(*block)
+            {
+                program.memory.set(id, Span::part(block, *offset..*offset + shape.count()));
+            }
+        }
+        Ok(program)
+    }
+
+    /// Points to what lies outside: inputs and slots.
+    pub(crate) fn bind(&mut self, resident: &Values, state: &mut Values) {
+        for (id, (place, ..)) in self.buffers.iter().enumerate() {
+            match place {
+                Place::Resident(name) => self.memory.set(id, Span::input(&resident[name])),
+                Place::State(slot) => self.memory.set(id, Span::of(state.get_mut(slot).expect("it was checked"))),
+                _ => {}
+            }
+        }
+    }
+
+    /// One step, after [`Program::bind`].
+    pub(crate) fn step(&mut self, feed: &Values, run: impl Fn(&dyn Job, &Memory)) -> Values {
+        let mut outputs = Values::new();
+        for (id, (place, shape, dtype)) in self.buffers.iter().enumerate() {
+            match place {
+                Place::Feed(name) => self.memory.set(id, Span::input(&feed[name])),
+                Place::Output(name) => {
+                    let zeros = match dtype {
+                        DType::F32 => HostTensor::zeros(shape.clone()),
+                        _ => HostTensor::u32(shape.clone(), vec![0; shape.count()]),
+                    };
+                    let output = outputs.entry(name.clone()).or_insert(zeros);
+                    self.memory.set(id, Span::of(output));
+                }
+                _ => {}
+            }
+        }
+        self.jobs.iter().for_each(|job| run(&**job, &self.memory));
+        outputs
+    }
+}
+
+/// Zeroed memory, if there is enough.
+fn block(elements: usize) -> Option<Vec<f32>> {
+    let mut block = vec![];
+    block.try_reserve_exact(elements).ok()?;
+    block.resize(elements, 0.0);
+    Some(block)
+}
+
+fn jobs(step: &Step, dtypes: &[DType], reserve: &mut dyn FnMut(usize) -> BufferId) -> Vec<Box<dyn Job>> {
+    match step {
+        Step::Map(stages) => vec![Box::new(Stages::new(stages.iter(), dtypes))],
+        Step::Group(group) => match &group.rows {
+            Some(rows) => vec![Box::new(Rows::new(group, rows, dtypes))],
+            None => Stages::levels(group, dtypes).into_iter().map(|level| Box::new(level) as Box<dyn Job>).collect(),
+        },
+        Step::Contraction(step) => {
+            let body = code(&step.body, dtypes);
+            // Where the first value goes there is room for the sums before it.
+            let result = step.body.stores.first().map(|store| store.buffer);
+            match (&step.kind, result) {
+                (ContractionKind::MatMul { transpose }, result) => {
+                    let mut jobs = vec![];
+                    if let Some(to) = step.row_sums {
+                        let [k, m] = step.operands[0].shape.0[..] else { unreachable!("a matrix has two axes") };
+                        jobs.push(Box::new(ColumnSums::new(step.operands[0].buffer, [k, m], to)) as Box<dyn Job>);
+                    }
+                    if let Some(result) = result {
+                        jobs.extend(Product::jobs(step, *transpose, body, result, reserve));
+                    }
+                    jobs
+                }
+                (_, result) => {
+                    let result = result.unwrap_or_else(|| reserve(step.body.space.count()));
+                    let mut jobs = conv::jobs(step, result, reserve);
+                    if !step.body.stores.is_empty() && !body.is_identity() {
+                        jobs.push(Box::new(Finish::new(body, result, step.body.space.count())));
+                    }
+                    jobs
+                }
+            }
+        }
+        Step::PoolGrad(step) => {
+            let body = code(&step.body, dtypes);
+            step.body
+                .stores
+                .first()
+                .map(|store| Box::new(Unpool::new(step, store.buffer, body)) as Box<dyn Job>)
+                .into_iter()
+                .collect()
+        }
+    }
+}
+
+fn code(body: &Body, dtypes: &[DType]) -> Code {
+    Code::body(body, &Loops::flat(&body.space), dtypes)
+}
