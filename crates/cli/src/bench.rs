@@ -150,6 +150,7 @@ fn preset_job(name: &str, batch: Option<usize>) -> Result<Job> {
 
 async fn measure(args: &Args, mut job: Job) -> Result<Measured> {
     let mut engine = args.engine.open(args.autograd).await?;
+    args.engine.tune(engine.as_mut(), &job.graph).await?;
     let program = engine.load(&job.graph).await?;
     for (name, value) in &job.resident {
         engine.upload(name, value).await?;

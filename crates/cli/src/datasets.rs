@@ -67,11 +67,18 @@ pub(crate) struct Places {
 impl Places {
     /// The folder given, or `PLAYGROUND_DATA`; the user's cache, or `PLAYGROUND_CACHE`.
     pub(crate) fn new(folder: Option<&Path>) -> Self {
-        let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder = folder.map(PathBuf::from).or_else(|| variable("PLAYGROUND_DATA"));
-        let cache = variable("PLAYGROUND_CACHE").or_else(|| dirs::cache_dir().map(|dir| dir.join("playground")));
-        Places { folder, cache }
+        Places { folder, cache: cache() }
     }
+}
+
+/// This program's own folder for what it can get again; `None` on a machine without a place for such things.
+pub(crate) fn cache() -> Option<PathBuf> {
+    variable("PLAYGROUND_CACHE").or_else(|| dirs::cache_dir().map(|dir| dir.join("playground")))
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Finds a data set by its name in a configuration; `digits` is the number of training images to draw.

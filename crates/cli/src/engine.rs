@@ -1,12 +1,15 @@
 //! Which engine computes.
 
-use anyhow::{Result, bail, ensure};
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
 use gpu::Gpu;
+use graph::Graph;
 use playground_candle::Candle;
 use protocol::{Device, EngineName};
-use train::Engine;
+use train::{Choices, Engine};
 
-use crate::say;
+use crate::{datasets, files, say};
 
 /// What computes.
 #[derive(Clone, Debug, clap::Args)]
@@ -17,6 +20,10 @@ pub(crate) struct Args {
     /// Part of the name of the adapter that engine wgpu takes; `devices` lists them
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
+    /// Measure which kernels of engine wgpu are fastest on this adapter, and use them; what was measured is kept for the
+    /// next time
+    #[arg(long)]
+    tune: bool,
 }
 
 /// `--engine`.
@@ -59,6 +66,27 @@ impl Args {
         }
     }
 
+    /// With --tune: lets the engine take the variants that are fastest for a step.
+    pub(crate) async fn tune(&self, engine: &mut dyn Engine, graph: &Graph) -> Result<()> {
+        if !self.tune {
+            return Ok(());
+        }
+        ensure!(
+            engine.device().engine == EngineName::Wgpu,
+            "--tune is for engine wgpu, and {} was taken: add --engine wgpu",
+            engine.device().engine
+        );
+        let device = engine.versions().into_iter().fold(engine.device().name.clone(), |all, next| all + "; " + &next);
+        let mut all = read_kept()?;
+        let known = all.entry(device).or_default();
+        if gpu::products(graph).iter().any(|product| !known.contains_key(product)) {
+            say("measuring kernels, which takes a while …");
+            known.extend(gpu::tune(self.adapter.as_deref(), graph).await?);
+        }
+        engine.choose(known);
+        write_kept(&all)
+    }
+
     /// A GPU, but not one that a CPU imitates. What was asked for and cannot be had is told.
     async fn best(&self, autograd: bool) -> EngineName {
         if self.adapter.is_some() {
@@ -87,5 +115,30 @@ pub(crate) async fn open(device: &Device) -> Result<Box<dyn Engine>> {
     match device.engine {
         EngineName::Wgpu => Ok(Box::new(Gpu::open(Some(&device.name)).await?)),
         engine => Ok(Box::new(Candle::open(engine, false)?)),
+    }
+}
+
+/// What was measured, for each device with its driver.
+type Kept = BTreeMap<String, Choices>;
+
+fn kept() -> Option<PathBuf> {
+    Some(datasets::cache()?.join("kernels.json"))
+}
+
+fn read_kept() -> Result<Kept> {
+    match kept().filter(|path| path.exists()) {
+        None => Ok(Kept::new()),
+        Some(path) => serde_json::from_slice(&fs::read(&path)?)
+            .with_context(|| format!("{} is damaged: remove it, and measure again", path.display())),
+    }
+}
+
+fn write_kept(all: &Kept) -> Result<()> {
+    match kept() {
+        None => Ok(()),
+        Some(path) => {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            files::write(&path, &serde_json::to_vec_pretty(all)?)
+        }
     }
 }

@@ -81,7 +81,8 @@ impl<'o> Person<'o> {
     }
 
     fn started(&mut self, event: &Event) -> io::Result<()> {
-        let Event::Started { device, versions, parameters, config, data, steps, steps_per_epoch, first_step } = event
+        let Event::Started { device, versions, parameters, config, data, steps, steps_per_epoch, first_step, .. } =
+            event
         else {
             return Ok(());
         };

@@ -106,6 +106,10 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     let seconds = clock.elapsed().as_secs_f64();
     let samples = Samples::new(found.name, found.images, found.training, &config, seconds)?;
 
+    if resume.is_none() {
+        let (table, _) = programs::upload(&samples.images);
+        args.engine.tune(engine.as_mut(), &programs::train(&config, &table, true)?).await?;
+    }
     let (mut run, events) = Run::start(engine.as_mut(), config, samples, resume).await?;
     ctrlc::set_handler(|| {
         if INTERRUPTS.fetch_add(1, Ordering::Relaxed) > 0 {

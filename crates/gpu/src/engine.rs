@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use compiler::compile;
 use graph::{Feed, Graph, GraphError, HostData, HostTensor, Op, Values};
 use protocol::Device;
-use train::{Engine, EngineError, Program, Ran};
+use train::{Choices, Engine, EngineError, Program, Ran};
 use web_time::Instant;
 use wgpu::BufferUsages;
 
@@ -14,6 +14,7 @@ use crate::{
     device::{self, Mapping, Opened},
     program::{DEPTH, Loaded, Pipelines, Ready, Resident},
     state::State,
+    table::Tier,
     wgsl::Memory,
 };
 
@@ -37,6 +38,8 @@ pub struct Gpu {
     /// Grows whenever a resident input gets another buffer.
     resident_version: usize,
     submissions: VecDeque<Submission>,
+    /// Variants that programs get, where they name a product that they have.
+    preferred: Choices,
 }
 
 /// The chunks of one call of `submit`, and what has come back of them.
@@ -61,7 +64,16 @@ impl Gpu {
     /// # Errors
     /// [`EngineError::Unavailable`] where there is no such adapter.
     pub async fn open(adapter: Option<&str>) -> Result<Self> {
-        let opened = Opened::new(adapter).await?;
+        Self::open_as(adapter, None).await
+    }
+
+    /// The same, with the kernels of another kind of adapter: to test them all on one.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`].
+    pub async fn open_as(adapter: Option<&str>, tier: Option<Tier>) -> Result<Self> {
+        let mut opened = Opened::new(adapter).await?;
+        opened.tier = tier.unwrap_or(opened.tier);
         Ok(Gpu {
             opened,
             adapter: adapter.map(str::to_owned),
@@ -71,12 +83,29 @@ impl Gpu {
             residents: BTreeMap::new(),
             resident_version: 0,
             submissions: VecDeque::new(),
+            preferred: Choices::new(),
         })
     }
 
     /// The adapters of this machine, hardware first.
     pub async fn devices() -> Vec<Device> {
         device::list().await
+    }
+
+    /// What kernels are chosen for.
+    pub(crate) fn tier(&self) -> Tier {
+        self.opened.tier
+    }
+
+    /// The driver, with its version.
+    pub fn driver(&self) -> &str {
+        &self.opened.driver
+    }
+
+    /// Numbers of the dispatches that are products, with their names and variants.
+    pub(crate) fn products(&self, Program(program): Program) -> Vec<(usize, (String, crate::table::Choice))> {
+        let lowered = self.programs[program].lowered(&self.state, &self.opened).into_iter().enumerate();
+        lowered.filter_map(|(number, dispatch)| Some((number, dispatch.choice?))).collect()
     }
 
     /// Takes the device away, as a driver that is reset would: for tests of what happens then.
@@ -255,12 +284,21 @@ impl Engine for Gpu {
         vec![own, WGPU.into(), self.opened.driver.clone(), kernels]
     }
 
+    fn choices(&self) -> Choices {
+        let lowered = self.programs.iter().flat_map(|program| program.lowered(&self.state, &self.opened));
+        lowered.filter_map(|dispatch| dispatch.choice).map(|(name, choice)| (name, choice.to_string())).collect()
+    }
+
+    fn choose(&mut self, choices: &Choices) {
+        self.preferred.clone_from(choices);
+    }
+
     async fn load(&mut self, graph: &Graph) -> Result<Program> {
         graph.verify()?;
         self.opened.sound()?;
         let plan = compile(graph, &crate::LIMITS);
         self.state.place(&self.opened, &plan).await?;
-        let loaded = Loaded::new(&self.opened, graph, &plan).await?;
+        let loaded = Loaded::new(&self.opened, graph, &plan, &self.preferred).await?;
         loaded.compile(&self.opened, &mut self.pipelines, &self.state).await?;
         self.programs.push(loaded);
         Ok(Program(self.programs.len() - 1))
@@ -342,8 +380,8 @@ impl Engine for Gpu {
     }
 
     async fn reopen(&mut self) -> Result<()> {
-        let adapter = self.adapter.clone();
-        *self = Gpu::open(adapter.as_deref()).await?;
+        let (adapter, preferred) = (self.adapter.clone(), std::mem::take(&mut self.preferred));
+        *self = Gpu { preferred, ..Gpu::open(adapter.as_deref()).await? };
         Ok(())
     }
 }

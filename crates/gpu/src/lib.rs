@@ -40,11 +40,13 @@ mod product;
 mod program;
 mod state;
 mod table;
+mod tune;
 mod wgsl;
 
 pub use device::live_bytes;
 pub use engine::Gpu;
 pub use table::Tier;
+pub use tune::tune;
 
 use compiler::{Limits, Plan};
 use graph::Graph;
@@ -53,6 +55,12 @@ pub use lower::Dispatch;
 
 /// What an adapter of any kind can do: plans are made for it.
 pub const LIMITS: Limits = Limits { bindings: 8, single_group: 16 * 1024, local: 2 * 1024 };
+
+/// What the products of a step are called where variants are chosen for them.
+pub fn products(graph: &Graph) -> Vec<String> {
+    let (_, dispatches) = lowered(graph, Tier::Default);
+    dispatches.into_iter().filter_map(|dispatch| dispatch.choice).map(|(name, _)| name).collect()
+}
 
 /// What a step of a graph runs on an adapter of some kind, without any device: for reading, and for counting.
 pub fn lowered(graph: &Graph, tier: Tier) -> (Plan, Vec<Dispatch>) {

@@ -6,6 +6,7 @@ use compiler::{
     Body, BufferId, Contraction, Fold, FoldKind, Group, Index, Line, Lines, Place, Plan, PoolGrad, Stage, Step, Store,
 };
 use graph::{DType, PoolKind, Shape};
+use train::Choices;
 
 use crate::{
     product::{self, Sizes},
@@ -35,6 +36,8 @@ pub struct Dispatch {
     pub flops: u64,
     /// Bytes of the buffers that it reads or writes.
     pub bytes: u64,
+    /// For a product: what it is called, and what was chosen for it.
+    pub(crate) choice: Option<(String, Choice)>,
     pub(crate) bindings: Vec<Binding>,
 }
 
@@ -48,7 +51,7 @@ impl Dispatch {
 
 /// Splits the long sums of products into parts, which a fold behind them adds up, and says how each product is made.
 /// Folds that wait for nothing else are one step together.
-pub(crate) fn split(plan: &Plan, tier: Tier) -> (Plan, Vec<Option<Choice>>) {
+pub(crate) fn split(plan: &Plan, tier: Tier, preferred: &Choices) -> (Plan, Vec<Option<Choice>>) {
     let mut split = Plan { steps: vec![], ..plan.clone() };
     let mut choices = vec![];
     let mut pending: Vec<Stage> = vec![];
@@ -70,7 +73,8 @@ pub(crate) fn split(plan: &Plan, tier: Tier) -> (Plan, Vec<Option<Choice>>) {
             choices.push(None);
             continue;
         };
-        let choice = tier.choose(Sizes::of(contraction));
+        let asked = preferred.get(&product::name(contraction)).and_then(|text| Choice::parse(text));
+        let choice = asked.unwrap_or_else(|| tier.choose(Sizes::of(contraction)));
         choices.push(Some(choice));
         if choice.split == 1 {
             split.steps.push(step.clone());
@@ -143,19 +147,20 @@ pub(crate) fn lower(plan: &Plan, choices: &[Option<Choice>], spots: &[Option<Spo
         touched.dedup();
         let bytes = |id: &BufferId| (plan.buffers[*id].shape.count() * plan.buffers[*id].dtype.size()) as u64;
         let bytes = touched.iter().filter(|id| !is_local(plan, **id)).map(bytes).sum();
-        let mut flops = 0;
+        let (mut flops, mut chosen) = (0, None);
         let (kernel, what, constants, rest, workgroups) = match step {
             Step::Map(stages) => map(&mut writer, plan, stages, spots, tier),
             Step::Group(group) => groups(&mut writer, plan, group, tier),
             Step::Contraction(step) => {
                 let choice = choice.expect("products have a choice");
                 flops = Sizes::of(step).flops();
+                chosen = Some((product::name(step), choice));
                 contraction(&mut writer, step, choice, tier)
             }
             Step::PoolGrad(step) => pool_grad(&mut writer, step, tier),
         };
         let (text, bindings) = writer.finish(&constants, &rest);
-        dispatches.push(Dispatch { kernel, what, text, bindings, workgroups, flops, bytes });
+        dispatches.push(Dispatch { kernel, what, text, bindings, workgroups, flops, bytes, choice: chosen });
     }
     dispatches
 }

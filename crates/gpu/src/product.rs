@@ -26,6 +26,20 @@ struct Geometry {
     conv: Conv,
 }
 
+/// What a contraction is called where a variant is chosen for it: `matmul_nt 64×800×784`.
+pub(crate) fn name(step: &Contraction) -> String {
+    let kind = match step.kind {
+        ContractionKind::MatMul { transpose: [a, b] } => {
+            format!("matmul_{}{}", if a { 't' } else { 'n' }, if b { 't' } else { 'n' })
+        }
+        ContractionKind::Conv2d(_) => "conv2d".into(),
+        ContractionKind::Conv2dInputGrad(_) => "conv2d_input_grad".into(),
+        ContractionKind::Conv2dWeightGrad(_) => "conv2d_weight_grad".into(),
+    };
+    let Sizes { m, n, k } = Sizes::of(step);
+    format!("{kind} {m}×{n}×{k}")
+}
+
 impl Sizes {
     pub(crate) fn of(step: &Contraction) -> Self {
         let [a, b] = [0, 1].map(|i| &step.operands[i].shape.0);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use compiler::{BufferId, Place, Plan};
 use graph::{DType, Graph, HostData, HostTensor, Shape, Values};
-use train::EngineError;
+use train::{Choices, EngineError};
 use wgpu::BufferUsages;
 
 use crate::{
@@ -111,7 +111,7 @@ fn spots(plan: &Plan, feeds: &Layout, outputs: &Layout, slot: impl Fn(&str) -> O
 
 /// The dispatches of a plan on an adapter of this kind, without any device.
 pub(crate) fn without_device(plan: &Plan, tier: Tier) -> Vec<Dispatch> {
-    let (plan, choices) = lower::split(plan, tier);
+    let (plan, choices) = lower::split(plan, tier, &Choices::new());
     let (feeds, outputs) = layouts(&plan);
     let slots = state::spots(&plan);
     let spots = spots(&plan, &feeds, &outputs, |slot| slots.get(slot).cloned());
@@ -157,8 +157,8 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    pub(crate) async fn new(opened: &Opened, graph: &Graph, plan: &Plan) -> Result<Self> {
-        let (plan, choices) = lower::split(plan, opened.tier);
+    pub(crate) async fn new(opened: &Opened, graph: &Graph, plan: &Plan, preferred: &Choices) -> Result<Self> {
+        let (plan, choices) = lower::split(plan, opened.tier, preferred);
         let (feeds, outputs) = layouts(&plan);
         let widest = 4 * feeds.stride.max(outputs.stride);
         let capacity = (RING_BYTES / widest).clamp(1, RING_STEPS);

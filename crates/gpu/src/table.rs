@@ -1,7 +1,8 @@
 //! Which variant of a kernel is taken where, for each kind of adapter.
 
 use protocol::Device;
-use shaders::product::{LARGE, SHARED, SMALL, Variant};
+use shaders::product::{LARGE, SHARED, SMALL, VARIANTS, Variant};
+use std::fmt;
 
 use crate::product::Sizes;
 
@@ -24,6 +25,28 @@ pub(crate) struct Choice {
     pub(crate) variant: Variant,
     /// Parts that its sums are made in.
     pub(crate) split: usize,
+}
+
+/// `product_8x8`, or `product_8x8 in 16 parts`.
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.split {
+            1 => f.write_str(self.variant.kernel.name),
+            split => write!(f, "{} in {split} parts", self.variant.kernel.name),
+        }
+    }
+}
+
+impl Choice {
+    /// Reads what [`fmt::Display`] wrote; `None` for anything else, which may come from another version.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (name, split) = match text.split_once(" in ") {
+            Some((name, parts)) => (name, parts.strip_suffix(" parts")?.parse().ok()?),
+            None => (text, 1),
+        };
+        let variant = VARIANTS.into_iter().find(|variant| variant.kernel.name == name)?;
+        (1..=MAX_SPLIT).contains(&split).then_some(Choice { variant, split })
+    }
 }
 
 impl Tier {
@@ -60,6 +83,12 @@ impl Tier {
             Tier::Default | Tier::Integrated => 2048,
             Tier::Discrete => 16 * 1024,
         }
+    }
+
+    /// What is worth trying for a product.
+    pub(crate) fn candidates(self) -> Vec<Choice> {
+        let variants = VARIANTS.into_iter().filter(|variant| !variant.shared || self != Tier::Software);
+        variants.flat_map(|variant| [1, 4, 16, 64].map(|split| Choice { variant, split })).collect()
     }
 
     /// The variant for a product. Sums are split where a few elements need very many products each, as in the gradient

@@ -1,5 +1,7 @@
 //! What is said to a run and what it says.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{RunConfig, number};
@@ -100,6 +102,9 @@ pub enum Event {
         device: Device,
         /// Programs and their versions.
         versions: Vec<String>,
+        /// What the engine chose among ways that differ in the last bits: kernel variants, by what they compute.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        choices: BTreeMap<String, String>,
         /// Trainable numbers.
         parameters: u64,
         /// The configuration, with every choice written out.

@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    optimizer,
+    Choices, optimizer,
     programs::{self, BuildError},
 };
 
@@ -68,6 +68,8 @@ struct Header {
     image: [usize; 2],
     progress: Progress,
     engine: String,
+    #[serde(default, skip_serializing_if = "Choices::is_empty")]
+    choices: Choices,
 }
 
 /// A run that can be continued, on any engine.
@@ -81,6 +83,8 @@ pub struct Checkpoint {
     pub progress: Progress,
     /// The engine that made it: only on the same one does a resumed run repeat bit for bit.
     pub engine: String,
+    /// What that engine chose among equals: a resumed run does the same.
+    pub choices: Choices,
     /// Parameters, running statistics, optimizer state.
     pub state: Values,
 }
@@ -94,6 +98,7 @@ impl Checkpoint {
             image: self.image,
             progress: self.progress.clone(),
             engine: self.engine.clone(),
+            choices: self.choices.clone(),
         };
         let header = serde_json::to_string(&header).expect("plain data with string keys serialises");
         let bytes: Vec<(&String, &HostTensor, Vec<u8>)> =
@@ -114,7 +119,7 @@ impl Checkpoint {
         let (_, metadata) = SafeTensors::read_metadata(bytes)?;
         let record = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or(CheckpointError::NoRecord)?;
         let header: Header = serde_json::from_str(record).map_err(|e| CheckpointError::Record(e.to_string()))?;
-        let Header { version, config, image, progress, engine } = header;
+        let Header { version, config, image, progress, engine, choices } = header;
         if version != VERSION {
             return Err(CheckpointError::Record(format!("version {version}, this program reads {VERSION}")));
         }
@@ -123,7 +128,7 @@ impl Checkpoint {
         }
         config.check()?;
         let state = read(bytes, &config, image, true)?;
-        Ok(Checkpoint { config, image, progress, engine, state })
+        Ok(Checkpoint { config, image, progress, engine, choices, state })
     }
 }
 

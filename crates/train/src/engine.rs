@@ -36,6 +36,9 @@ impl EngineError {
     }
 }
 
+/// What an engine chose among equals: see [`Engine::choices`].
+pub type Choices = BTreeMap<String, String>;
+
 /// A graph that an engine has made ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Program(pub usize);
@@ -61,6 +64,14 @@ pub trait Engine {
 
     /// Names and versions of what computes.
     fn versions(&self) -> Vec<String>;
+
+    /// What was chosen for the programs that are loaded, among ways that differ in the last bits: kernel variants, by name.
+    fn choices(&self) -> Choices {
+        Choices::new()
+    }
+
+    /// Prefers these for programs that are loaded from now on, as a run did that is to be repeated bit for bit.
+    fn choose(&mut self, _choices: &Choices) {}
 
     /// Makes a graph ready: everything that can be done once is done here.
     async fn load(&mut self, graph: &Graph) -> Result<Program, EngineError>;

@@ -14,7 +14,7 @@ mod schedule;
 pub mod workload;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Progress};
-pub use engine::{Engine, EngineError, Program, Ran, Reference};
+pub use engine::{Choices, Engine, EngineError, Program, Ran, Reference};
 pub use run::{Run, RunError, evaluate};
 pub use samples::{Samples, feed};
 pub use schedule::rate;

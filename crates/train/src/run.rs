@@ -110,7 +110,12 @@ impl<'e> Run<'e> {
         let [train, _] = &graphs;
         let parameters = train.gradients.iter().map(|(_, id)| train.nodes[*id].shape.count() as u64).sum();
         let (state, progress) = match resume {
-            Some(checkpoint) => (checkpoint.state, checkpoint.progress),
+            Some(checkpoint) => {
+                if checkpoint.engine == engine.device().engine.to_string() {
+                    engine.choose(&checkpoint.choices);
+                }
+                (checkpoint.state, checkpoint.progress)
+            }
             None => (programs::initial(&config, table.size)?, Progress::default()),
         };
         let programs = set_up(engine, &graphs, &resident, &state, &mut seconds).await?;
@@ -121,11 +126,13 @@ impl<'e> Run<'e> {
             image: table.size,
             progress: progress.clone(),
             engine: engine_name,
+            choices: engine.choices(),
             state,
         };
         let started = Event::Started {
             device: engine.device().clone(),
             versions: engine.versions(),
+            choices: engine.choices(),
             parameters,
             config: Box::new(config.clone()),
             data: Data {

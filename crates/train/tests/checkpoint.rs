@@ -19,7 +19,14 @@ fn config() -> RunConfig {
 fn checkpoint() -> Checkpoint {
     let progress = Progress { step: 17, epoch_loss: 0.1 + 0.2, best_loss: Some(1.0 / 3.0), ..Progress::default() };
     let state = programs::initial(&config(), [28, 28]).expect("a valid configuration");
-    Checkpoint { config: config(), image: [28, 28], progress, engine: "candle-cpu".into(), state }
+    Checkpoint {
+        config: config(),
+        image: [28, 28],
+        progress,
+        engine: "candle-cpu".into(),
+        choices: Default::default(),
+        state,
+    }
 }
 
 fn check_error(bytes: &[u8], expected: Expect) {

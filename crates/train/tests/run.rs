@@ -179,6 +179,7 @@ fn another_image_size_is_not_resumed() {
         image: [14, 14],
         progress: Default::default(),
         engine: "candle-cpu".into(),
+        choices: Default::default(),
         state,
     };
     let outcome = block_on(Run::start(&mut engine(), config.clone(), samples(&config), Some(checkpoint))).map(|_| ());
