@@ -69,6 +69,8 @@ struct Measured {
     steps_per_second: f64,
     images_per_second: f64,
     ms_per_step: f64,
+    /// From opening the device to the end of the first step: compiling and uploading included.
+    first_step_seconds: f64,
     /// Of the slowest and the fastest region.
     steps_per_second_range: [f64; 2],
     /// Of the first step.
@@ -108,6 +110,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     writeln!(out, "{:>12.1} steps/s (median of {REGIONS}: {lowest:.1} to {highest:.1})", m.steps_per_second)?;
     writeln!(out, "{:>12} images/s", thousands(m.images_per_second as u64))?;
     writeln!(out, "{:>12.3} ms a step", m.ms_per_step)?;
+    writeln!(out, "{:>12.3} s to the end of the first step", m.first_step_seconds)?;
     writeln!(out, "{:>12.4} loss of the first step", m.loss_before)?;
     writeln!(out, "{:>12.4} loss after {} steps", m.loss_after, thousands(m.steps as u64))?;
     Ok(Exit::Done)
@@ -149,6 +152,7 @@ fn preset_job(name: &str, batch: Option<usize>) -> Result<Job> {
 }
 
 async fn measure(args: &Args, mut job: Job) -> Result<Measured> {
+    let begun = Instant::now();
     let mut engine = args.engine.open(args.autograd).await?;
     args.engine.tune(engine.as_mut(), &job.graph).await?;
     let program = engine.load(&job.graph).await?;
@@ -157,8 +161,9 @@ async fn measure(args: &Args, mut job: Job) -> Result<Measured> {
     }
     engine.write_state(&job.state).await?;
 
+    let mut losses = vec![steps(engine.as_mut(), program, &mut job, 0, 1).await?];
+    let first_step_seconds = begun.elapsed().as_secs_f64();
     let clock = Instant::now();
-    let mut losses = vec![];
     while losses.len() < 4 || losses.len() < WARM_UP && clock.elapsed().as_secs_f64() < args.seconds {
         losses.push(steps(engine.as_mut(), program, &mut job, losses.len(), 1).await?);
     }
@@ -188,6 +193,7 @@ async fn measure(args: &Args, mut job: Job) -> Result<Measured> {
         steps_per_second: median,
         images_per_second: median * job.batch as f64,
         ms_per_step: 1000.0 / median,
+        first_step_seconds,
         steps_per_second_range: [speeds[0], speeds[REGIONS - 1]],
         loss_before: losses[0],
         losses: [1, 2, 5, 10, 20, 40].iter().filter_map(|&i| Some((i, *losses.get(i - 1)?))).collect(),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use cpu::Cpu;
 use gpu::Gpu;
 use graph::Graph;
 use playground_candle::Candle;
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// next time
     #[arg(long)]
     tune: bool,
+    /// Threads of engine cpu, which change its speed and nothing else [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
 }
 
 /// `--engine`.
@@ -33,6 +37,8 @@ enum Choice {
     Auto,
     /// Compiled to WGSL kernels, on any GPU: Vulkan, Metal or Direct3D 12
     Wgpu,
+    /// Compiled to loops over vector instructions, on CPU cores
+    Cpu,
     /// candle on CPU cores
     CandleCpu,
     /// candle on an NVIDIA GPU (build with --features cuda)
@@ -51,6 +57,7 @@ impl Args {
         let engine = match self.engine {
             Choice::Auto => self.best(autograd).await,
             Choice::Wgpu => EngineName::Wgpu,
+            Choice::Cpu => EngineName::Cpu,
             Choice::CandleCpu => EngineName::CandleCpu,
             Choice::CandleCuda => EngineName::CandleCuda,
             Choice::CandleMetal => EngineName::CandleMetal,
@@ -59,9 +66,14 @@ impl Args {
             self.adapter.is_none() || engine == EngineName::Wgpu,
             "--adapter is for engine wgpu, and {engine} was taken: add --engine wgpu"
         );
+        ensure!(
+            self.threads.is_none() || engine == EngineName::Cpu,
+            "--threads is for engine cpu, and {engine} was taken: add --engine cpu"
+        );
         match engine {
-            EngineName::Wgpu if autograd => bail!("--autograd is candle's: add --engine candle-cpu"),
+            EngineName::Wgpu | EngineName::Cpu if autograd => bail!("--autograd is candle's: add --engine candle-cpu"),
             EngineName::Wgpu => Ok(Box::new(Gpu::open(self.adapter.as_deref()).await?)),
+            EngineName::Cpu => Ok(Box::new(Cpu::open(self.threads.map(usize::from))?)),
             engine => Ok(Box::new(Candle::open(engine, autograd)?)),
         }
     }
@@ -92,6 +104,9 @@ impl Args {
         if self.adapter.is_some() {
             return EngineName::Wgpu;
         }
+        if self.threads.is_some() {
+            return EngineName::Cpu;
+        }
         if !autograd && Gpu::devices().await.iter().any(|device| !device.software) {
             return EngineName::Wgpu;
         }
@@ -101,19 +116,21 @@ impl Args {
                 Err(error) => say(&format!("note: {engine} is not used: {error}")),
             }
         }
-        EngineName::CandleCpu
+        if autograd { EngineName::CandleCpu } else { EngineName::Cpu }
     }
 }
 
-/// Everything that can compute here: adapters, hardware first, then candle's devices.
+/// Everything that can compute here: adapters, hardware first, then the cores, then candle's devices.
 pub(crate) async fn devices() -> Vec<Device> {
-    [Gpu::devices().await, Candle::devices()].concat()
+    let cores = Cpu::open(None).map(|cpu| cpu.device().clone());
+    [Gpu::devices().await, cores.into_iter().collect(), Candle::devices()].concat()
 }
 
 /// Opens a listed device.
 pub(crate) async fn open(device: &Device) -> Result<Box<dyn Engine>> {
     match device.engine {
         EngineName::Wgpu => Ok(Box::new(Gpu::open(Some(&device.name)).await?)),
+        EngineName::Cpu => Ok(Box::new(Cpu::open(None)?)),
         engine => Ok(Box::new(Candle::open(engine, false)?)),
     }
 }
