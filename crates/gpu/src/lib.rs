@@ -64,7 +64,5 @@ pub fn products(graph: &Graph) -> Vec<String> {
 
 /// What a step of a graph runs on an adapter of some kind, without any device: for reading, and for counting.
 pub fn lowered(graph: &Graph, tier: Tier) -> (Plan, Vec<Dispatch>) {
-    let plan = compiler::compile(graph, &LIMITS);
-    let dispatches = program::without_device(&plan, tier);
-    (plan, dispatches)
+    program::without_device(&compiler::compile(graph, &LIMITS), tier)
 }

@@ -109,13 +109,14 @@ fn spots(plan: &Plan, feeds: &Layout, outputs: &Layout, slot: impl Fn(&str) -> O
     (0..plan.buffers.len()).map(spot).collect()
 }
 
-/// The dispatches of a plan on an adapter of this kind, without any device.
-pub(crate) fn without_device(plan: &Plan, tier: Tier) -> Vec<Dispatch> {
+/// A plan as an adapter of this kind runs it, and its dispatches, without any device.
+pub(crate) fn without_device(plan: &Plan, tier: Tier) -> (Plan, Vec<Dispatch>) {
     let (plan, choices) = lower::split(plan, tier, &Choices::new());
     let (feeds, outputs) = layouts(&plan);
     let slots = state::spots(&plan);
     let spots = spots(&plan, &feeds, &outputs, |slot| slots.get(slot).cloned());
-    lower::lower(&plan, &choices, &spots, tier)
+    let dispatches = lower::lower(&plan, &choices, &spots, tier);
+    (plan, dispatches)
 }
 
 /// A compiled kernel, shared by all dispatches with its text.

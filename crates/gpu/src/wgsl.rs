@@ -129,7 +129,11 @@ impl<'a> Writer<'a> {
         let Some(spot) = &self.spots[buffer] else { return false };
         let is_float = self.plan.buffers[buffer].dtype == DType::F32;
         let is_plain = !matches!(spot.memory, Memory::Feed | Memory::Output);
-        is_float && is_plain && row % 4 == 0 && spot.offset % 4 == 0 && !self.written.contains(&spot.memory)
+        is_float
+            && is_plain
+            && row.is_multiple_of(4)
+            && spot.offset.is_multiple_of(4)
+            && !self.written.contains(&spot.memory)
     }
 
     /// Four neighbours, from the number of the first, a multiple of 4.

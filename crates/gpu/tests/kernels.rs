@@ -1,0 +1,187 @@
+//! Kernels without a device: every text is one that WGSL allows, and what drifts only if somebody changes it is written
+//! down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use expect_test::{Expect, expect};
+use gpu::{LIMITS, Tier, lowered};
+use graph::{DType, Graph, cases};
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use protocol::{preset, presets};
+use train::{
+    programs::{self, Table},
+    workload::workload,
+};
+
+const TIERS: [Tier; 4] = [Tier::Software, Tier::Default, Tier::Integrated, Tier::Discrete];
+const WORKLOADS: [&str; 3] = ["W1", "W2", "W3"];
+/// MNIST as it is uploaded.
+const TABLE: Table = Table { rows: 60_000, size: [28, 28], dtype: DType::U8 };
+
+/// The training step of a workload, or of a preset without clipping.
+fn step(name: &str) -> Graph {
+    let (mut config, table) = match workload(name) {
+        Some(w) => (w.config, w.table),
+        None => (preset(name).expect("a preset"), TABLE),
+    };
+    config.optimizer.clip_norm = None;
+    programs::train(&config, &table, false).expect("a valid configuration")
+}
+
+/// Everything that may be loaded: each preset's programs, the workloads, all cases.
+fn graphs() -> Vec<(String, Graph)> {
+    let mut graphs: Vec<(String, Graph)> = cases().into_iter().map(|case| (case.name, case.graph)).collect();
+    graphs.extend(WORKLOADS.map(|name| (name.to_owned(), step(name))));
+    for (name, _) in presets() {
+        let config = preset(name).expect("a preset");
+        let programs = [
+            ("train", programs::train(&config, &TABLE, true)),
+            ("evaluate", programs::evaluate(&config, &TABLE)),
+            ("predict", programs::predict(&config, TABLE.size, config.batch)),
+        ];
+        graphs.extend(programs.map(|(what, graph)| (format!("{name} {what}"), graph.expect("a valid configuration"))));
+    }
+    graphs
+}
+
+/// What keeps a text from being a kernel on every adapter.
+fn fault(text: &str) -> Option<String> {
+    let module = match naga::front::wgsl::parse_str(text) {
+        Ok(module) => module,
+        Err(error) => return Some(error.emit_to_string(text)),
+    };
+    // What WebGPU promises everywhere, and nothing more.
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    if let Err(error) = validator.validate(&module) {
+        return Some(error.emit_to_string(text));
+    }
+    let bound = text.matches("var<storage").count();
+    (bound > LIMITS.bindings).then(|| format!("{bound} storage buffers"))
+}
+
+#[test]
+fn every_kernel_is_valid() {
+    let mut seen = BTreeSet::new();
+    let mut faults = String::new();
+    for (name, graph) in graphs() {
+        for tier in TIERS {
+            for dispatch in lowered(&graph, tier).1 {
+                if seen.insert(dispatch.text.clone())
+                    && let Some(fault) = fault(&dispatch.text)
+                {
+                    faults += &format!("{name}, {tier:?}, {} {}: {fault}\n", dispatch.kernel, dispatch.what);
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+    println!("{} texts", seen.len());
+}
+
+#[test]
+fn broken_kernels_are_refused() {
+    let (_, dispatches) = lowered(&step("W1"), Tier::Discrete);
+    let text = |kernel| &dispatches.iter().find(|dispatch| dispatch.kernel == kernel).expect("W1 has one").text;
+    let (product, map) = (text("product_shared"), text("map"));
+    let bindings = (0..9).map(|i| format!("@group(0) @binding({i}) var<storage, read> b{i}: array<f32>;\n"));
+    let plants = [
+        ("a name that nobody declares", product.replace("const K:", "const L:")),
+        ("a type that does not fit", product.replace("mat4x4<f32>()", "mat3x3<f32>()")),
+        ("a store into what is only read", map.replace("read_write", "read")),
+        ("nine storage buffers", bindings.chain(["@compute @workgroup_size(1)\nfn main() {}\n".into()]).collect()),
+    ];
+    assert_eq!([fault(product), fault(map)], [None, None]);
+    for (what, text) in plants {
+        match fault(&text) {
+            Some(fault) => println!("{what}: {fault}"),
+            None => panic!("{what} is not seen:\n{text}"),
+        }
+    }
+}
+
+/// Everything included, from gathering the batch to the update.
+#[test]
+fn workloads_are_few_dispatches() {
+    for (name, most) in [("W1", 8), ("W2", 11), ("W3", 18)] {
+        let (_, dispatches) = lowered(&step(name), Tier::Default);
+        let update = &dispatches.last().expect("there are some").text;
+        assert!(dispatches.len() <= most, "{name}: {} dispatches", dispatches.len());
+        // All parameters lie one behind the other, and so do all moments: one loop updates them.
+        assert_eq!(update.matches("fn finish_").count(), 1, "{name}:\n{update}");
+    }
+}
+
+/// A line for each step on this kind of adapter.
+fn check(tier: Tier, expected: Expect) {
+    let mut text = String::new();
+    for name in WORKLOADS.into_iter().chain(presets().map(|(name, _)| name)) {
+        let (plan, dispatches) = lowered(&step(name), tier);
+        let texts: BTreeSet<&str> = dispatches.iter().map(|dispatch| dispatch.text.as_str()).collect();
+        let mut kernels: BTreeMap<&str, usize> = BTreeMap::new();
+        dispatches.iter().for_each(|dispatch| *kernels.entry(dispatch.kernel).or_default() += 1);
+        let kernels: Vec<String> = kernels.into_iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let (count, bytes) = (dispatches.len(), plan.scratch_bytes());
+        text += &format!("{name}: {count} dispatches, {} texts, {bytes} bytes: {}\n", texts.len(), kernels.join(", "));
+    }
+    expected.assert_eq(&text);
+}
+
+#[test]
+fn steps_are_small() {
+    check(
+        Tier::Default,
+        expect![[r#"
+        W1: 8 dispatches, 8 texts, 678656 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+        W2: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+        W3: 16 dispatches, 16 texts, 5050496 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 5 product_4x4, 2 product_8x8, 1 product_shared
+        softmax: 5 dispatches, 5 texts, 237568 bytes: 1 group, 2 map, 2 product_4x4
+        mlp: 8 dispatches, 8 texts, 679168 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+        mlp-300: 8 dispatches, 8 texts, 1314304 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+        mlp-wide: 11 dispatches, 11 texts, 5928448 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+        lenet5: 22 dispatches, 22 texts, 3893952 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 6 product_4x4, 1 product_8x8, 7 product_shared
+        cnn: 16 dispatches, 16 texts, 5050496 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 5 product_4x4, 2 product_8x8, 1 product_shared
+        cnn-bn: 26 dispatches, 26 texts, 19336448 bytes: 7 group, 6 map, 2 pool_grad_disjoint, 5 product_4x4, 3 product_8x8, 3 product_shared
+        resnet-mini: 58 dispatches, 58 texts, 23697664 bytes: 19 group, 9 map, 1 pool_grad_disjoint, 15 product_4x4, 7 product_8x8, 7 product_shared
+        nolearn-dbn: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+    "#]],
+    );
+}
+
+/// Where sums of products are split, for adapters that would idle otherwise.
+#[test]
+fn split_steps_are_small() {
+    check(
+        Tier::Software,
+        expect![[r#"
+        W1: 8 dispatches, 8 texts, 678656 bytes: 1 group, 2 map, 1 product_4x4, 4 product_8x8
+        W2: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 1 product_4x4, 7 product_8x8
+        W3: 16 dispatches, 16 texts, 4881920 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 1 product_4x4, 7 product_8x8
+        softmax: 5 dispatches, 5 texts, 237568 bytes: 1 group, 2 map, 1 product_4x4, 1 product_8x8
+        mlp: 8 dispatches, 8 texts, 679168 bytes: 1 group, 2 map, 1 product_4x4, 4 product_8x8
+        mlp-300: 8 dispatches, 8 texts, 1314304 bytes: 1 group, 2 map, 1 product_4x4, 4 product_8x8
+        mlp-wide: 11 dispatches, 11 texts, 5928448 bytes: 1 group, 2 map, 1 product_4x4, 7 product_8x8
+        lenet5: 22 dispatches, 22 texts, 3730880 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 3 product_4x4, 11 product_8x8
+        cnn: 16 dispatches, 16 texts, 4881920 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 1 product_4x4, 7 product_8x8
+        cnn-bn: 26 dispatches, 26 texts, 19179776 bytes: 7 group, 6 map, 2 pool_grad_disjoint, 2 product_4x4, 9 product_8x8
+        resnet-mini: 58 dispatches, 58 texts, 23411968 bytes: 19 group, 9 map, 1 pool_grad_disjoint, 2 product_4x4, 27 product_8x8
+        nolearn-dbn: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 1 product_4x4, 7 product_8x8
+    "#]],
+    );
+    check(
+        Tier::Discrete,
+        expect![[r#"
+        W1: 8 dispatches, 8 texts, 678656 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+        W2: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+        W3: 16 dispatches, 16 texts, 5552192 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 7 product_4x4, 1 product_shared
+        softmax: 5 dispatches, 5 texts, 237568 bytes: 1 group, 2 map, 2 product_4x4
+        mlp: 8 dispatches, 8 texts, 679168 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+        mlp-300: 8 dispatches, 8 texts, 1314304 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+        mlp-wide: 11 dispatches, 11 texts, 5928448 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+        lenet5: 22 dispatches, 22 texts, 4009920 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 7 product_4x4, 7 product_shared
+        cnn: 16 dispatches, 16 texts, 5552192 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 7 product_4x4, 1 product_shared
+        cnn-bn: 26 dispatches, 26 texts, 20110592 bytes: 7 group, 6 map, 2 pool_grad_disjoint, 8 product_4x4, 3 product_shared
+        resnet-mini: 58 dispatches, 58 texts, 24342784 bytes: 19 group, 9 map, 1 pool_grad_disjoint, 22 product_4x4, 7 product_shared
+        nolearn-dbn: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+    "#]],
+    );
+}
