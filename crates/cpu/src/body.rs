@@ -47,9 +47,9 @@ enum Value {
 /// An index, by the loops that it varies in: elements of a block, a second loop around it (of a fold), groups of rows.
 #[derive(Clone, Debug)]
 pub(crate) struct At {
-    block: Walk,
-    around: Walk,
-    row: usize,
+    pub(crate) block: Walk,
+    pub(crate) around: Walk,
+    pub(crate) row: usize,
 }
 
 /// Where in these loops a block begins.
@@ -162,6 +162,19 @@ impl Code {
     /// Whether nothing is done but to store the result, in one place.
     pub(crate) fn is_identity(&self) -> bool {
         matches!(&self.lines[..], [Instruction { line: Line::Result, .. }]) && self.stores.len() == 1
+    }
+
+    /// Whether anything is stored.
+    pub(crate) fn is_there(&self) -> bool {
+        !self.stores.is_empty()
+    }
+
+    /// Where the only line reads floats, if it does nothing else.
+    pub(crate) fn only_load(&self) -> Option<(BufferId, &At)> {
+        match &self.lines[..] {
+            [Instruction { line: Line::Load { buffer, .. }, at: Some(at), dtype: DType::F32, .. }] => Some((*buffer, at)),
+            _ => None,
+        }
     }
 
     /// How many lines it has: a measure of its price.
@@ -425,12 +438,24 @@ fn word(byte: u8) -> f32 {
     f32::from_bits(byte.into())
 }
 
-/// Every `stride`-th element.
 #[inline(always)]
 fn read<T: Copy>(out: &mut [f32], from: &[T], stride: usize, word: impl Fn(T) -> f32) {
+    combine(out, from, stride, |out, v| *out = word(v));
+}
+
+/// Puts every `stride`-th element to one of `out`.
+#[inline(always)]
+pub(crate) fn combine<T: Copy>(out: &mut [f32], from: &[T], stride: usize, f: impl Fn(&mut f32, T)) {
     match stride {
-        0 => out.fill(word(from[0])),
-        1 => out.iter_mut().zip(from).for_each(|(out, v)| *out = word(*v)),
-        _ => out.iter_mut().zip(from.iter().step_by(stride)).for_each(|(out, v)| *out = word(*v)),
+        0 => out.iter_mut().for_each(|out| f(out, from[0])),
+        1 => out.iter_mut().zip(from).for_each(|(out, v)| f(out, *v)),
+        2 => {
+            // Pairs are what vectors can take apart; the last element may have no neighbour.
+            let Some((last, out)) = out.split_last_mut() else { return };
+            let (pairs, end) = (from.as_chunks::<2>().0, 2 * out.len());
+            out.iter_mut().zip(pairs).for_each(|(out, [v, _])| f(out, *v));
+            f(last, from[end]);
+        }
+        _ => out.iter_mut().zip(from.iter().step_by(stride)).for_each(|(out, v)| f(out, *v)),
     }
 }

@@ -8,9 +8,11 @@ use compiler::{BufferId, Contraction, ContractionKind};
 use graph::{Conv, Shape};
 
 use crate::{
+    body::Code,
     job::{Job, Worker},
     kernel::{LANES, Lanes, ROWS, Tile},
     memory::Memory,
+    product::Finish,
 };
 
 /// Parts into which a batch is cut: enough for the cores of a desktop. Each has sums of its own for the weights.
@@ -47,6 +49,8 @@ pub(crate) struct Correlation {
     /// For the gradient, filters and taps of a filter's channel: weights are sorted by channel first.
     sorted: Option<(usize, usize)>,
     to: BufferId,
+    /// What is made of the result, image by image.
+    body: Code,
 }
 
 /// Gradient by the weights: each part of the batch by itself, as `[taps, filters]`, with the sums of the gradient.
@@ -175,9 +179,10 @@ fn taps(planes: usize, kernel: [usize; 2]) -> impl Iterator<Item = (usize, usize
     (0..planes * kh * kw).map(move |tap| (tap / (kh * kw), tap / kw % kh, tap % kw))
 }
 
-/// The jobs of a convolution, without the body behind it.
+/// The jobs of a convolution.
 pub(crate) fn jobs(
     step: &Contraction,
+    body: Code,
     result: BufferId,
     mut reserve: impl FnMut(usize) -> BufferId,
 ) -> Vec<Box<dyn Job>> {
@@ -199,6 +204,7 @@ pub(crate) fn jobs(
                 weights,
                 sorted: None,
                 to: result,
+                body,
             })]
         }
         ContractionKind::Conv2dInputGrad(conv) => {
@@ -206,7 +212,7 @@ pub(crate) fn jobs(
             let [images, c, h, w] = space;
             let (canvas, places) = Canvas::of_gradient(conv, axes(&a.shape), [kh, kw], [h, w]);
             let (from, weights, sorted) = (a.buffer, b.buffer, Some((o, kh * kw)));
-            vec![Box::new(Correlation { canvas, places, out: [c, h, w], images, from, weights, sorted, to: result })]
+            vec![Box::new(Correlation { canvas, places, out: [c, h, w], images, from, weights, sorted, to: result, body })]
         }
         ContractionKind::Conv2dWeightGrad(conv) => {
             let [images, filters, h, w] = axes(&b.shape);
@@ -216,10 +222,12 @@ pub(crate) fn jobs(
             let (partial, sums) = (reserve(parts * taps * padded(filters)), reserve(parts * filters));
             let g = [filters, h, w];
             let operands = [a.buffer, b.buffer];
-            vec![
+            let mut jobs: Vec<Box<dyn Job>> = vec![
                 Box::new(WeightGrad { canvas, places, g, images, operands, partial, sums }),
                 Box::new(AddParts { taps, filters, parts, partial, sums, to: result, sums_to: step.row_sums }),
-            ]
+            ];
+            jobs.extend(Finish::job(body, result, step.body.space.count()));
+            jobs
         }
     }
 }
@@ -278,12 +286,16 @@ impl Job for Correlation {
                     }
                 }
             }
-            let out = planes * height * width;
-            let out = memory.words_mut(self.to, image * out..(image + 1) * out);
+            let size = planes * height * width;
+            let range = image * size..(image + 1) * size;
+            let out = memory.words_mut(self.to, range.clone());
             for (out, sums) in out.chunks_mut((height * width).max(1)).zip(sums.chunks(pitch)) {
                 for (out, sums) in out.chunks_mut(width).zip(sums.chunks(self.canvas.pitch)) {
                     out.copy_from_slice(&sums[..width]);
                 }
+            }
+            if !self.body.is_identity() {
+                self.body.run_range(memory, &mut worker.registers, range, self.to);
             }
         }
     }

@@ -63,39 +63,45 @@ impl WithSimd for Tile<'_> {
     }
 }
 
-/// As many rows and vectors at once as the registers hold.
+/// As many rows and vectors at once as the registers hold, in parts of nearly one size.
 #[inline(always)]
 fn passes<S: Simd>(simd: S, tile: Tile<'_>, place: impl Fn(usize) -> usize + Copy) {
     let Tile { terms, a, rows, step, b, width, sums, .. } = tile;
     let most = match S::F32_LANES {
         16.. => 12,
-        8 => 6,
-        _ => 4,
+        4 if cfg!(target_arch = "aarch64") => 12,
+        _ => 6,
     };
+    let part = chunk(rows.len(), most);
     let mut j = 0;
     while j < width {
         let two = width - j > S::F32_LANES;
-        let mut i = 0;
-        while i < rows.len() {
-            let left = (rows.len() - i).min(most);
-            let part = Part { terms, a, rows: &rows[i..], step, b, j, sums: &mut sums[i * LANES + j..] };
-            i += match (left, two) {
-                (12, true) => block::<S, 12, 2>(simd, part, place),
-                (8.., true) => block::<S, 8, 2>(simd, part, place),
-                (6.., true) => block::<S, 6, 2>(simd, part, place),
-                (4.., true) => block::<S, 4, 2>(simd, part, place),
-                (2.., true) => block::<S, 2, 2>(simd, part, place),
-                (_, true) => block::<S, 1, 2>(simd, part, place),
-                (12, false) => block::<S, 12, 1>(simd, part, place),
-                (8.., false) => block::<S, 8, 1>(simd, part, place),
-                (6.., false) => block::<S, 6, 1>(simd, part, place),
-                (4.., false) => block::<S, 4, 1>(simd, part, place),
-                (2.., false) => block::<S, 2, 1>(simd, part, place),
-                (_, false) => block::<S, 1, 1>(simd, part, place),
-            };
+        for i in (0..rows.len()).step_by(part) {
+            let rows = &rows[i..rows.len().min(i + part)];
+            let part = Part { terms, a, rows, step, b, j, sums: &mut sums[i * LANES + j..] };
+            // The compiler drops what `most` rules out.
+            match rows.len().min(most) {
+                1 => part.columns::<S, 1>(simd, two, place),
+                2 => part.columns::<S, 2>(simd, two, place),
+                3 => part.columns::<S, 3>(simd, two, place),
+                4 => part.columns::<S, 4>(simd, two, place),
+                5 => part.columns::<S, 5>(simd, two, place),
+                6 => part.columns::<S, 6>(simd, two, place),
+                7 => part.columns::<S, 7>(simd, two, place),
+                8 => part.columns::<S, 8>(simd, two, place),
+                9 => part.columns::<S, 9>(simd, two, place),
+                10 => part.columns::<S, 10>(simd, two, place),
+                11 => part.columns::<S, 11>(simd, two, place),
+                _ => part.columns::<S, 12>(simd, two, place),
+            }
         }
         j += if two { 2 } else { 1 } * S::F32_LANES;
     }
+}
+
+/// The size of the parts, none larger than `most`, into which `count` is divided evenly.
+pub(crate) fn chunk(count: usize, most: usize) -> usize {
+    count.div_ceil(count.div_ceil(most).max(1)).max(1)
 }
 
 struct Part<'a> {
@@ -108,30 +114,38 @@ struct Part<'a> {
     sums: &'a mut [f32],
 }
 
-#[inline(always)]
-#[allow(unsafe_code)]
-fn block<S: Simd, const M: usize, const V: usize>(simd: S, part: Part<'_>, place: impl Fn(usize) -> usize) -> usize {
-    let Part { terms, a, rows, step, b, j, sums } = part;
-    let rows: [usize; M] = std::array::from_fn(|i| rows[i]);
-    let mut acc = [[simd.splat_f32s(0.0); V]; M];
-    for p in 0..terms {
-        let lanes = place(p) + j;
-        // SAFETY: `Tile::compute` has checked that the last row and the last lane at every place are inside.
-        let b: [S::f32s; V] = std::array::from_fn(|v| unsafe {
-            b.as_ptr().add(lanes + v * S::F32_LANES).cast::<S::f32s>().read_unaligned()
-        });
-        for i in 0..M {
-            // SAFETY: as above.
-            let a = simd.splat_f32s(unsafe { *a.get_unchecked(rows[i] + p * step) });
-            for v in 0..V {
-                acc[i][v] = simd.mul_add_e_f32s(a, b[v], acc[i][v]);
+impl Part<'_> {
+    #[inline(always)]
+    fn columns<S: Simd, const M: usize>(self, simd: S, two: bool, place: impl Fn(usize) -> usize) {
+        if two { self.block::<S, M, 2>(simd, place) } else { self.block::<S, M, 1>(simd, place) }
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn block<S: Simd, const M: usize, const V: usize>(self, simd: S, place: impl Fn(usize) -> usize) {
+        let Part { terms, a, rows, step, b, j, sums } = self;
+        let rows: [usize; M] = std::array::from_fn(|i| rows[i]);
+        let mut acc = [[simd.splat_f32s(0.0); V]; M];
+        for p in 0..terms {
+            let lanes = place(p) + j;
+            // SAFETY: `Tile::compute` has checked that the last row and the last lane at every place are inside.
+            let b: [S::f32s; V] = std::array::from_fn(|v| unsafe {
+                b.as_ptr().add(lanes + v * S::F32_LANES).cast::<S::f32s>().read_unaligned()
+            });
+            for i in 0..M {
+                // SAFETY: as above.
+                let a = simd.splat_f32s(unsafe { *a.get_unchecked(rows[i] + p * step) });
+                for v in 0..V {
+                    acc[i][v] = simd.mul_add_e_f32s(a, b[v], acc[i][v]);
+                }
+            }
+        }
+        for (i, acc) in acc.iter().enumerate() {
+            for (v, acc) in acc.iter().enumerate() {
+                let out = &mut sums[i * LANES + v * S::F32_LANES..][..S::F32_LANES];
+                // SAFETY: the slice has the size of a vector.
+                unsafe { out.as_mut_ptr().cast::<S::f32s>().write_unaligned(*acc) };
             }
         }
     }
-    for (acc, sums) in acc.iter().zip(sums.chunks_mut(LANES)) {
-        for (v, acc) in acc.iter().enumerate() {
-            simd.partial_store_f32s(&mut sums[v * S::F32_LANES..][..S::F32_LANES], *acc);
-        }
-    }
-    M
 }

@@ -2,6 +2,7 @@
 
 use compiler::{BufferId, PoolGrad};
 use graph::{Pool, PoolKind};
+use pulp::{Simd, WithSimd};
 
 use crate::{
     body::Code,
@@ -41,6 +42,9 @@ impl Unpool {
         let Pool { kind, size, stride } = self.pool;
         let ([_, width], [_, columns]) = (self.x, self.g);
         out.fill(0.0);
+        if (kind, size, stride) == (PoolKind::Max, 2, 2) {
+            return pulp::Arch::new().dispatch(Quarters { x, g, out, width, columns });
+        }
         for (line, g) in g.chunks_exact(columns).enumerate() {
             for (column, g) in g.iter().enumerate() {
                 let first = line * stride * width + column * stride;
@@ -60,6 +64,48 @@ impl Unpool {
             }
         }
     }
+}
+
+/// The commonest pooling: disjoint windows of 2×2, of which the first largest element gets the gradient.
+struct Quarters<'a> {
+    x: &'a [f32],
+    g: &'a [f32],
+    out: &'a mut [f32],
+    width: usize,
+    columns: usize,
+}
+
+impl WithSimd for Quarters<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Quarters { x, g, out, width, columns } = self;
+        let lines = x.chunks_exact(2 * width).zip(out.chunks_exact_mut(2 * width)).zip(g.chunks_exact(columns));
+        for ((x, out), g) in lines {
+            let ((upper, lower), (above, below)) = (x.split_at(width), out.split_at_mut(width));
+            let (upper, lower) = (&upper.as_chunks::<2>().0[..columns], &lower.as_chunks::<2>().0[..columns]);
+            let (above, below) = (&mut above.as_chunks_mut::<2>().0[..columns], &mut below.as_chunks_mut::<2>().0[..columns]);
+            for i in 0..columns {
+                let ([a, b], [c, d], g) = (upper[i], lower[i], g[i].to_bits());
+                // Each is the first largest so far if it is larger than all before it. NaN is never larger.
+                let second = mask(b > a);
+                let best = if b > a { b } else { a };
+                let third = mask(c > best);
+                let best = if c > best { c } else { best };
+                let fourth = mask(d > best);
+                let upper = g & !third & !fourth;
+                above[i] = [f32::from_bits(upper & !second), f32::from_bits(upper & second)];
+                below[i] = [f32::from_bits(g & third & !fourth), f32::from_bits(g & fourth)];
+            }
+        }
+    }
+}
+
+/// All bits or none, since vectors have no branches.
+#[inline(always)]
+fn mask(is: bool) -> u32 {
+    u32::from(is).wrapping_neg()
 }
 
 impl Job for Unpool {

@@ -7,14 +7,16 @@ use compiler::{BufferId, Contraction};
 use crate::{
     body::Code,
     job::{Job, Worker},
-    kernel::{LANES, Lanes, ROWS, Tile},
+    kernel::{LANES, Lanes, ROWS, Tile, chunk},
     memory::Memory,
 };
 
-/// FLOP of a task: some 25 µs.
-const TASK: usize = 2_500_000;
+/// FLOP of a task: some 10 µs.
+const TASK: usize = 1_000_000;
 /// Elements that a thread finishes or packs at a time.
 const ELEMENTS: usize = 8 * 1024;
+/// Terms that are turned into lanes at a time.
+const TURN: usize = 32;
 /// Columns that a thread sums at a time.
 const COLUMNS: usize = 256;
 
@@ -100,18 +102,18 @@ impl Product {
             Tasks::Lanes(lanes.count.div_ceil(parts).next_multiple_of(LANES))
         };
         jobs.push(Box::new(Product { terms, rows, lanes, turned, result, width: n, tasks }));
-        if !body.is_identity() {
-            jobs.push(Box::new(Finish::new(body, result, m * n)));
-        }
+        jobs.extend(Finish::job(body, result, m * n));
         jobs
     }
 
-    fn tile(&self, memory: &Memory, rows: Range<usize>, first: usize, packed: &[f32]) {
+    /// Rows of tiles by a panel of lanes.
+    fn tiles(&self, memory: &Memory, rows: Range<usize>, first: usize, packed: &[f32]) {
         let mut sums = [0.0; ROWS * LANES];
         let a = memory.words(self.rows.buffer, 0..memory.count(self.rows.buffer));
         let width = LANES.min(self.lanes.count - first);
-        for start in rows.clone().step_by(ROWS) {
-            let rows = start..rows.end.min(start + ROWS);
+        let part = chunk(rows.len(), ROWS);
+        for start in rows.clone().step_by(part) {
+            let rows = start..rows.end.min(start + part);
             let places: [usize; ROWS] = std::array::from_fn(|i| (start + i) * self.rows.along);
             let tile = Tile {
                 terms: self.terms,
@@ -153,16 +155,20 @@ impl Job for Product {
         match self.tasks {
             Tasks::Rows(part, packed) => {
                 let rows = task * part..self.rows.count.min((task + 1) * part);
-                for first in (0..self.lanes.count).step_by(LANES) {
-                    let place = first / LANES * panel;
-                    self.tile(memory, rows.clone(), first, memory.words(packed, place..place + panel));
+                // The result is written line by line.
+                for start in rows.clone().step_by(ROWS) {
+                    let rows = start..rows.end.min(start + ROWS);
+                    for first in (0..self.lanes.count).step_by(LANES) {
+                        let place = first / LANES * panel;
+                        self.tiles(memory, rows.clone(), first, memory.words(packed, place..place + panel));
+                    }
                 }
             }
             Tasks::Lanes(part) => {
                 let packed = Worker::room(&mut worker.room, panel);
                 for first in (task * part..self.lanes.count.min((task + 1) * part)).step_by(LANES) {
                     pack(&self.lanes, memory, first, packed);
-                    self.tile(memory, 0..self.rows.count, first, packed);
+                    self.tiles(memory, 0..self.rows.count, first, packed);
                 }
             }
         }
@@ -181,9 +187,13 @@ fn pack(lanes: &Side, memory: &Memory, first: usize, to: &mut [f32]) {
             to[..width].copy_from_slice(&from[p * lanes.deep + first..][..width]);
         }
     } else {
-        for j in 0..width {
-            let from = from[(first + j) * lanes.along..].iter().step_by(lanes.deep);
-            to.chunks_mut(LANES).zip(from).for_each(|(to, from)| to[j] = *from);
+        // A few lines of the panel at a time, which stay in the first cache.
+        for (block, to) in to.chunks_mut(TURN * LANES).enumerate() {
+            for j in 0..width {
+                let place = (first + j) * lanes.along + block * TURN * lanes.deep;
+                let from = from[place..].iter().step_by(lanes.deep);
+                to.chunks_exact_mut(LANES).zip(from).for_each(|(to, from)| to[j] = *from);
+            }
         }
     }
 }
@@ -205,8 +215,10 @@ impl Job for Pack {
 }
 
 impl Finish {
-    pub(crate) fn new(body: Code, result: BufferId, count: usize) -> Self {
-        Finish { body, result, count }
+    /// The job, if there is anything to do.
+    pub(crate) fn job(body: Code, result: BufferId, count: usize) -> Option<Box<dyn Job>> {
+        let is_there = body.is_there() && !body.is_identity();
+        is_there.then(|| Box::new(Finish { body, result, count }) as Box<dyn Job>)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     job::Job,
     memory::{Memory, Span},
     pool_grad::Unpool,
-    product::{ColumnSums, Finish, Product},
+    product::{ColumnSums, Product},
     stage::{Rows, Stages},
 };
 
@@ -119,12 +119,9 @@ fn jobs(step: &Step, dtypes: &[DType], reserve: &mut dyn FnMut(usize) -> BufferI
                     jobs
                 }
                 (_, result) => {
+                    // Row sums may be all that is wanted.
                     let result = result.unwrap_or_else(|| reserve(step.body.space.count()));
-                    let mut jobs = conv::jobs(step, result, reserve);
-                    if !step.body.stores.is_empty() && !body.is_identity() {
-                        jobs.push(Box::new(Finish::new(body, result, step.body.space.count())));
-                    }
-                    jobs
+                    conv::jobs(step, body, result, reserve)
                 }
             }
         }

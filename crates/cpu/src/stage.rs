@@ -7,13 +7,14 @@ use graph::DType;
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    body::{BLOCK, Block, Code, Loops, Place, Registers, Values, max},
+    body::{BLOCK, Block, Code, Loops, Place, Registers, Values, combine, max},
     job::{Job, Worker},
     memory::Memory,
+    walk::Walk,
 };
 
-/// Price of a task: some 10 µs.
-const TASK: usize = 128 * 1024;
+/// Price of a task: a few microseconds.
+const TASK: usize = 32 * 1024;
 /// Price below which it is not worth to wake anybody.
 const ALONE: usize = 32 * 1024;
 /// Elements of a sum that are added one after the other; such sums are added in turn, which keeps rounding small.
@@ -36,6 +37,8 @@ struct Folded {
     inner: usize,
     /// Whether a block runs through elements, and the fold goes around it; else a block runs through what is folded.
     sideways: bool,
+    /// What a fold over a few elements of a buffer, as of pooling, reads for each of them from the first one on.
+    window: Option<Vec<usize>>,
 }
 
 /// Independent stages, each cut into tasks.
@@ -95,7 +98,9 @@ impl Folded {
         let sizes = [outer, &fold.inner.0].concat();
         let block = if sideways { 0..outer.len() } else { outer.len()..sizes.len() };
         let code = Code::lines(&fold.lines, std::iter::once(fold.value), &Loops { sizes, block, row }, dtypes);
-        Folded { kind: fold.kind, code, value: fold.value, inner, sideways }
+        let is_window = sideways && inner <= RUN && fold.kind != FoldKind::ArgMax;
+        let window = code.only_load().filter(|_| is_window).map(|(_, at)| (0..inner).map(|i| at.around.at(i)).collect());
+        Folded { kind: fold.kind, code, value: fold.value, inner, sideways, window }
     }
 
     fn run(&self, place: Place, memory: &Memory, registers: &mut Registers, results: &mut Results) {
@@ -105,6 +110,11 @@ impl Folded {
             FoldKind::ArgMax => f32::from_bits(0),
         };
         results.total.0[..place.len].fill(start);
+        if let (Some(window), Some((buffer, at))) = (&self.window, self.code.only_load()) {
+            let from = &memory.words(buffer, 0..memory.count(buffer))[place.row * at.row..];
+            let total = &mut results.total.0[..place.len];
+            return pulp::Arch::new().dispatch(Window { kind: self.kind, window, from, at: &at.block, place, total });
+        }
         if self.sideways {
             results.partial.0[..place.len].fill(if self.kind == FoldKind::Sum { 0.0 } else { f32::NEG_INFINITY });
             for around in 0..self.inner {
@@ -142,6 +152,35 @@ impl Folded {
                 FoldKind::ArgMax => f32::from_bits(found as u32),
             };
         }
+    }
+}
+
+/// All values for the elements of a block, run by run.
+struct Window<'a> {
+    kind: FoldKind,
+    window: &'a [usize],
+    from: &'a [f32],
+    at: &'a Walk,
+    place: Place,
+    total: &'a mut [f32],
+}
+
+impl WithSimd for Window<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Window { kind, window, from, at, place, total } = self;
+        at.runs(place.start, place.len, |part, element, stride| {
+            let total = &mut total[part];
+            for i in window {
+                let from = &from[element + i..];
+                match kind {
+                    FoldKind::Sum => combine(total, from, stride, |total, value| *total += value),
+                    _ => combine(total, from, stride, |total, value| *total = max(value, *total)),
+                }
+            }
+        });
     }
 }
 
@@ -270,7 +309,7 @@ impl Stages {
         let mut tasks = vec![];
         for (number, call) in calls.iter().enumerate() {
             // Whole blocks; the same whoever runs them.
-            let elements = (call.count * TASK / call.price.max(1)).next_multiple_of(BLOCK).max(BLOCK);
+            let elements = call.count.div_ceil(call.price.div_ceil(TASK).max(1)).next_multiple_of(BLOCK).max(BLOCK);
             let whole = call.fold.as_ref().is_some_and(|fold| !fold.sideways);
             let elements = if whole { (elements / BLOCK).max(1) } else { elements };
             tasks.extend((0..call.count).step_by(elements).map(|i| (number, i..call.count.min(i + elements))));

@@ -68,18 +68,21 @@ impl Walk {
     /// among the `len`, where the first one is, and how far apart they are.
     #[inline(always)]
     pub(crate) fn runs(&self, start: usize, len: usize, mut f: impl FnMut(Range<usize>, usize, usize)) {
-        let size = match self.axes[..] {
-            [] | [_] => usize::MAX,
-            [.., (size, _)] => size,
+        let (size, stride, outer) = match self.axes[..] {
+            [] => return f(0..len, self.offset, 0),
+            [(_, stride)] => return f(0..len, self.offset + start * stride, stride),
+            [ref outer @ .., (size, stride)] => (size, stride, outer),
         };
-        let stride = self.axes.last().map_or(0, |(_, stride)| *stride);
+        let (mut column, mut line) = (start % size, start / size);
+        let [.., (height, pitch)] = outer[..] else { unreachable!("there are two axes") };
+        // Where the line begins; the next lines, as long as they are in one plane, are `pitch` away.
+        let mut element = self.at(line * size);
         let mut done = 0;
-        let mut column = start % size;
         while done < len {
             let run = (size - column).min(len - done);
-            f(done..done + run, self.at(start + done), stride);
-            done += run;
-            column = 0;
+            f(done..done + run, element + column * stride, stride);
+            (done, column, line) = (done + run, 0, line + 1);
+            element = if outer.len() > 1 && line % height == 0 { self.at(line * size) } else { element + pitch };
         }
     }
 }
