@@ -1,11 +1,8 @@
 //! Adapters, the device, and what its failures mean.
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 use futures_channel::oneshot;
@@ -16,8 +13,9 @@ use crate::table::{self, Tier};
 
 type Result<T> = std::result::Result<T, EngineError>;
 
-/// A device that says nothing for so long hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A device that says nothing for so long hangs. A browser finds that out by itself, and takes the device away.
+#[cfg(not(target_arch = "wasm32"))]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Bytes of all buffers of this process that have not been destroyed.
 static LIVE_BYTES: AtomicU64 = AtomicU64::new(0);

@@ -93,10 +93,11 @@ impl Tier {
 
     /// The variant for a product. Sums are split where a few elements need very many products each, as in the gradient
     /// of a convolution's weights: nothing else would keep more than a few lanes busy.
-    pub(crate) fn choose(self, Sizes { m, n, k }: Sizes) -> Choice {
+    pub(crate) fn choose(self, sizes: Sizes) -> Choice {
+        let Sizes { m, n, k } = sizes;
         let tiles = |variant: &Variant| variant.workgroups([m, n], 1, 1);
         let variant = match self {
-            Tier::Software if tiles(&LARGE) >= self.busy() / 2 || k > 1024 && m >= 8 && n >= 8 => LARGE,
+            Tier::Software if sizes.flops() >= WORTH_COMPILING => LARGE,
             Tier::Software => SMALL,
             _ if m >= 48 && n >= 48 => SHARED,
             _ if tiles(&LARGE) >= self.busy() => LARGE,
@@ -108,6 +109,8 @@ impl Tier {
     }
 }
 
+/// Operations from which on a product repays the larger tile, which takes a CPU three times as long to compile.
+const WORTH_COMPILING: u64 = 4_000_000;
 /// Products of an element from which on its sum may be split.
 const LONG: usize = 4096;
 /// Products of a part at least, and most parts.

@@ -1,4 +1,4 @@
-//! `cargo xtask bench-peers`: our training speed beside that of other libraries, in one run.
+//! `cargo xtask bench-peers`: our engines' training speed beside that of other libraries, in one run.
 //!
 //! Only ratios of one run mean anything: machines differ, and the same machine differs from hour to hour. So all take
 //! turns, round by round, and the table shows medians with the range they were taken from.
@@ -12,14 +12,18 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::workspace::{build_cli, run_cargo, target_dir};
 
-/// Measure training steps per second beside plain candle, PyTorch and JAX, on the CPU.
+/// Measure training steps per second beside plain candle, PyTorch and JAX on the CPU, and burn on the same adapter.
 ///
-/// PyTorch and JAX take part where `python3 -c "import torch"` (or jax) works.
+/// PyTorch and JAX take part where `python3 -c "import torch"` (or jax) works, burn where --burn names its program: it
+/// takes half an hour to build, `cargo build --release --features vulkan` in peers-native/burn.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The folder with the programs of the peers: peers-native/{candle,torch_bench.py,jax_bench.py}
     #[arg(long, value_name = "DIR")]
     peers: PathBuf,
+    /// One of our engines; repeat it for more [default: cpu, candle-cpu and wgpu]
+    #[arg(long = "engine", value_name = "NAME")]
+    engines: Vec<String>,
     /// A workload to run; repeat it for more [default: W1, W2 and W3]
     #[arg(long = "workload", value_name = "W1|W2|W3", value_parser = WORKLOADS)]
     workloads: Vec<String>,
@@ -29,19 +33,25 @@ pub(crate) struct Args {
     /// The Python that has torch or jax
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: PathBuf,
+    /// burn's program, built with feature vulkan
+    #[arg(long, value_name = "FILE")]
+    burn: Option<PathBuf>,
 }
 
 const WORKLOADS: [&str; 3] = ["W1", "W2", "W3"];
+const ENGINES: [&str; 3] = ["cpu", "candle-cpu", "wgpu"];
 const ROUNDS: usize = 3;
 
-/// (workload, runner) → steps per second, one for each round
-type Measurements = BTreeMap<(String, &'static str), Vec<f64>>;
+/// (workload, runner) → steps per second, and seconds to the end of the first step where they are told, for each round
+type Measurements = BTreeMap<(String, String), Vec<(f64, Option<f64>)>>;
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     let peers = args.peers.join("peers-native");
     let peers = peers.canonicalize().with_context(|| format!("cannot find {}", peers.display()))?;
-    let workloads =
-        if args.workloads.is_empty() { WORKLOADS.map(String::from).to_vec() } else { args.workloads.clone() };
+    let or = |given: &[String], usual: [&str; 3]| {
+        if given.is_empty() { usual.map(String::from).to_vec() } else { given.to_vec() }
+    };
+    let (engines, workloads) = (or(&args.engines, ENGINES), or(&args.workloads, WORKLOADS));
     let ours = build_cli(sh)?;
     let candle = build_candle(sh, &peers)?;
     let python = &args.python;
@@ -58,42 +68,71 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
             })
             .map(|(name, _, file)| (name, peers.join(file)))
             .collect();
+    // Its kernels are compiled anew in each round, as ours are: both drivers keep what they have compiled.
+    let burn = args.burn.as_ref().map(|program| program.canonicalize()).transpose().context("cannot find --burn")?;
+    let script = peers.join("burn/run_vulkan_lavapipe.sh");
 
     let mut measured = Measurements::new();
     for round in 1..=ROUNDS {
         println!("round {round} of {ROUNDS}");
         let (seconds, names) = (args.seconds.to_string(), &workloads);
-        for workload in &workloads {
-            let bench = cmd!(sh, "{ours} bench --workload {workload} --engine candle-cpu --seconds {seconds} --json");
-            let report: Value = serde_json::from_str(&bench.read()?).context("`bench --json` prints no JSON")?;
+        for (engine, workload) in engines.iter().flat_map(|engine| workloads.iter().map(move |w| (engine, w))) {
+            let bench = cmd!(sh, "{ours} bench --workload {workload} --engine {engine} --seconds {seconds} --json");
+            let text = bench.env("MESA_SHADER_CACHE_DISABLE", "true").read()?;
+            let report: Value = serde_json::from_str(&text).context("`bench --json` prints no JSON")?;
             let speed = report["steps_per_second"].as_f64().context("`bench --json` has no steps_per_second")?;
-            measured.entry((workload.clone(), "ours")).or_default().push(speed);
+            let first = report["first_step_seconds"].as_f64();
+            measured.entry((workload.clone(), format!("ours, {engine}"))).or_default().push((speed, first));
         }
         record(&mut measured, "candle", cmd!(sh, "{candle}"))?;
         for (name, script) in &scripts {
             let device = (*name == "PyTorch").then_some("cpu"); // JAX has no such argument: it takes what it finds
             record(&mut measured, name, cmd!(sh, "{python} {script} {device...} {names...}"))?;
         }
-    }
-
-    let peers: Vec<&'static str> = ["candle"].into_iter().chain(scripts.iter().map(|(name, _)| *name)).collect();
-    println!("\nTraining steps per second: median (range) of {ROUNDS} rounds, and ours as a multiple of the peer's.\n");
-    println!(
-        "| workload | ours |{}",
-        peers.iter().map(|peer| format!(" {peer} | ours / {peer} |")).collect::<String>()
-    );
-    println!("|---|---|{}", "---|---|".repeat(peers.len()));
-    for workload in &workloads {
-        let summary = |runner: &'static str| Summary::of(&measured[&(workload.clone(), runner)]);
-        let ours = summary("ours");
-        print!("| {workload} | {ours} |");
-        for peer in &peers {
-            let peer = summary(peer);
-            print!(" {peer} | {:.2} |", ours.median / peer.median);
+        if let Some(burn) = &burn {
+            let command =
+                cmd!(sh, "{script} {burn} {names...}").env("COLD", "1").env("MESA_SHADER_CACHE_DISABLE", "true");
+            record(&mut measured, "burn", command)?;
         }
-        println!();
     }
+    print(&measured, &workloads);
     Ok(())
+}
+
+/// A table of speeds, one of first steps, and one of ratios.
+fn print(measured: &Measurements, workloads: &[String]) {
+    let mut runners: Vec<&String> = measured.keys().map(|(_, runner)| runner).collect();
+    runners.sort_by_key(|runner| (!runner.starts_with("ours"), runner.as_str()));
+    runners.dedup();
+    let of = |workload: &String, runner: &String| measured.get(&(workload.clone(), runner.clone()));
+    let columns = runners.iter().map(|runner| format!(" {runner} |")).collect::<String>();
+    println!("\nTraining steps per second: median (range) of {ROUNDS} rounds.\n\n| workload |{columns}");
+    println!("|---|{}", "---|".repeat(runners.len()));
+    for workload in workloads {
+        let cell = |runner: &&String| of(workload, runner).map_or(" |".into(), |m| format!(" {} |", Summary::of(m)));
+        println!("| {workload} |{}", runners.iter().map(cell).collect::<String>());
+    }
+    println!("\nSeconds to the end of the first step, with nothing compiled before: median.\n");
+    for workload in workloads {
+        let cell = |runner: &&String| {
+            let mut firsts: Vec<f64> = of(workload, runner)?.iter().filter_map(|(_, first)| *first).collect();
+            firsts.sort_by(f64::total_cmp);
+            Some(format!("{runner} {:.2}", firsts.get(firsts.len() / 2)?))
+        };
+        println!("{workload}: {}", runners.iter().filter_map(cell).collect::<Vec<_>>().join(", "));
+    }
+    let (ours, peers): (Vec<&String>, Vec<&String>) = runners.iter().partition(|runner| runner.starts_with("ours"));
+    println!("\nOurs as a multiple of the peer's, by medians.\n");
+    println!("| workload, engine |{}", peers.iter().map(|peer| format!(" {peer} |")).collect::<String>());
+    println!("|---|{}", "---|".repeat(peers.len()));
+    for (workload, ours) in workloads.iter().flat_map(|workload| ours.iter().map(move |ours| (workload, ours))) {
+        let median = |runner: &String| of(workload, runner).map(|m| Summary::of(m).median);
+        let cell = |peer: &&String| match (median(ours), median(peer)) {
+            (Some(ours), Some(peer)) => format!(" {:.2} |", ours / peer),
+            _ => " |".into(),
+        };
+        println!("| {workload}, {} |{}", &ours["ours, ".len()..], peers.iter().map(cell).collect::<String>());
+    }
 }
 
 /// Copies the source of the plain candle program, since its folder may be read-only, and builds it.
@@ -110,14 +149,15 @@ fn build_candle(sh: &Shell, peers: &Path) -> Result<PathBuf> {
 }
 
 /// Runs a peer, which prints a line of JSON for each workload.
-fn record(measured: &mut Measurements, runner: &'static str, command: Cmd<'_>) -> Result<()> {
+fn record(measured: &mut Measurements, runner: &str, command: Cmd<'_>) -> Result<()> {
     let text = command.read()?;
     let mut lines = 0;
     for line in text.lines().filter(|line| line.starts_with('{')) {
         let report: Value = serde_json::from_str(line).with_context(|| format!("{runner} prints no JSON: {line}"))?;
         let workload = report["workload"].as_str().with_context(|| format!("no workload in {line}"))?;
         let speed = report["steps_per_s"].as_f64().with_context(|| format!("no steps_per_s in {line}"))?;
-        measured.entry((workload.to_owned(), runner)).or_default().push(speed);
+        let first = report["first_step_s"].as_f64();
+        measured.entry((workload.to_owned(), runner.to_owned())).or_default().push((speed, first));
         lines += 1;
     }
     ensure!(lines > 0, "{runner} measured nothing");
@@ -131,8 +171,8 @@ struct Summary {
 }
 
 impl Summary {
-    fn of(values: &[f64]) -> Self {
-        let mut sorted = values.to_vec();
+    fn of(values: &[(f64, Option<f64>)]) -> Self {
+        let mut sorted: Vec<f64> = values.iter().map(|(speed, _)| *speed).collect();
         sorted.sort_by(f64::total_cmp);
         Self { lowest: sorted[0], median: sorted[sorted.len() / 2], highest: sorted[sorted.len() - 1] }
     }

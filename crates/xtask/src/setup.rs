@@ -5,24 +5,47 @@ use xshell::{Shell, cmd};
 
 use crate::cuda;
 
-/// A program that a check calls, and the Debian package that brings it.
+/// What a check needs of the machine, and the Debian package that brings it.
 pub(crate) struct Need {
-    program: &'static [&'static str],
+    sign: Sign,
     package: &'static str,
 }
 
+/// What shows that it is there.
+enum Sign {
+    /// A command that succeeds.
+    Runs(&'static [&'static str]),
+    /// A folder that holds something.
+    Filled(&'static str),
+}
+
 /// libFuzzer is C++ and is compiled with the fuzz targets.
-pub(crate) const CXX: Need = Need { program: &["c++", "--version"], package: "g++" };
+pub(crate) const CXX: Need = Need { sign: Sign::Runs(&["c++", "--version"]), package: "g++" };
 
 /// pip fetches the CUDA toolkit where none is installed.
-pub(crate) const PIP: Need = Need { program: &["python3", "-m", "pip", "--version"], package: "python3-pip" };
+pub(crate) const PIP: Need = Need { sign: Sign::Runs(&["python3", "-m", "pip", "--version"]), package: "python3-pip" };
+
+/// A Vulkan driver: on a machine without a GPU, Mesa's, which computes on the CPU.
+const VULKAN: Need = Need { sign: Sign::Filled("/usr/share/vulkan/icd.d"), package: "mesa-vulkan-drivers" };
+
+/// The browser that kernels are compiled in, too.
+pub(crate) const CHROMIUM: Need = Need { sign: Sign::Runs(&["chromium", "--version"]), package: "chromium" };
 
 impl Need {
-    /// Why a check that needs this program cannot run, or `None` where it can.
+    /// Why a check that needs this cannot run, or `None` where it can.
     pub(crate) fn missing(&self, sh: &Shell) -> Option<String> {
-        let (program, arguments) = self.program.split_first().expect("every need names a program");
-        let runs = cmd!(sh, "{program} {arguments...}").quiet().ignore_stdout().ignore_stderr().run().is_ok();
-        (!runs).then(|| format!("`{}` does not run: apt-get install {}", self.program.join(" "), self.package))
+        let (present, what) = match self.sign {
+            Sign::Runs(command) => {
+                let (program, arguments) = command.split_first().expect("every command names a program");
+                let runs = cmd!(sh, "{program} {arguments...}").quiet().ignore_stdout().ignore_stderr().run().is_ok();
+                (runs, format!("`{}` does not run", command.join(" ")))
+            }
+            Sign::Filled(folder) => {
+                let filled = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+                (filled, format!("{folder} is empty"))
+            }
+        };
+        (!present).then(|| format!("{what}: apt-get install {}", self.package))
     }
 }
 
@@ -31,6 +54,9 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     cmd!(sh, "rustup target add wasm32-unknown-unknown").run()?;
 
     let mut needs = vec![CXX];
+    if cfg!(target_os = "linux") {
+        needs.extend([VULKAN, CHROMIUM]); // elsewhere the system has a driver, and browsers are installed otherwise
+    }
     if cuda::find(sh)?.is_none() {
         needs.push(PIP);
     }
