@@ -3,8 +3,9 @@
 use std::{io::Write, time::Instant};
 
 use anyhow::{Context, Result};
+use gpu::Gpu;
 use graph::{DType, Feed, HostTensor, Recorder, Values, reference};
-use protocol::Device;
+use protocol::{Device, EngineName};
 use serde::Serialize;
 use train::Engine;
 
@@ -18,6 +19,9 @@ const TOLERANCE: f64 = 1e-5;
 const TIMED: usize = 1024;
 /// Elements of the tensor that is copied: 64 MiB.
 const COPIED: usize = 16 << 20;
+
+/// Submissions that are timed.
+const SUBMISSIONS: u32 = 100;
 
 /// List the devices that can train, and with --verify check and measure them.
 #[derive(clap::Args)]
@@ -50,6 +54,15 @@ struct Measured {
     gflop_per_second: f64,
     upload_gb_per_second: f64,
     readback_gb_per_second: f64,
+    /// Of engine wgpu: what each kernel of a step costs at least, and each submission with its answer.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    overheads: Option<Overheads>,
+}
+
+#[derive(Serialize)]
+struct Overheads {
+    dispatch_microseconds: f64,
+    submit_microseconds: f64,
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
@@ -74,6 +87,9 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
             writeln!(out, "{:14}{:.1} GFLOP/s in products of {TIMED}×{TIMED}", "", m.gflop_per_second)?;
             let (up, down) = (m.upload_gb_per_second, m.readback_gb_per_second);
             writeln!(out, "{:14}copies to the device {up:.1} GB/s, back {down:.1} GB/s", "")?;
+            if let Some(Overheads { dispatch_microseconds: dispatch, submit_microseconds: submit }) = m.overheads {
+                writeln!(out, "{:14}{dispatch:.0} µs a dispatch, {submit:.0} µs a submission and its answer", "")?;
+            }
         }
     }
     if wrong {
@@ -93,6 +109,7 @@ async fn measure(device: &Device) -> Result<Measured> {
         gflop_per_second,
         upload_gb_per_second: upload,
         readback_gb_per_second: readback,
+        overheads: if device.engine == EngineName::Wgpu { Some(overheads(&device.name).await?) } else { None },
     })
 }
 
@@ -158,4 +175,22 @@ async fn copy_speeds(engine: &mut dyn Engine) -> Result<(f64, f64)> {
     let clock = Instant::now();
     engine.read_state().await?;
     Ok((gigabytes / up, gigabytes / clock.elapsed().as_secs_f64()))
+}
+
+/// What a step costs that computes next to nothing.
+async fn overheads(adapter: &str) -> Result<Overheads> {
+    let r = Recorder::new();
+    let tick = r.state("tick", [1]);
+    let next = tick.add_scalar(1.0)?;
+    let graph = r.finish(&[("tick", &next)], &[("tick".into(), next.clone())])?;
+    let mut gpu = Gpu::open(Some(adapter)).await?;
+    let program = gpu.load(&graph).await?;
+    gpu.write_state(&Values::from([("tick".into(), HostTensor::f32([1], vec![0.0]))])).await?;
+    let dispatch = gpu.time_dispatch(program, 0, &Values::new(), 1000).await?;
+    let clock = Instant::now();
+    for _ in 0..SUBMISSIONS {
+        gpu.run(program, &[Values::new()]).await?;
+    }
+    let submit = clock.elapsed().as_secs_f64() / f64::from(SUBMISSIONS);
+    Ok(Overheads { dispatch_microseconds: 1e6 * dispatch, submit_microseconds: 1e6 * submit })
 }
