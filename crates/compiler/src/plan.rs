@@ -47,7 +47,7 @@ pub enum Place {
     State(String),
     /// An output of the step.
     Output(String),
-    /// Part of a block, from this element on.
+    /// Part of a block, from this element on. What turned out to be needed nowhere has a block that does not exist.
     Scratch {
         /// The block.
         block: usize,

@@ -22,10 +22,8 @@ type Result<T> = std::result::Result<T, EngineError>;
 
 /// The release that the workspace pins.
 const WGPU: &str = "wgpu 30";
-/// A step that takes longer is cut into several submissions, which should take so long each: a browser kills a GPU
-/// process that it takes for hung.
+/// A step that takes longer is cut into several submissions: a browser kills a GPU process that it takes for hung.
 const LONG_STEP: f64 = 0.5;
-const PART_SECONDS: f64 = 0.25;
 
 /// Runs plans with WGSL kernels. See the crate's documentation.
 pub struct Gpu {
@@ -38,6 +36,8 @@ pub struct Gpu {
     /// Grows whenever a resident input gets another buffer.
     resident_version: usize,
     submissions: VecDeque<Submission>,
+    /// Seconds of a step from which on it is cut.
+    long_step: f64,
     /// Variants that programs get, where they name a product that they have.
     preferred: Choices,
 }
@@ -83,6 +83,7 @@ impl Gpu {
             residents: BTreeMap::new(),
             resident_version: 0,
             submissions: VecDeque::new(),
+            long_step: LONG_STEP,
             preferred: Choices::new(),
         })
     }
@@ -90,6 +91,11 @@ impl Gpu {
     /// The adapters of this machine, hardware first.
     pub async fn devices() -> Vec<Device> {
         device::list().await
+    }
+
+    /// Cuts steps that take longer than this many seconds into several submissions.
+    pub fn cut_steps_longer_than(&mut self, seconds: f64) {
+        self.long_step = seconds;
     }
 
     /// What kernels are chosen for.
@@ -188,7 +194,7 @@ impl Gpu {
 
     /// Encodes and submits steps that fit into one lane of the rings.
     async fn submit_chunk(&mut self, program: usize, feeds: &[Values], lane: usize) -> Result<Chunk> {
-        let Gpu { opened, programs, pipelines, state, residents, resident_version, .. } = self;
+        let Gpu { opened, programs, pipelines, state, residents, resident_version, long_step, .. } = self;
         let loaded = &mut programs[program];
         loaded.prepare(opened, pipelines, state, residents, *resident_version).await?;
         let loaded = &programs[program];
@@ -197,8 +203,8 @@ impl Gpu {
         let offset = (4 * first * loaded.feeds.stride) as u64;
         opened.queue.write_buffer(&loaded.feed_ring.buffer, offset, bytemuck::cast_slice(&words));
 
-        let parts = match loaded.step_seconds {
-            seconds if seconds > LONG_STEP => (seconds / PART_SECONDS).ceil() as usize,
+        let parts = match loaded.step_seconds / *long_step {
+            times if times > 1.0 => (2.0 * times).ceil() as usize, // half of that each, since parts are not equal
             _ => 1,
         };
         let per_part = loaded.dispatches.len().div_ceil(parts).max(1);

@@ -6,17 +6,38 @@ use compiler::{Body, BufferId, ContractionKind, FoldKind, Index, Line, Lines, Pl
 use graph::{Binary, Conv, HostData, HostTensor, PoolKind, Shape, Unary, Values, random};
 
 /// Runs one step of `plan`: updates the state and returns the outputs.
-pub fn run(plan: &Plan, inputs: &Values, state: &mut BTreeMap<String, Vec<f64>>) -> BTreeMap<String, Vec<f64>> {
-    let mut memory = Memory {
-        plan,
-        blocks: plan.blocks.iter().map(|block| vec![f64::NAN; block.elements]).collect(),
-        outputs: BTreeMap::new(),
-        inputs: inputs.iter().map(|(name, value)| (name.clone(), floats(value))).collect(),
-        local: BTreeMap::new(),
-        state,
-    };
+pub(crate) fn run(plan: &Plan, inputs: &Values, state: &mut BTreeMap<String, Vec<f64>>) -> BTreeMap<String, Vec<f64>> {
+    let mut memory = Memory { plan, values: vec![], places: vec![] };
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for (id, buffer) in plan.buffers.iter().enumerate() {
+        let unwritten = |count: usize| vec![f64::NAN; count];
+        let (name, values, offset) = match &buffer.place {
+            Place::Resident(name) | Place::Feed(name) => (format!("input {name}"), floats(&inputs[name]), 0),
+            Place::State(slot) => (format!("state {slot}"), state[slot].clone(), 0),
+            Place::Output(name) => (format!("output {name}"), unwritten(buffer.shape.count()), 0),
+            Place::Scratch { block, offset } => (
+                format!("block {block}"),
+                unwritten(plan.blocks.get(*block).map_or(0, |block| block.elements)),
+                *offset,
+            ),
+            Place::Local => (format!("local {id}"), unwritten(buffer.shape.count()), 0),
+        };
+        let number = *known.entry(name).or_insert_with(|| {
+            memory.values.push(values);
+            memory.values.len() - 1
+        });
+        memory.places.push((number, offset));
+    }
     plan.steps.iter().for_each(|step| memory.step(step));
-    memory.outputs
+    let of = |kind: &str, name: &str| known.get(&format!("{kind} {name}")).map(|&number| memory.values[number].clone());
+    for (slot, values) in state.iter_mut() {
+        *values = of("state", slot).unwrap_or_else(|| values.clone());
+    }
+    let names = plan.buffers.iter().filter_map(|buffer| match &buffer.place {
+        Place::Output(name) => Some(name),
+        _ => None,
+    });
+    names.filter_map(|name| Some((name.clone(), of("output", name)?))).collect()
 }
 
 fn floats(tensor: &HostTensor) -> Vec<f64> {
@@ -29,38 +50,29 @@ fn floats(tensor: &HostTensor) -> Vec<f64> {
 
 struct Memory<'a> {
     plan: &'a Plan,
-    blocks: Vec<Vec<f64>>,
-    outputs: BTreeMap<String, Vec<f64>>,
-    inputs: BTreeMap<String, Vec<f64>>,
-    local: BTreeMap<BufferId, Vec<f64>>,
-    state: &'a mut BTreeMap<String, Vec<f64>>,
+    values: Vec<Vec<f64>>,
+    /// For each buffer, which of the values, and its first element there.
+    places: Vec<(usize, usize)>,
 }
 
 impl Memory<'_> {
     fn read(&self, buffer: BufferId, element: usize) -> f64 {
-        let count = self.plan.buffers[buffer].shape.count();
-        assert!(element < count, "element {element} of buffer {buffer}, which has {count}");
-        match &self.plan.buffers[buffer].place {
-            Place::Resident(name) | Place::Feed(name) => self.inputs[name][element],
-            Place::State(slot) => self.state[slot][element],
-            Place::Output(_) => panic!("outputs are not read"),
-            Place::Scratch { block, offset } => self.blocks[*block][offset + element],
-            Place::Local => self.local[&buffer][element],
-        }
+        let (number, offset) = self.places[buffer];
+        assert!(element < self.plan.buffers[buffer].shape.count(), "element {element} of buffer {buffer}");
+        self.values[number][offset + element]
     }
 
     fn write(&mut self, buffer: BufferId, element: usize, value: f64) {
-        let count = self.plan.buffers[buffer].shape.count();
-        assert!(element < count, "element {element} of buffer {buffer}, which has {count}");
-        match &self.plan.buffers[buffer].place {
-            Place::Resident(_) | Place::Feed(_) => panic!("inputs are not written"),
-            Place::State(slot) => self.state.get_mut(slot).expect("a slot")[element] = value,
-            Place::Output(name) => {
-                self.outputs.entry(name.clone()).or_insert_with(|| vec![f64::NAN; count])[element] = value;
-            }
-            Place::Scratch { block, offset } => self.blocks[*block][offset + element] = value,
-            Place::Local => {
-                self.local.entry(buffer).or_insert_with(|| vec![f64::NAN; count])[element] = value;
+        let (number, offset) = self.places[buffer];
+        assert!(element < self.plan.buffers[buffer].shape.count(), "element {element} of buffer {buffer}");
+        self.values[number][offset + element] = value;
+    }
+
+    /// What is private to a group begins with nothing.
+    fn forget_locals(&mut self) {
+        for (buffer, (number, _)) in self.plan.buffers.iter().zip(&self.places) {
+            if buffer.place == Place::Local {
+                self.values[*number].fill(f64::NAN);
             }
         }
     }
@@ -77,7 +89,7 @@ impl Memory<'_> {
                 Some(Rows { count, axes, per_group }) => {
                     // Backwards: an order that nothing may depend on.
                     for first in (0..*count).step_by(*per_group).rev() {
-                        self.local.clear();
+                        self.forget_locals();
                         for ((_, stage), &axis) in group.stages.iter().zip(axes) {
                             self.stage(stage, |at| (first..first + per_group).contains(&at[axis]));
                         }
@@ -241,19 +253,18 @@ fn contraction(kind: &ContractionKind, a: &Operand, b: &Operand, space: &Shape) 
 }
 
 fn convolve(conv: &Conv, x: &Shape, w: &Shape, y: &Shape, mut visit: impl FnMut(usize, usize, usize)) {
-    let [_, _, h, wd] = axes(x);
-    for at in coordinates(y) {
-        let [n, o, oy, ox] = at[..] else { unreachable!() };
-        for inner in coordinates(&Shape(w.0[1..].to_vec())) {
-            let [c, ky, kx] = inner[..] else { unreachable!() };
+    let ([_, channels, h, wd], [_, _, kh, kw], [_, filters, oh, ow]) = (axes(x), axes(w), axes(y));
+    for i in 0..y.count() {
+        let (n, o, oy, ox) = (i / (filters * oh * ow), i / (oh * ow) % filters, i / ow % oh, i % ow);
+        for tap in 0..channels * kh * kw {
+            let (c, ky, kx) = (tap / (kh * kw), tap / kw % kh, tap % kw);
             let (Some(iy), Some(ix)) =
                 ((oy * conv.stride + ky).checked_sub(conv.padding), (ox * conv.stride + kx).checked_sub(conv.padding))
             else {
                 continue;
             };
             if iy < h && ix < wd {
-                let dot = |at: &[usize], shape: &Shape| at.iter().zip(shape.strides()).map(|(c, s)| c * s).sum();
-                visit(dot(&[n, c, iy, ix], x), dot(&[o, c, ky, kx], w), dot(&at, y));
+                visit(((n * channels + c) * h + iy) * wd + ix, o * channels * kh * kw + tap, i);
             }
         }
     }
