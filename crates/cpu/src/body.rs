@@ -172,7 +172,9 @@ impl Code {
     /// Where the only line reads floats, if it does nothing else.
     pub(crate) fn only_load(&self) -> Option<(BufferId, &At)> {
         match &self.lines[..] {
-            [Instruction { line: Line::Load { buffer, .. }, at: Some(at), dtype: DType::F32, .. }] => Some((*buffer, at)),
+            [Instruction { line: Line::Load { buffer, .. }, at: Some(at), dtype: DType::F32, .. }] => {
+                Some((*buffer, at))
+            }
             _ => None,
         }
     }

@@ -10,9 +10,10 @@ use graph::{Conv, Shape};
 use crate::{
     body::Code,
     job::{Job, Worker},
-    kernel::{LANES, Lanes, ROWS, Tile},
+    kernel::{LANES, Places, ROWS, Terms, Tile, chunk},
     memory::Memory,
-    product::Finish,
+    product::{Finish, TURN},
+    stage::sum,
 };
 
 /// Parts into which a batch is cut: enough for the cores of a desktop. Each has sums of its own for the weights.
@@ -40,7 +41,7 @@ struct Canvas {
 /// output's gradient.
 pub(crate) struct Correlation {
     canvas: Canvas,
-    places: Vec<usize>,
+    places: Places,
     /// Planes, height and width of the result.
     out: [usize; 3],
     images: usize,
@@ -56,7 +57,9 @@ pub(crate) struct Correlation {
 /// Gradient by the weights: each part of the batch by itself, as `[taps, filters]`, with the sums of the gradient.
 pub(crate) struct WeightGrad {
     canvas: Canvas,
-    places: Vec<usize>,
+    /// What each tap sees first, and how far from it the rest.
+    taps: Vec<usize>,
+    positions: Places,
     /// Filters, height and width of the gradient.
     g: [usize; 3],
     images: usize,
@@ -91,14 +94,17 @@ impl Canvas {
         let [_, planes, height, width] = x;
         let s = conv.stride;
         let seen = |i: usize| (y[i].max(1) - 1) * s + kernel[i];
-        let (rows, pitch) = (seen(0).div_ceil(s), seen(1).div_ceil(s));
+        // Zeros at the end of a line are those at the beginning of the next.
+        let behind = seen(1).saturating_sub(conv.padding + width);
+        let common = if s == 1 { conv.padding.min(behind) } else { 0 };
+        let (rows, pitch) = (seen(0).div_ceil(s), seen(1).div_ceil(s) - common);
         let line = |y: usize| {
             (y + conv.padding < seen(0)).then(|| ((y + conv.padding) % s * s * rows + (y + conv.padding) / s) * pitch)
         };
         let column = |x: usize| {
             (x + conv.padding < seen(1)).then(|| (x + conv.padding) % s * rows * pitch + (x + conv.padding) / s)
         };
-        let plane = s * s * rows * pitch;
+        let plane = s * s * rows * pitch + common;
         let tap =
             |(c, ky, kx): (usize, usize, usize)| c * plane + ((ky % s * s + kx % s) * rows + ky / s) * pitch + kx / s;
         let canvas = Canvas {
@@ -117,20 +123,26 @@ impl Canvas {
     /// For taps that step back from the image to the output: its gradient, `stride` apart.
     fn of_gradient(conv: &Conv, g: [usize; 4], kernel: [usize; 2], x: [usize; 2]) -> (Self, Vec<usize>) {
         let [_, planes, height, width] = g;
-        let (rows, pitch) = (x[0] + kernel[0] - 1, x[1] + kernel[1] - 1);
+        let (rows, seen) = (x[0] + kernel[0] - 1, x[1] + kernel[1] - 1);
         let place = |i: usize, kernel: usize, size: usize| {
             (i * conv.stride + kernel - 1).checked_sub(conv.padding).filter(|place| *place < size)
         };
-        let columns: Vec<Option<usize>> = (0..width).map(|x| place(x, kernel[1], pitch)).collect();
+        let columns: Vec<Option<usize>> = (0..width).map(|x| place(x, kernel[1], seen)).collect();
         let first = columns.iter().position(Option::is_some).unwrap_or(0);
         let inside = first..first + columns.iter().flatten().count();
-        let tap =
-            |(o, ky, kx): (usize, usize, usize)| o * rows * pitch + (kernel[0] - 1 - ky) * pitch + kernel[1] - 1 - kx;
+        // Zeros at the end of a line are those at the beginning of the next.
+        let before = columns.iter().flatten().min().copied().unwrap_or(0);
+        let behind = columns.iter().flatten().max().map_or(0, |last| seen - 1 - last);
+        let common = before.min(behind);
+        let pitch = seen - common;
+        let tap = |(o, ky, kx): (usize, usize, usize)| {
+            o * (rows * pitch + common) + (kernel[0] - 1 - ky) * pitch + kernel[1] - 1 - kx
+        };
         let canvas = Canvas {
             planes,
             height,
             width,
-            plane: rows * pitch,
+            plane: rows * pitch + common,
             pitch,
             lines: (0..height).map(|y| place(y, kernel[0], rows).map(|row| row * pitch)).collect(),
             columns,
@@ -194,6 +206,7 @@ pub(crate) fn jobs(
             let [_, _, kh, kw] = axes(&b.shape);
             let [images, o, h, w] = space;
             let (canvas, places) = Canvas::of_image(conv, axes(&a.shape), [kh, kw], [h, w]);
+            let places = Places::new(places);
             let (from, weights) = (a.buffer, b.buffer);
             vec![Box::new(Correlation {
                 canvas,
@@ -211,8 +224,19 @@ pub(crate) fn jobs(
             let [o, _, kh, kw] = axes(&b.shape);
             let [images, c, h, w] = space;
             let (canvas, places) = Canvas::of_gradient(conv, axes(&a.shape), [kh, kw], [h, w]);
+            let places = Places::new(places);
             let (from, weights, sorted) = (a.buffer, b.buffer, Some((o, kh * kw)));
-            vec![Box::new(Correlation { canvas, places, out: [c, h, w], images, from, weights, sorted, to: result, body })]
+            vec![Box::new(Correlation {
+                canvas,
+                places,
+                out: [c, h, w],
+                images,
+                from,
+                weights,
+                sorted,
+                to: result,
+                body,
+            })]
         }
         ContractionKind::Conv2dWeightGrad(conv) => {
             let [images, filters, h, w] = axes(&b.shape);
@@ -220,10 +244,20 @@ pub(crate) fn jobs(
             let (canvas, places) = Canvas::of_image(conv, axes(&a.shape), [kh, kw], [h, w]);
             let (taps, parts) = (places.len(), images.div_ceil(part(images)));
             let (partial, sums) = (reserve(parts * taps * padded(filters)), reserve(parts * filters));
+            let positions = (0..h * w).map(|i| i / w * canvas.pitch + i % w).collect();
             let g = [filters, h, w];
             let operands = [a.buffer, b.buffer];
             let mut jobs: Vec<Box<dyn Job>> = vec![
-                Box::new(WeightGrad { canvas, places, g, images, operands, partial, sums }),
+                Box::new(WeightGrad {
+                    canvas,
+                    taps: places,
+                    positions: Places::new(positions),
+                    g,
+                    images,
+                    operands,
+                    partial,
+                    sums,
+                }),
                 Box::new(AddParts { taps, filters, parts, partial, sums, to: result, sums_to: step.row_sums }),
             ];
             jobs.extend(Finish::job(body, result, step.body.space.count()));
@@ -244,7 +278,7 @@ impl Job for Correlation {
 
     fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
         let [planes, height, width] = self.out;
-        let terms = self.places.len();
+        let terms = self.places.list().len();
         let positions = self.canvas.positions(height, width);
         let pitch = positions.next_multiple_of(LANES);
         let sorted = if self.sorted.is_some() { planes * terms } else { 0 };
@@ -265,18 +299,18 @@ impl Job for Correlation {
         let images = part(self.images);
         for image in task * images..self.images.min((task + 1) * images) {
             self.canvas.fill(memory.words(self.from, image * size..(image + 1) * size), canvas);
+            let mut tile = [0.0; ROWS * LANES];
             for first in (0..positions).step_by(LANES) {
-                for start in (0..planes).step_by(ROWS) {
-                    let rows = start..planes.min(start + ROWS);
+                for start in (0..planes).step_by(chunk(planes, ROWS)) {
+                    let rows = start..planes.min(start + chunk(planes, ROWS));
                     let places: [usize; ROWS] = std::array::from_fn(|i| (start + i) * terms);
-                    let mut tile = [0.0; ROWS * LANES];
                     Tile {
                         terms,
                         a: weights,
                         rows: &places[..rows.len()],
-                        step: 1,
+                        deep: Terms::Step(1),
                         b: &canvas[first..],
-                        lanes: Lanes::At(&self.places),
+                        lanes: Terms::At(&self.places),
                         width: LANES.min(positions - first),
                         sums: &mut tile,
                     }
@@ -309,8 +343,8 @@ impl Job for WeightGrad {
     fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
         let [filters, height, width] = self.g;
         let [x, g] = self.operands;
-        let (taps, lanes) = (self.places.len(), padded(filters));
-        let positions = self.canvas.positions(height, width);
+        let (taps, lanes) = (self.taps.len(), padded(filters));
+        let positions = height * width;
         let room = Worker::room(&mut worker.room, self.canvas.room() + positions * lanes);
         room.fill(0.0);
         let (canvas, gradient) = room.split_at_mut(self.canvas.room());
@@ -324,24 +358,28 @@ impl Job for WeightGrad {
             self.canvas.fill(memory.words(x, image * size..(image + 1) * size), canvas);
             let g = memory.words(g, image * filters * area..(image + 1) * filters * area);
             for (filter, g) in g.chunks_exact(area.max(1)).enumerate() {
-                sums[filter] += crate::stage::sum(g);
-                for (g, line) in g.chunks_exact(width).zip(gradient.chunks_mut(self.canvas.pitch * lanes)) {
-                    g.iter().zip(line.chunks_mut(lanes)).for_each(|(g, place)| place[filter] = *g);
+                sums[filter] += sum(g);
+            }
+            // A few positions at a time, which stay in the first cache.
+            for (block, places) in gradient.chunks_mut(TURN * lanes).enumerate() {
+                for filter in 0..filters {
+                    let g = &g[filter * area + block * TURN..];
+                    g.iter().zip(places.chunks_exact_mut(lanes)).for_each(|(g, place)| place[filter] = *g);
                 }
             }
+            let mut tile = [0.0; ROWS * LANES];
             for first in (0..filters).step_by(LANES) {
-                for start in (0..taps).step_by(ROWS) {
-                    let rows = start..taps.min(start + ROWS);
+                for start in (0..taps).step_by(chunk(taps, ROWS)) {
+                    let rows = start..taps.min(start + chunk(taps, ROWS));
                     let wide = LANES.min(lanes - first);
-                    let mut tile = [0.0; ROWS * LANES];
                     Tile {
                         terms: positions,
                         a: canvas,
-                        rows: &self.places[rows.clone()],
-                        step: 1,
+                        rows: &self.taps[rows.clone()],
+                        deep: Terms::At(&self.positions),
                         b: &gradient[first..],
-                        lanes: Lanes::Step(lanes),
-                        width: wide,
+                        lanes: Terms::Step(lanes),
+                        width: wide.min(filters - first),
                         sums: &mut tile,
                     }
                     .compute();

@@ -1,6 +1,6 @@
 //! The one inner loop of products and convolutions: a tile of sums of products, kept in vector registers.
 //!
-//! `tile[i][j] = Σₚ a[rows[i] + p · step] · b[lanes(p) + j]`, where i runs through up to [`ROWS`] rows, whose values are
+//! `tile[i][j] = Σₚ a[rows[i] + deep(p)] · b[lanes(p) + j]`, where i runs through up to [`ROWS`] rows, whose values are
 //! spread over a vector one at a time, and j through lanes, which are read as vectors. Neither side need be packed: rows
 //! that lie one behind the other are read as they are, and what a convolution sees under its taps is an image at
 //! different offsets.
@@ -12,27 +12,57 @@ pub(crate) const ROWS: usize = 12;
 /// Most lanes of a tile: two vectors of the widest instruction set. Narrower ones take several passes.
 pub(crate) const LANES: usize = 32;
 
-/// Where the vectors of a sum's terms begin.
+/// Where the terms of a sum are, from the first one on.
 #[derive(Clone, Copy)]
-pub(crate) enum Lanes<'a> {
+pub(crate) enum Terms<'a> {
     /// This many elements after each other.
     Step(usize),
-    /// Anywhere.
-    At(&'a [usize]),
+    At(&'a Places),
+}
+
+/// Any places, and the last of them.
+pub(crate) struct Places {
+    list: Vec<usize>,
+    last: usize,
 }
 
 /// A tile to be computed.
 pub(crate) struct Tile<'a> {
     pub(crate) terms: usize,
     pub(crate) a: &'a [f32],
+    /// Where each row has its first term, and its others.
     pub(crate) rows: &'a [usize],
-    pub(crate) step: usize,
+    pub(crate) deep: Terms<'a>,
     pub(crate) b: &'a [f32],
-    pub(crate) lanes: Lanes<'a>,
-    /// Lanes that are wanted; b has them, and those up to the next multiple of [`LANES`] / 2, at each place.
+    pub(crate) lanes: Terms<'a>,
+    /// Lanes that are wanted; b has them, and those up to the next multiple of [`LANES`] / 2, for each term.
     pub(crate) width: usize,
     /// Row i has its lanes at `i · LANES`.
     pub(crate) sums: &'a mut [f32; ROWS * LANES],
+}
+
+impl Places {
+    pub(crate) fn new(list: Vec<usize>) -> Self {
+        let last = list.iter().copied().max().unwrap_or(0);
+        Places { list, last }
+    }
+
+    pub(crate) fn list(&self) -> &[usize] {
+        &self.list
+    }
+}
+
+impl Terms<'_> {
+    /// The farthest of some terms.
+    fn last(&self, terms: usize) -> usize {
+        match self {
+            Terms::Step(step) => (terms - 1) * step,
+            Terms::At(places) => {
+                assert!(terms <= places.list.len(), "each term has a place");
+                places.last
+            }
+        }
+    }
 }
 
 impl Tile<'_> {
@@ -40,14 +70,16 @@ impl Tile<'_> {
         assert!(self.rows.len() <= ROWS && self.width <= LANES);
         let wide = self.width.next_multiple_of(LANES / 2);
         if self.terms > 0 {
-            let last = match self.lanes {
-                Lanes::Step(step) => (self.terms - 1) * step,
-                Lanes::At(places) => places[..self.terms].iter().copied().max().unwrap_or(0),
-            };
-            let row = self.rows.iter().copied().max().unwrap_or(0) + (self.terms - 1) * self.step;
-            assert!(row < self.a.len() && last + wide <= self.b.len(), "a tile inside of its operands");
+            let row = self.rows.iter().copied().max().unwrap_or(0) + self.deep.last(self.terms);
+            let lane = self.lanes.last(self.terms) + wide;
+            assert!(row < self.a.len() && lane <= self.b.len(), "a tile inside of its operands");
         }
-        pulp::Arch::new().dispatch(self);
+        match pulp::Arch::new() {
+            // Half a vector in its own right is as fast as a whole one of which half is wasted, and two run at once.
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            pulp::Arch::V4(wider) if self.width <= LANES / 4 => Simd::vectorize(*wider, self),
+            arch => arch.dispatch(self),
+        }
     }
 }
 
@@ -55,32 +87,37 @@ impl WithSimd for Tile<'_> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(unsafe_code)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.lanes {
-            Lanes::Step(step) => passes(simd, self, |p| p * step),
-            Lanes::At(places) => passes(simd, self, |p| places[p]),
+        // SAFETY: `compute` has checked that there are as many places as terms.
+        let at = |places: &Places, p: usize| unsafe { *places.list.get_unchecked(p) };
+        match (self.deep, self.lanes) {
+            (Terms::Step(a), Terms::Step(b)) => passes(simd, self, |p| (p * a, p * b)),
+            (Terms::Step(a), Terms::At(b)) => passes(simd, self, |p| (p * a, at(b, p))),
+            (Terms::At(a), Terms::Step(b)) => passes(simd, self, |p| (at(a, p), p * b)),
+            (Terms::At(a), Terms::At(b)) => passes(simd, self, |p| (at(a, p), at(b, p))),
         }
     }
 }
 
 /// As many rows and vectors at once as the registers hold, in parts of nearly one size.
 #[inline(always)]
-fn passes<S: Simd>(simd: S, tile: Tile<'_>, place: impl Fn(usize) -> usize + Copy) {
-    let Tile { terms, a, rows, step, b, width, sums, .. } = tile;
+fn passes<S: Simd>(simd: S, tile: Tile<'_>, place: impl Fn(usize) -> (usize, usize) + Copy) {
+    let Tile { terms, a, rows, b, width, sums, .. } = tile;
     let most = match S::F32_LANES {
         16.. => 12,
         4 if cfg!(target_arch = "aarch64") => 12,
         _ => 6,
     };
-    let part = chunk(rows.len(), most);
     let mut j = 0;
     while j < width {
         let two = width - j > S::F32_LANES;
+        let most = if two { most } else { 12 };
+        let part = chunk(rows.len(), most);
         for i in (0..rows.len()).step_by(part) {
             let rows = &rows[i..rows.len().min(i + part)];
-            let part = Part { terms, a, rows, step, b, j, sums: &mut sums[i * LANES + j..] };
-            // The compiler drops what `most` rules out.
-            match rows.len().min(most) {
+            let part = Part { terms, a, rows, b, j, sums: &mut sums[i * LANES + j..] };
+            match rows.len() {
                 1 => part.columns::<S, 1>(simd, two, place),
                 2 => part.columns::<S, 2>(simd, two, place),
                 3 => part.columns::<S, 3>(simd, two, place),
@@ -108,7 +145,6 @@ struct Part<'a> {
     terms: usize,
     a: &'a [f32],
     rows: &'a [usize],
-    step: usize,
     b: &'a [f32],
     j: usize,
     sums: &'a mut [f32],
@@ -116,25 +152,26 @@ struct Part<'a> {
 
 impl Part<'_> {
     #[inline(always)]
-    fn columns<S: Simd, const M: usize>(self, simd: S, two: bool, place: impl Fn(usize) -> usize) {
+    fn columns<S: Simd, const M: usize>(self, simd: S, two: bool, place: impl Fn(usize) -> (usize, usize)) {
         if two { self.block::<S, M, 2>(simd, place) } else { self.block::<S, M, 1>(simd, place) }
     }
 
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn block<S: Simd, const M: usize, const V: usize>(self, simd: S, place: impl Fn(usize) -> usize) {
-        let Part { terms, a, rows, step, b, j, sums } = self;
+    fn block<S: Simd, const M: usize, const V: usize>(self, simd: S, place: impl Fn(usize) -> (usize, usize)) {
+        let Part { terms, a, rows, b, j, sums } = self;
         let rows: [usize; M] = std::array::from_fn(|i| rows[i]);
         let mut acc = [[simd.splat_f32s(0.0); V]; M];
         for p in 0..terms {
-            let lanes = place(p) + j;
+            let (deep, lanes) = place(p);
+            let lanes = lanes + j;
             // SAFETY: `Tile::compute` has checked that the last row and the last lane at every place are inside.
             let b: [S::f32s; V] = std::array::from_fn(|v| unsafe {
                 b.as_ptr().add(lanes + v * S::F32_LANES).cast::<S::f32s>().read_unaligned()
             });
             for i in 0..M {
                 // SAFETY: as above.
-                let a = simd.splat_f32s(unsafe { *a.get_unchecked(rows[i] + p * step) });
+                let a = simd.splat_f32s(unsafe { *a.get_unchecked(rows[i] + deep) });
                 for v in 0..V {
                     acc[i][v] = simd.mul_add_e_f32s(a, b[v], acc[i][v]);
                 }

@@ -85,7 +85,8 @@ impl WithSimd for Quarters<'_> {
         for ((x, out), g) in lines {
             let ((upper, lower), (above, below)) = (x.split_at(width), out.split_at_mut(width));
             let (upper, lower) = (&upper.as_chunks::<2>().0[..columns], &lower.as_chunks::<2>().0[..columns]);
-            let (above, below) = (&mut above.as_chunks_mut::<2>().0[..columns], &mut below.as_chunks_mut::<2>().0[..columns]);
+            let (above, below) =
+                (&mut above.as_chunks_mut::<2>().0[..columns], &mut below.as_chunks_mut::<2>().0[..columns]);
             for i in 0..columns {
                 let ([a, b], [c, d], g) = (upper[i], lower[i], g[i].to_bits());
                 // Each is the first largest so far if it is larger than all before it. NaN is never larger.

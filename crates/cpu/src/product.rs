@@ -7,7 +7,7 @@ use compiler::{BufferId, Contraction};
 use crate::{
     body::Code,
     job::{Job, Worker},
-    kernel::{LANES, Lanes, ROWS, Tile, chunk},
+    kernel::{LANES, ROWS, Terms, Tile, chunk},
     memory::Memory,
 };
 
@@ -16,7 +16,7 @@ const TASK: usize = 1_000_000;
 /// Elements that a thread finishes or packs at a time.
 const ELEMENTS: usize = 8 * 1024;
 /// Terms that are turned into lanes at a time.
-const TURN: usize = 32;
+pub(crate) const TURN: usize = 32;
 /// Columns that a thread sums at a time.
 const COLUMNS: usize = 256;
 
@@ -119,9 +119,9 @@ impl Product {
                 terms: self.terms,
                 a,
                 rows: &places[..rows.len()],
-                step: self.rows.deep,
+                deep: Terms::Step(self.rows.deep),
                 b: packed,
-                lanes: Lanes::Step(LANES),
+                lanes: Terms::Step(LANES),
                 width,
                 sums: &mut sums,
             };

@@ -99,7 +99,8 @@ impl Folded {
         let block = if sideways { 0..outer.len() } else { outer.len()..sizes.len() };
         let code = Code::lines(&fold.lines, std::iter::once(fold.value), &Loops { sizes, block, row }, dtypes);
         let is_window = sideways && inner <= RUN && fold.kind != FoldKind::ArgMax;
-        let window = code.only_load().filter(|_| is_window).map(|(_, at)| (0..inner).map(|i| at.around.at(i)).collect());
+        let window =
+            code.only_load().filter(|_| is_window).map(|(_, at)| (0..inner).map(|i| at.around.at(i)).collect());
         Folded { kind: fold.kind, code, value: fold.value, inner, sideways, window }
     }
 
@@ -171,17 +172,40 @@ impl WithSimd for Window<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Window { kind, window, from, at, place, total } = self;
+        let add = |total: &mut f32, value: f32| *total += value;
+        let most = |total: &mut f32, value: f32| *total = max(value, *total);
+        if let [0, 1, lower, last] = window[..]
+            && last == lower + 1
+            && at.stride() == 2
+        {
+            return match kind {
+                FoldKind::Sum => pairs(from, at, place, lower, total, |a, b| a + b),
+                _ => pairs(from, at, place, lower, total, |a, b| max(b, a)),
+            };
+        }
         at.runs(place.start, place.len, |part, element, stride| {
             let total = &mut total[part];
             for i in window {
                 let from = &from[element + i..];
                 match kind {
-                    FoldKind::Sum => combine(total, from, stride, |total, value| *total += value),
-                    _ => combine(total, from, stride, |total, value| *total = max(value, *total)),
+                    FoldKind::Sum => combine(total, from, stride, add),
+                    _ => combine(total, from, stride, most),
                 }
             }
         });
     }
+}
+
+/// Windows of 2×2 side by side: lines by line first, where runs are longest, then neighbours, of all runs in one go.
+#[inline(always)]
+fn pairs(from: &[f32], at: &Walk, place: Place, lower: usize, total: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+    let mut both = [0.0; 2 * BLOCK];
+    at.runs(place.start, place.len, |part, element, _| {
+        let (above, below) = (&from[element..], &from[element + lower..]);
+        let both = &mut both[2 * part.start..2 * part.end];
+        both.iter_mut().zip(above.iter().zip(below)).for_each(|(both, (a, b))| *both = f(*a, *b));
+    });
+    total.iter_mut().zip(both.as_chunks::<2>().0).for_each(|(total, [a, b])| *total = f(*a, *b));
 }
 
 /// One more value for each element of a block.

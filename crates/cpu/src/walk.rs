@@ -48,6 +48,11 @@ impl Walk {
         }
     }
 
+    /// Between neighbours of the innermost axis.
+    pub(crate) fn stride(&self) -> usize {
+        self.axes.last().map_or(0, |(_, stride)| *stride)
+    }
+
     #[inline]
     pub(crate) fn at(&self, i: usize) -> usize {
         match self.axes[..] {
