@@ -30,7 +30,7 @@ pub fn assert_agreement(engine: &mut dyn Engine, bound: f64, prepare: impl Fn(&m
 }
 
 /// The first difference, `None` where all values agree.
-fn disagreement(got: &Values, want: &Values, bound: f64) -> Option<String> {
+pub fn disagreement(got: &Values, want: &Values, bound: f64) -> Option<String> {
     if !got.keys().eq(want.keys()) {
         return Some(format!("{:?} instead of {:?}", got.keys(), want.keys()));
     }
@@ -55,7 +55,10 @@ pub fn assert_repeats<E: Engine>(mut open: impl FnMut() -> E) {
 }
 
 /// One step of a case: its outputs and its slots after it. The slots are poisoned before they are set.
-async fn run(engine: &mut dyn Engine, case: &Case) -> Result<Values, EngineError> {
+///
+/// # Errors
+/// What the engine says.
+pub async fn run(engine: &mut dyn Engine, case: &Case) -> Result<Values, EngineError> {
     let program = engine.load(&case.graph).await?;
     let mut feed = Values::new();
     for (name, node) in case.graph.inputs() {

@@ -168,7 +168,10 @@ fn answer(mut stream: TcpStream, kernels: &str) -> Result<Option<Value>, Box<dyn
     } else {
         (PAGE.to_owned(), "text/html", None)
     };
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes())?;
     stream.write_all(body.as_bytes())?;
     Ok(result)

@@ -78,7 +78,7 @@ fn assert_same(a: &Checkpoint, b: &Checkpoint) {
 fn a_run_reports() {
     let place = Place::new();
     let stdout = place.succeeds(&format!("train {DIGITS} --steps 30 --save net.safetensors"));
-    for part in ["engine     candle-", "images     digits: 1,800 for training, 200 for validation, 334 for the test"] {
+    for part in ["engine     ", "images     digits: 1,800 for training, 200 for validation, 334 for the test"] {
         assert!(stdout.contains(part), "{stdout}");
     }
     for part in ["    step 30", "precision", "label \\ answer", "read-back", "test accuracy", "net.safetensors"] {
@@ -259,7 +259,9 @@ fn the_end_of_a_pipe_is_no_error() {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap(); // and closes the pipe
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(141));
-    assert!(!text(&output.stderr).contains("error"), "{}", text(&output.stderr));
+    // What a Vulkan driver says of a machine without a desktop is not ours.
+    let ours = text(&output.stderr).lines().filter(|line| !line.contains("XDG_RUNTIME_DIR")).collect::<String>();
+    assert!(!ours.contains("error"), "{ours}");
 }
 
 /// A digit as a PNG file: 28×28, light on black.
@@ -346,6 +348,9 @@ fn presets_and_networks_are_shown() {
     let shown = place.succeeds("show cnn");
     assert!(shown.contains("8×28×28") && shown.contains("11,274") && shown.contains(r#""layers""#), "{shown}");
     assert!(place.succeeds("show cnn --graph").contains("conv2d"));
+    assert!(place.succeeds("show cnn --plan").contains("bytes of scratch memory"));
+    assert!(place.succeeds("show cnn --dispatches").contains("dispatches a step"));
+    assert!(place.succeeds("show cnn --wgsl --tier discrete").contains("@compute"));
     let shown: serde_json::Value = serde_json::from_str(&place.succeeds("show mlp --json")).unwrap();
     fs::write(place.path("run.json"), shown["config"].to_string()).unwrap();
     assert!(place.succeeds("show run.json").contains("101,770"));
@@ -356,8 +361,13 @@ fn presets_and_networks_are_shown() {
 fn devices_and_speeds_are_measured() {
     let place = Place::new();
     let devices: serde_json::Value = serde_json::from_str(&place.succeeds("devices --verify --json")).unwrap();
-    assert_eq!((&devices[0]["engine"], &devices[0]["right"]), (&"candle-cpu".into(), &true.into()));
-    assert!(devices[0]["gflop_per_second"].as_f64().unwrap() > 0.0);
+    let devices = devices.as_array().unwrap();
+    for device in devices {
+        assert!(device["right"] == true && device["gflop_per_second"].as_f64().unwrap() > 0.0, "{device}");
+    }
+    for engine in ["cpu", "candle-cpu"] {
+        assert!(devices.iter().any(|device| device["engine"] == engine), "{engine}");
+    }
 
     for job in ["--workload W1", "--preset softmax --batch 32"] {
         let line = format!("bench {job} --engine candle-cpu --seconds 0.5 --json");
@@ -367,4 +377,8 @@ fn devices_and_speeds_are_measured() {
         assert_eq!(m["engine"], "candle-cpu");
     }
     place.refuses("bench --workload W1 --batch 32", "cannot be used with");
+    place.refuses("bench --engine cpu --adapter x", "--adapter is for engine wgpu");
+    place.refuses("bench --engine candle-cpu --threads 2", "--threads is for engine cpu");
+    place.refuses("bench --engine wgpu --adapter nobody-has-this", "no adapter");
+    place.refuses("bench --engine cpu --autograd", "--autograd is candle's");
 }

@@ -296,7 +296,9 @@ impl<'a> Builder<'a> {
     fn row_sums(&self) -> BTreeMap<NodeId, NodeId> {
         let mut found = BTreeMap::new();
         let nodes = &self.graph.nodes;
-        for (id, node) in nodes.iter().enumerate().filter(|(id, _)| self.live[*id]) {
+        // A product without elements is not made, and its sums on the way would not be either.
+        let made = |(id, node): &(usize, &Node)| self.live[*id] && node.shape.count() > 0;
+        for (id, node) in nodes.iter().enumerate().filter(made) {
             let (gradient, other, axes): (_, _, &[usize]) = match &node.op {
                 Op::MatMul { transpose: [true, _] } => (node.arguments[0], node.arguments[1], &[0]),
                 Op::Conv2dWeightGrad { .. } => (node.arguments[1], node.arguments[0], &[0, 2, 3]),

@@ -1,6 +1,8 @@
 //! Everything that needs a GPU adapter, on each one that this machine has. Without any, these tests are ignored, and
 //! their names say what they need.
 
+mod products;
+
 use libtest_mimic::{Arguments, Failed, Trial};
 use pollster::block_on;
 use tests::{cases, presets, tolerance};
@@ -50,6 +52,14 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             Box::new(|adapter| cases::assert_bad_values_are_refused(&mut open(adapter))),
         ),
     ];
+    for variant in products::VARIANTS {
+        for split in products::SPLITS {
+            trials.push(trial(
+                format!("layers by {variant} in {split} parts"),
+                Box::new(move |adapter| products::assert_exact(adapter, variant, split)),
+            ));
+        }
+    }
     for (preset, _) in protocol::presets() {
         trials.push(trial(
             format!("step parity of {preset}"),

@@ -1,0 +1,124 @@
+//! Every way to make a product, on the shapes that break kernels, with what the compiler of plans fuses into it.
+
+use gpu::Gpu;
+use graph::{Case, Conv, DType, Feed, GraphError, HostTensor, Recorder, Tensor, Values, gradients, random};
+use pollster::block_on;
+use tests::{cases, parity::reference};
+use train::Engine;
+
+/// Names of variants, and parts that their sums are made in.
+pub(crate) const VARIANTS: [&str; 3] = ["product_4x4", "product_8x8", "product_shared"];
+pub(crate) const SPLITS: [usize; 3] = [1, 4, 64];
+
+/// Rows, summands and columns: 1, primes, around the largest tile, tall, wide, long, without sums, empty.
+const PRODUCTS: [[usize; 3]; 11] = [
+    [1, 1, 1],
+    [7, 31, 3],
+    [63, 65, 64],
+    [64, 63, 65],
+    [65, 64, 63],
+    [257, 2, 1],
+    [1, 3, 259],
+    [5, 2100, 6],
+    [5, 0, 3],
+    [0, 2, 3],
+    [3, 2, 0],
+];
+
+/// Images, kernel, stride and padding.
+const CONVOLUTIONS: [([usize; 4], [usize; 4], [usize; 2]); 9] = [
+    ([1, 1, 1, 1], [1, 1, 1, 1], [1, 0]),
+    ([2, 3, 5, 7], [4, 3, 3, 3], [1, 1]),
+    ([1, 2, 8, 7], [3, 2, 3, 2], [2, 1]),
+    ([3, 2, 11, 13], [5, 2, 5, 3], [3, 2]),
+    ([2, 3, 8, 8], [65, 3, 1, 1], [1, 0]),
+    ([1, 7, 9, 7], [2, 7, 3, 3], [2, 0]),
+    ([2, 65, 3, 3], [3, 65, 3, 3], [1, 1]),
+    ([7, 1, 3, 3], [1, 1, 3, 3], [1, 2]),
+    ([0, 2, 4, 4], [3, 2, 3, 3], [1, 1]),
+];
+
+/// A layer and its gradients: a product with bias and ReLU, one with a mask, one with row sums.
+struct Layer {
+    name: String,
+    shapes: [Vec<usize>; 3],
+    forward: Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor, GraphError>>,
+}
+
+fn layers() -> Vec<Layer> {
+    let mut layers = vec![];
+    for [m, k, n] in PRODUCTS {
+        for transpose in [[false, false], [true, false], [false, true], [true, true]] {
+            let side = |flag: bool, a: usize, b: usize| if flag { vec![b, a] } else { vec![a, b] };
+            layers.push(Layer {
+                name: format!("{m}×{k}×{n} {transpose:?}"),
+                shapes: [side(transpose[0], m, k), side(transpose[1], k, n), vec![n]],
+                forward: Box::new(move |x, w| x.matmul_transposed(transpose, w)),
+            });
+        }
+    }
+    for (x, w, [stride, padding]) in CONVOLUTIONS {
+        layers.push(Layer {
+            name: format!("{x:?} under {w:?} stride {stride} padding {padding}"),
+            shapes: [x.to_vec(), w.to_vec(), vec![w[0], 1, 1]],
+            forward: Box::new(move |x, w| x.conv2d(w, Conv { stride, padding })),
+        });
+    }
+    layers
+}
+
+impl Layer {
+    /// Inputs are small multiples of 1/8, so that sums are exact: whatever their order, all engines give the same bits,
+    /// and no ReLU falls to the other side.
+    fn case(&self, seed: u64) -> Result<Case, GraphError> {
+        let r = Recorder::new();
+        let [x, w, b] = ["x", "w", "b"]
+            .map(|slot| r.state(slot, self.shapes[usize::from(slot != "x") + usize::from(slot == "b")].as_slice()));
+        let y = (self.forward)(&x.relu()?, &w)?.add(&b)?.relu()?;
+        let weights = r.input("weights", Feed::Step, y.shape().clone(), DType::F32);
+        let derivatives = gradients(&y.mul(&weights)?.sum_all()?, &[&x, &w, &b])?;
+        let outputs = [("y", &y), ("d_x", &derivatives[0]), ("d_w", &derivatives[1]), ("d_b", &derivatives[2])];
+        let graph = r.finish(&outputs, &[])?;
+        let value = |(stream, (name, node)): (u32, (&str, &graph::Node))| {
+            let key = random::step_key(seed, 0);
+            let eighths = |i| (random::uniform(key, stream, i) * 17.0).floor() / 8.0 - 1.0;
+            (
+                name.to_owned(),
+                HostTensor::f32(node.shape.clone(), (0..node.shape.count() as u32).map(eighths).collect()),
+            )
+        };
+        let (state, inputs): (Values, Values) =
+            ((0..).zip(graph.slots()).map(value).collect(), (9..).zip(graph.inputs()).map(value).collect());
+        Ok(Case { name: self.name.clone(), graph, inputs, state, differentiable: vec![] })
+    }
+}
+
+/// All layers agree with the f64 reference, their products made in this way.
+pub(crate) fn assert_exact(adapter: &str, variant: &str, split: usize) {
+    let choice = if split == 1 { variant.to_owned() } else { format!("{variant} in {split} parts") };
+    let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64); // fresh numbers
+    let mut failures = vec![];
+    let mut t = [0.0; 5];
+    for layer in layers() {
+        let c = std::time::Instant::now();
+        let [old, case] = [seed, seed + 1].map(|seed| layer.case(seed).expect("shapes fit"));
+        let mut engine = block_on(Gpu::open(Some(adapter))).expect("the adapter was listed");
+        t[0] += c.elapsed().as_secs_f64();
+        let c = std::time::Instant::now();
+        engine.choose(&gpu::products(&case.graph).into_iter().map(|name| (name, choice.clone())).collect());
+        block_on(engine.load(&old.graph)).unwrap();
+        t[1] += c.elapsed().as_secs_f64();
+        let c = std::time::Instant::now();
+        // What a kernel does not write is left from this.
+        block_on(cases::run(&mut engine, &old)).expect("it runs");
+        let got = block_on(cases::run(&mut engine, &case)).expect("it runs");
+        t[2] += c.elapsed().as_secs_f64();
+        let c = std::time::Instant::now();
+        let want = block_on(cases::run(&mut reference::<f64>(), &case)).expect("the reference runs every case");
+        t[3] += c.elapsed().as_secs_f64();
+        assert!(engine.choices().values().all(|chosen| *chosen == choice));
+        failures.extend(cases::disagreement(&got, &want, 0.0).map(|how| format!("{}: {how}", case.name)));
+    }
+    println!("{t:?}");
+    assert!(failures.is_empty(), "{choice}, seed {seed}:\n{}", failures.join("\n"));
+}
