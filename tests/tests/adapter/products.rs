@@ -38,11 +38,14 @@ const CONVOLUTIONS: [([usize; 4], [usize; 4], [usize; 2]); 9] = [
     ([0, 2, 4, 4], [3, 2, 3, 3], [1, 1]),
 ];
 
+/// A layer without its bias, from its input and its weights.
+type Forward = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor, GraphError>>;
+
 /// A layer and its gradients: a product with bias and ReLU, one with a mask, one with row sums.
 struct Layer {
     name: String,
     shapes: [Vec<usize>; 3],
-    forward: Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor, GraphError>>,
+    forward: Forward,
 }
 
 fn layers() -> Vec<Layer> {
