@@ -2,7 +2,7 @@
 
 use graph::{Case, Feed, GraphError, HostData, HostTensor, Op, Recorder, Values, cases};
 use pollster::block_on;
-use train::{Engine, EngineError};
+use train::{Engine, EngineError, Program};
 
 use crate::{
     compare::close,
@@ -60,6 +60,14 @@ pub fn assert_repeats<E: Engine>(mut open: impl FnMut() -> E) {
 /// What the engine says.
 pub async fn run(engine: &mut dyn Engine, case: &Case) -> Result<Values, EngineError> {
     let program = engine.load(&case.graph).await?;
+    step(engine, program, case).await
+}
+
+/// The same where the case's graph was loaded before, perhaps with other values.
+///
+/// # Errors
+/// What the engine says.
+pub async fn step(engine: &mut dyn Engine, program: Program, case: &Case) -> Result<Values, EngineError> {
     let mut feed = Values::new();
     for (name, node) in case.graph.inputs() {
         match &node.op {

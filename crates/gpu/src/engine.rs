@@ -386,8 +386,9 @@ impl Engine for Gpu {
     }
 
     async fn reopen(&mut self) -> Result<()> {
-        let (adapter, preferred) = (self.adapter.clone(), std::mem::take(&mut self.preferred));
-        *self = Gpu { preferred, ..Gpu::open(adapter.as_deref()).await? };
+        let (adapter, tier) = (self.adapter.clone(), self.opened.tier);
+        let (preferred, long_step) = (self.preferred.clone(), self.long_step);
+        *self = Gpu { preferred, long_step, ..Gpu::open_as(adapter.as_deref(), Some(tier)).await? };
         Ok(())
     }
 }
