@@ -22,6 +22,7 @@
 //! ```
 
 mod body;
+mod draft;
 mod fuse;
 mod group;
 mod memory;

@@ -6,7 +6,8 @@ use graph::Graph;
 use crate::{
     BufferId, Limits,
     body::{Index, Line, Store},
-    fuse::{Builder, Draft},
+    draft::Draft,
+    fuse::Builder,
     plan::{Buffer, Place, Rows, Stage, Step},
 };
 
