@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use async_trait::async_trait;
 use candle_core::{DType, Device, Tensor, Var};
-use graph::{Feed, Graph, GraphError, HostTensor, Node, NodeId, Op, Values};
+use graph::{Graph, HostTensor, NodeId, Values};
 use protocol::EngineName;
 use train::{Engine, EngineError, Program, Ran};
 
@@ -71,32 +71,6 @@ impl Candle {
         move |error| device::failure(&self.about.name, || format!("{} at {}", node.op.name(), node.origin), error)
     }
 
-    /// Says what is missing or does not fit, before anything is computed.
-    fn check(&self, graph: &Graph, feed: &Values) -> std::result::Result<(), GraphError> {
-        for (name, node) in graph.inputs() {
-            match &node.op {
-                Op::Input { feed: Feed::Step, .. } => {
-                    let value = feed.get(name).ok_or_else(|| GraphError::Missing { name: name.into() })?;
-                    value.expect(name, &node.shape, node.dtype)?;
-                }
-                _ => fits(name, node, &self.resident)?,
-            }
-        }
-        for (slot, node) in graph.slots() {
-            fits(slot, node, &self.state)?;
-        }
-        // candle checks indices on the CPU alone, and takes the largest u32 for a row of zeros.
-        for node in graph.nodes.iter().filter(|node| node.op == Op::Gather) {
-            let rows = graph.nodes[node.arguments[0]].shape.0[0];
-            let Op::Input { name, feed: Feed::Step } = &graph.nodes[node.arguments[1]].op else { continue };
-            let indices = feed[name].as_u32().expect("the type was checked above");
-            if let Some(&index) = indices.iter().find(|&&index| index as usize >= rows) {
-                return Err(GraphError::Row { origin: node.origin.clone(), index, rows });
-            }
-        }
-        Ok(())
-    }
-
     /// What a step without a tape is computed from.
     fn sources<'a>(&'a self, feed: &'a Values) -> Step<'a> {
         Step { device: &self.device, way: self.plain, feed, resident: &self.resident, state: &self.state }
@@ -144,17 +118,6 @@ impl Candle {
         }
         Ok(values)
     }
-}
-
-/// Requires a value of the declared shape and type among those on the device.
-fn fits(name: &str, node: &Node, tensors: &Tensors) -> std::result::Result<(), GraphError> {
-    let tensor = tensors.get(name).ok_or_else(|| GraphError::Missing { name: name.into() })?;
-    if (tensor.dims(), tensor.dtype()) == (&node.shape.0[..], host::dtype(node.dtype)) {
-        return Ok(());
-    }
-    let need = format!("{}{}", node.dtype, node.shape);
-    let got = format!("{}{}", tensor.dtype().as_str(), graph::Shape::from(tensor.dims()));
-    Err(GraphError::Value { name: name.into(), need, got })
 }
 
 fn evaluate(step: &Step, graph: &Graph, id: NodeId, values: &[Option<Tensor>]) -> candle_core::Result<Tensor> {
@@ -232,7 +195,9 @@ impl Engine for Candle {
     }
 
     async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<()> {
-        feeds.iter().try_for_each(|feed| self.check(&self.programs[program.0].graph, feed))?;
+        let held = |tensors: &Tensors, name: &str| tensors.get(name).map(host::described);
+        let graph = &self.programs[program.0].graph;
+        graph.check(feeds, |name| held(&self.resident, name), |slot| held(&self.state, slot))?;
         let steps = feeds.iter().map(|feed| self.step(program, feed)).collect::<Result<_>>()?;
         self.in_flight.push_back((program, steps));
         Ok(())

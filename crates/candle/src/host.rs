@@ -1,7 +1,7 @@
 //! Tensors between the host and candle's device.
 
 use candle_core::{DType, Device, Result, Tensor};
-use graph::{HostData, HostTensor};
+use graph::{HostData, HostTensor, Shape};
 
 /// A copy on the device.
 pub(crate) fn upload(value: &HostTensor, device: &Device) -> Result<Tensor> {
@@ -21,6 +21,16 @@ pub(crate) fn download(tensor: &Tensor) -> Result<HostTensor> {
         DType::U32 => HostTensor::u32(tensor.dims(), flat.to_vec1()?),
         _ => HostTensor::f32(tensor.dims(), flat.to_vec1()?),
     })
+}
+
+/// Shape and type as a graph declares them.
+pub(crate) fn described(tensor: &Tensor) -> (Shape, graph::DType) {
+    let dtype = match tensor.dtype() {
+        DType::U8 => graph::DType::U8,
+        DType::U32 => graph::DType::U32,
+        _ => graph::DType::F32, // nothing else is uploaded or computed
+    };
+    (tensor.dims().into(), dtype)
 }
 
 /// candle's name for an element type.

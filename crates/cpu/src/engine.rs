@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Mutex};
 
 use async_trait::async_trait;
-use graph::{Feed, Graph, GraphError, HostTensor, Node, Op, Values};
+use graph::{Graph, HostTensor, Values};
 use protocol::{Device, EngineName};
 use train::{Engine, EngineError, Program, Ran};
 
@@ -47,29 +47,6 @@ impl Cpu {
         let (resident, state, in_flight) = (Values::new(), Values::new(), VecDeque::new());
         Ok(Cpu { about, threads, team, workers, programs: vec![], resident, state, in_flight })
     }
-
-    /// Says what is missing or does not fit, before anything is computed.
-    fn check(&self, graph: &Graph, feed: &Values) -> Result<(), GraphError> {
-        for (name, node) in graph.inputs() {
-            let is_fed = matches!(&node.op, Op::Input { feed: Feed::Step, .. });
-            fits(name, node, if is_fed { feed } else { &self.resident })?;
-        }
-        graph.slots().try_for_each(|(slot, node)| fits(slot, node, &self.state))?;
-        for node in graph.nodes.iter().filter(|node| node.op == Op::Gather) {
-            let rows = graph.nodes[node.arguments[0]].shape.0[0];
-            let Op::Input { name, feed: Feed::Step } = &graph.nodes[node.arguments[1]].op else { continue };
-            let indices = feed[name].as_u32().expect("the type was checked above");
-            if let Some(&index) = indices.iter().find(|&&index| index as usize >= rows) {
-                return Err(GraphError::Row { origin: node.origin.clone(), index, rows });
-            }
-        }
-        Ok(())
-    }
-}
-
-fn fits(name: &str, node: &Node, values: &Values) -> Result<(), GraphError> {
-    let value = values.get(name).ok_or_else(|| GraphError::Missing { name: name.into() })?;
-    value.expect(name, &node.shape, node.dtype)
 }
 
 fn cores() -> usize {
@@ -121,7 +98,9 @@ impl Engine for Cpu {
     }
 
     async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
-        feeds.iter().try_for_each(|feed| self.check(&self.programs[program.0].graph, feed))?;
+        let held = |values: &Values, name: &str| values.get(name).map(|value| (value.shape.clone(), value.dtype()));
+        let graph = &self.programs[program.0].graph;
+        graph.check(feeds, |name| held(&self.resident, name), |slot| held(&self.state, slot))?;
         let (team, workers) = (&self.team, &self.workers);
         let run = |job: &dyn Job, memory: &Memory| {
             let work = |member: usize, task: usize| {

@@ -4,7 +4,7 @@ use std::{fmt, panic::Location};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Binary, DType, GraphError, Op, Shape};
+use crate::{Binary, DType, Feed, GraphError, Op, Shape, Values};
 
 /// Index of a node in [`Graph::nodes`].
 pub type NodeId = usize;
@@ -136,6 +136,52 @@ impl Graph {
             Some(i) => invalid(format!("`{}` is declared twice", names[i])),
             None => Ok(()),
         }
+    }
+
+    /// Says what is missing or does not fit, before steps are made: `feeds` are the inputs of each, and `resident` and
+    /// `state` tell shape and type of what an engine holds under a name. Where nothing is computed, nothing is asked for.
+    ///
+    /// # Errors
+    /// [`GraphError::Missing`] or [`GraphError::Value`] by name, [`GraphError::Row`] for an index outside of its table.
+    pub fn check(
+        &self,
+        feeds: &[Values],
+        resident: impl Fn(&str) -> Option<(Shape, DType)>,
+        state: impl Fn(&str) -> Option<(Shape, DType)>,
+    ) -> Result<(), GraphError> {
+        if feeds.is_empty() {
+            return Ok(());
+        }
+        let missing = |name: &str| GraphError::Missing { name: name.into() };
+        let fits = |name: &str, node: &Node, held: Option<(Shape, DType)>| match held.ok_or_else(|| missing(name))? {
+            (shape, dtype) if (&shape, dtype) == (&node.shape, node.dtype) => Ok(()),
+            (shape, dtype) => {
+                let need = format!("{}{}", node.dtype, node.shape);
+                Err(GraphError::Value { name: name.into(), need, got: format!("{dtype}{shape}") })
+            }
+        };
+        for (name, node) in self.inputs() {
+            if matches!(&node.op, Op::Input { feed: Feed::Resident, .. }) {
+                fits(name, node, resident(name))?;
+                continue;
+            }
+            for feed in feeds {
+                feed.get(name).ok_or_else(|| missing(name))?.expect(name, &node.shape, node.dtype)?;
+            }
+        }
+        self.slots().try_for_each(|(slot, node)| fits(slot, node, state(slot)))?;
+        // Devices read some other row, or zeros.
+        for node in self.nodes.iter().filter(|node| node.op == Op::Gather) {
+            let rows = self.nodes[node.arguments[0]].shape.0[0];
+            let Op::Input { name, feed: Feed::Step } = &self.nodes[node.arguments[1]].op else { continue };
+            for feed in feeds {
+                let indices = feed[name].as_u32().expect("the type was checked above");
+                if let Some(&index) = indices.iter().find(|&&index| index as usize >= rows) {
+                    return Err(GraphError::Row { origin: node.origin.clone(), index, rows });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Bytes of all values of one step if none were freed before its end, resident inputs included: an upper bound that

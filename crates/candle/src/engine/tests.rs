@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use graph::{Conv, DType, Pool, PoolKind, Recorder, cases, reference};
+use graph::{Conv, DType, Feed, GraphError, Pool, PoolKind, Recorder, cases, reference};
 use pollster::block_on;
 
 use super::*;
