@@ -186,8 +186,18 @@ impl Opened {
         self.sound().map(|()| (pipeline, layout))
     }
 
-    /// Maps a buffer for reading behind a submission, and waits until it is.
-    pub(crate) async fn mapped(&self, mapping: Mapping) -> Result<()> {
+    /// Waits for a buffer that was mapped, and copies what was mapped of it.
+    pub(crate) async fn read<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, mapping: Mapping) -> Result<Vec<T>> {
+        let bytes = mapping.bytes;
+        self.wait(mapping).await?;
+        let view = buffer.get_mapped_range(0..bytes);
+        let failed = |reason: String| EngineError::Failed { device: self.about.name.clone(), reason };
+        let values = bytemuck::pod_collect_to_vec(&view.map_err(|error| failed(error.to_string()))?[..]);
+        buffer.unmap();
+        Ok(values)
+    }
+
+    async fn wait(&self, mapping: Mapping) -> Result<()> {
         // A browser completes mappings by itself; natively somebody must ask the device.
         #[cfg(not(target_arch = "wasm32"))]
         {
@@ -212,12 +222,13 @@ impl Opened {
     pub(crate) fn map(&self, buffer: &wgpu::Buffer, bytes: u64, submission: wgpu::SubmissionIndex) -> Mapping {
         let (sender, done) = oneshot::channel();
         buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| drop(sender.send(result)));
-        Mapping { submission, done }
+        Mapping { bytes, submission, done }
     }
 }
 
 /// A buffer on its way to the host.
 pub(crate) struct Mapping {
+    bytes: u64,
     #[cfg_attr(target_arch = "wasm32", allow(dead_code))] // a browser needs no telling what to wait for
     submission: wgpu::SubmissionIndex,
     done: oneshot::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
 use compiler::compile;
-use graph::{Feed, Graph, GraphError, HostData, HostTensor, Op, Values};
+use graph::{Graph, HostTensor, Values};
 use protocol::Device;
 use train::{Choices, Engine, EngineError, Program, Ran};
 use web_time::Instant;
@@ -12,7 +12,7 @@ use wgpu::BufferUsages;
 
 use crate::{
     device::{self, Mapping, Opened},
-    program::{DEPTH, Loaded, Pipelines, Ready, Resident},
+    program::{DEPTH, Loaded, Pipelines, Ready, Resident, bytes},
     state::State,
     table::Tier,
     wgsl::Memory,
@@ -54,7 +54,6 @@ struct Submission {
 /// Steps that were submitted together.
 struct Chunk {
     lane: usize,
-    count: usize,
     mapping: Mapping,
 }
 
@@ -103,15 +102,10 @@ impl Gpu {
         self.opened.tier
     }
 
-    /// The driver, with its version.
-    pub fn driver(&self) -> &str {
-        &self.opened.driver
-    }
-
     /// Numbers of the dispatches that are products, with their names and variants.
     pub(crate) fn products(&self, Program(program): Program) -> Vec<(usize, (String, crate::table::Choice))> {
-        let lowered = self.programs[program].lowered(&self.state, &self.opened).into_iter().enumerate();
-        lowered.filter_map(|(number, dispatch)| Some((number, dispatch.choice?))).collect()
+        let lowered = self.programs[program].lowered().enumerate();
+        lowered.filter_map(|(number, dispatch)| Some((number, dispatch.choice.clone()?))).collect()
     }
 
     /// Takes the device away, as a driver that is reset would: for tests of what happens then.
@@ -131,7 +125,7 @@ impl Gpu {
         feed: &Values,
         repeats: u32,
     ) -> Result<f64> {
-        self.check(&self.programs[program].graph, std::slice::from_ref(feed))?;
+        self.check(program, std::slice::from_ref(feed))?;
         let Gpu { opened, programs, pipelines, state, residents, resident_version, .. } = self;
         let loaded = &mut programs[program];
         loaded.prepare(opened, pipelines, state, residents, *resident_version).await?;
@@ -149,47 +143,15 @@ impl Gpu {
             let staging = &loaded.staging[0].buffer;
             encoder.copy_buffer_to_buffer(&loaded.output_ring.buffer, 0, staging, 0, 4);
             let submission = opened.queue.submit([encoder.finish()]);
-            opened.mapped(opened.map(staging, 4, submission)).await?;
-            staging.unmap();
+            opened.read::<u32>(staging, opened.map(staging, 4, submission)).await?;
             seconds = start.elapsed().as_secs_f64() / f64::from(repeats);
         }
         Ok(seconds)
     }
 
-    fn check(&self, graph: &Graph, feeds: &[Values]) -> std::result::Result<(), GraphError> {
-        for (name, node) in graph.inputs() {
-            match &node.op {
-                Op::Input { feed: Feed::Step, .. } => {
-                    for feed in feeds {
-                        let value = feed.get(name).ok_or_else(|| GraphError::Missing { name: name.into() })?;
-                        value.expect(name, &node.shape, node.dtype)?;
-                    }
-                }
-                _ => {
-                    let resident = self.residents.get(name).ok_or_else(|| GraphError::Missing { name: name.into() })?;
-                    if (&resident.shape, resident.dtype) != (&node.shape, node.dtype) {
-                        let need = format!("{}{}", node.dtype, node.shape);
-                        let got = format!("{}{}", resident.dtype, resident.shape);
-                        return Err(GraphError::Value { name: name.into(), need, got });
-                    }
-                }
-            }
-        }
-        for (slot, node) in graph.slots() {
-            self.state.check(slot, &node.shape)?;
-        }
-        // A GPU would read some other row.
-        for node in graph.nodes.iter().filter(|node| node.op == Op::Gather) {
-            let rows = graph.nodes[node.arguments[0]].shape.0[0];
-            let Op::Input { name, feed: Feed::Step } = &graph.nodes[node.arguments[1]].op else { continue };
-            for feed in feeds {
-                let indices = feed[name].as_u32().expect("the type was checked above");
-                if let Some(&index) = indices.iter().find(|&&index| index as usize >= rows) {
-                    return Err(GraphError::Row { origin: node.origin.clone(), index, rows });
-                }
-            }
-        }
-        Ok(())
+    fn check(&self, program: usize, feeds: &[Values]) -> Result<()> {
+        let resident = |name: &str| self.residents.get(name).map(|held| (held.shape.clone(), held.dtype));
+        Ok(self.programs[program].graph.check(feeds, resident, |slot| self.state.described(slot))?)
     }
 
     /// Encodes and submits steps that fit into one lane of the rings.
@@ -233,25 +195,16 @@ impl Gpu {
         let submission = opened.queue.submit([encoder.finish()]);
         let mapping = opened.map(staging, bytes, submission);
         opened.sound()?;
-        Ok(Chunk { lane, count: feeds.len(), mapping })
+        Ok(Chunk { lane, mapping })
     }
 
     /// Waits for the oldest chunk and keeps its outputs with its submission.
     async fn receive(&mut self) -> Result<()> {
         let oldest = self.submissions.iter_mut().find(|submission| !submission.on_their_way.is_empty());
         let Some(submission) = oldest else { return Ok(()) };
-        let Some(Chunk { lane, count, mapping }) = submission.on_their_way.pop_front() else { return Ok(()) };
-        self.opened.mapped(mapping).await?;
+        let Some(Chunk { lane, mapping }) = submission.on_their_way.pop_front() else { return Ok(()) };
         let loaded = &self.programs[submission.program];
-        let staging = &loaded.staging[lane].buffer;
-        let view = staging.get_mapped_range(..(4 * loaded.outputs.stride * count) as u64);
-        let view = view.map_err(|error| EngineError::Failed {
-            device: self.opened.about.name.clone(),
-            reason: error.to_string(),
-        })?;
-        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..]);
-        drop(view);
-        staging.unmap();
+        let words: Vec<u32> = self.opened.read(&loaded.staging[lane].buffer, mapping).await?;
         submission.outputs.extend(words.chunks(loaded.outputs.stride).map(|entry| loaded.outputs.unpack(entry)));
         Ok(())
     }
@@ -291,8 +244,8 @@ impl Engine for Gpu {
     }
 
     fn choices(&self) -> Choices {
-        let lowered = self.programs.iter().flat_map(|program| program.lowered(&self.state, &self.opened));
-        lowered.filter_map(|dispatch| dispatch.choice).map(|(name, choice)| (name, choice.to_string())).collect()
+        let chosen = self.programs.iter().flat_map(Loaded::lowered).filter_map(|dispatch| dispatch.choice.as_ref());
+        chosen.map(|(name, choice)| (name.clone(), choice.to_string())).collect()
     }
 
     fn choose(&mut self, choices: &Choices) {
@@ -304,19 +257,14 @@ impl Engine for Gpu {
         self.opened.sound()?;
         let plan = compile(graph, &crate::LIMITS);
         self.state.place(&self.opened, &plan).await?;
-        let loaded = Loaded::new(&self.opened, graph, &plan, &self.preferred).await?;
+        let mut loaded = Loaded::new(&self.opened, graph, &plan, &self.preferred).await?;
         loaded.compile(&self.opened, &mut self.pipelines, &self.state).await?;
         self.programs.push(loaded);
         Ok(Program(self.programs.len() - 1))
     }
 
     async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<()> {
-        let bytes: &[u8] = match &value.data {
-            HostData::F32(v) => bytemuck::cast_slice(v),
-            HostData::U32(v) => bytemuck::cast_slice(v),
-            HostData::U8(v) => v,
-        };
-        let (shape, dtype) = (value.shape.clone(), value.dtype());
+        let (bytes, shape, dtype) = (bytes(value), value.shape.clone(), value.dtype());
         let fits = self.residents.get(name).is_some_and(|old| old.allocation.buffer.size() >= bytes.len() as u64);
         if !fits {
             let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
@@ -350,7 +298,7 @@ impl Engine for Gpu {
 
     async fn submit(&mut self, Program(program): Program, feeds: &[Values]) -> Result<()> {
         self.opened.sound()?;
-        self.check(&self.programs[program].graph, feeds)?;
+        self.check(program, feeds)?;
         let (begun, steps) = (Instant::now(), feeds.len());
         self.submissions.push_back(Submission {
             program,

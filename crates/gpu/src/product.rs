@@ -221,47 +221,43 @@ fn load_b(k: u32, n: u32) -> mat4x4<f32> {{
 }
 
 /// `load_a` of a gradient by weights: A[m, k] is the gradient of channel m at position k = (image, y, x).
-fn channels(writer: &mut Writer, gradient: BufferId, Sizes { m, k, .. }: Sizes, g: &Geometry) {
-    let plane = g.output[0] * g.output[1];
-    let filters = g.filters;
+fn channels(writer: &mut Writer, gradient: BufferId, sizes: Sizes, g: &Geometry) {
+    let (plane, filters) = (g.output[0] * g.output[1], g.filters);
     let place = |k: &str| format!("({k} / {plane}u * {filters}u + m) * {plane}u + {k} % {plane}u");
-    let text = if writer.is_vectorizable(gradient, plane) {
-        let value = writer.load_vec4(gradient, &place("k"));
+    scattered_a(writer, gradient, sizes, plane, place);
+}
+
+/// `load_a` of a gradient by images: A[m, k] is the weight of channel m at tap k = (filter, y, x).
+fn turned(writer: &mut Writer, weights: BufferId, sizes: Sizes, g: &Geometry) {
+    let (taps, channels) = (g.kernel[0] * g.kernel[1], g.channels);
+    let place = |k: &str| format!("({k} / {taps}u * {channels}u + m) * {taps}u + {k} % {taps}u");
+    scattered_a(writer, weights, sizes, taps, place);
+}
+
+/// `load_a` where A[m, k] is element `place(k)`, an expression over `m`, of a buffer in which runs of `run` neighbours
+/// belong to neighbours in k.
+fn scattered_a(
+    writer: &mut Writer,
+    buffer: BufferId,
+    Sizes { m, k, .. }: Sizes,
+    run: usize,
+    place: impl Fn(&str) -> String,
+) {
+    let text = if writer.is_vectorizable(buffer, run) {
+        let value = writer.load_vec4(buffer, &place("k"));
         format!("    return {value};\n")
     } else {
         let mut text = String::from("    return vec4<f32>(\n");
         for i in 0..4 {
-            let value = writer.load_float(gradient, &place(&format!("min(k + {i}u, {}u)", k.max(1) - 1)));
+            let value = writer.load_float(buffer, &place(&format!("min(k + {i}u, {}u)", k.max(1) - 1)));
             let _ = writeln!(text, "        select(0.0, {value}, k + {i}u < {k}u),");
         }
         text + "    );\n"
     };
-    let column = |i: usize| format!("channel(min(m + {i}u, {}u), k)", m - 1);
+    let column = |i: usize| format!("row_a(min(m + {i}u, {}u), k)", m - 1);
     let _ = write!(
         writer.functions,
-        "\nfn channel(m: u32, k: u32) -> vec4<f32> {{\n{text}}}\n\n\
-         fn load_a(m: u32, k: u32) -> mat4x4<f32> {{\n    return mat4x4<f32>({}, {}, {}, {});\n}}\n",
-        column(0),
-        column(1),
-        column(2),
-        column(3)
-    );
-}
-
-/// `load_a` of a gradient by images: A[m, k] is the weight of channel m at tap k = (filter, y, x).
-fn turned(writer: &mut Writer, weights: BufferId, Sizes { m, k, .. }: Sizes, g: &Geometry) {
-    let (taps, channels) = (g.kernel[0] * g.kernel[1], g.channels);
-    let mut text = String::from("    return vec4<f32>(\n");
-    for i in 0..4 {
-        let k_i = format!("min(k + {i}u, {}u)", k.max(1) - 1);
-        let value =
-            writer.load_float(weights, &format!("({k_i} / {taps}u * {channels}u + m) * {taps}u + {k_i} % {taps}u"));
-        let _ = writeln!(text, "        select(0.0, {value}, k + {i}u < {k}u),");
-    }
-    let column = |i: usize| format!("weights(min(m + {i}u, {}u), k)", m - 1);
-    let _ = write!(
-        writer.functions,
-        "\nfn weights(m: u32, k: u32) -> vec4<f32> {{\n{text}    );\n}}\n\n\
+        "\nfn row_a(m: u32, k: u32) -> vec4<f32> {{\n{text}}}\n\n\
          fn load_a(m: u32, k: u32) -> mat4x4<f32> {{\n    return mat4x4<f32>({}, {}, {}, {});\n}}\n",
         column(0),
         column(1),

@@ -64,11 +64,7 @@ impl Layout {
         let mut words = vec![0; self.stride * feeds.len()];
         for (entry, feed) in words.chunks_mut(self.stride).zip(feeds) {
             for (name, offset, ..) in &self.fields {
-                let bytes: &[u8] = match &feed[name].data {
-                    HostData::F32(v) => bytemuck::cast_slice(v),
-                    HostData::U32(v) => bytemuck::cast_slice(v),
-                    HostData::U8(v) => v,
-                };
+                let bytes = bytes(&feed[name]);
                 bytemuck::cast_slice_mut(&mut entry[*offset..])[..bytes.len()].copy_from_slice(bytes);
             }
         }
@@ -86,6 +82,15 @@ impl Layout {
             (name.clone(), tensor)
         };
         self.fields.iter().map(value).collect()
+    }
+}
+
+/// A value as it lies in memory.
+pub(crate) fn bytes(value: &HostTensor) -> &[u8] {
+    match &value.data {
+        HostData::F32(v) => bytemuck::cast_slice(v),
+        HostData::U32(v) => bytemuck::cast_slice(v),
+        HostData::U8(v) => v,
     }
 }
 
@@ -150,8 +155,11 @@ pub(crate) struct Loaded {
     pub(crate) output_ring: Allocation,
     pub(crate) staging: Vec<Allocation>,
     blocks: Vec<Allocation>,
+    /// The kernels of a step, and the version of the state whose places they know.
+    kernels: Vec<(Dispatch, Rc<Pipeline>)>,
+    compiled_for: Option<usize>,
+    /// The same with everything bound, and the versions of the state and of the resident inputs that are.
     pub(crate) dispatches: Vec<Ready>,
-    /// The version of the state that the kernels know, and of the resident inputs.
     ready_for: Option<(usize, usize)>,
     /// Seconds of one step, once one was made.
     pub(crate) step_seconds: f64,
@@ -191,6 +199,8 @@ impl Loaded {
             output_ring,
             staging,
             blocks,
+            kernels: vec![],
+            compiled_for: None,
             dispatches: vec![],
             ready_for: None,
             step_seconds: 0.0,
@@ -198,16 +208,22 @@ impl Loaded {
     }
 
     /// The list of dispatches, as text and numbers.
-    pub(crate) fn lowered(&self, state: &State, opened: &Opened) -> Vec<Dispatch> {
-        let spots = spots(&self.plan, &self.feeds, &self.outputs, |slot| state.spot(slot));
-        lower::lower(&self.plan, &self.choices, &spots, opened.tier)
+    pub(crate) fn lowered(&self) -> impl Iterator<Item = &Dispatch> {
+        self.kernels.iter().map(|(dispatch, _)| dispatch)
     }
 
     /// Compiles the kernels, which can be done before anything is uploaded.
-    pub(crate) async fn compile(&self, opened: &Opened, pipelines: &mut Pipelines, state: &State) -> Result<()> {
-        for dispatch in self.lowered(state, opened) {
-            compile(opened, pipelines, &dispatch).await?;
+    pub(crate) async fn compile(&mut self, opened: &Opened, pipelines: &mut Pipelines, state: &State) -> Result<()> {
+        if self.compiled_for == Some(state.version) {
+            return Ok(());
         }
+        let spots = spots(&self.plan, &self.feeds, &self.outputs, |slot| state.spot(slot));
+        self.kernels.clear();
+        for dispatch in lower::lower(&self.plan, &self.choices, &spots, opened.tier) {
+            let pipeline = compile(opened, pipelines, &dispatch).await?;
+            self.kernels.push((dispatch, pipeline));
+        }
+        self.compiled_for = Some(state.version);
         Ok(())
     }
 
@@ -223,9 +239,9 @@ impl Loaded {
         if self.ready_for == Some((state.version, version)) {
             return Ok(());
         }
+        self.compile(opened, pipelines, state).await?;
         self.dispatches.clear();
-        for dispatch in self.lowered(state, opened) {
-            let pipeline = compile(opened, pipelines, &dispatch).await?;
+        for (dispatch, pipeline) in &self.kernels {
             let resource = |binding: &Binding| {
                 let (buffer, size) = match &binding.memory {
                     Memory::Resident(name) => (&residents[name].allocation.buffer, None),
@@ -251,7 +267,8 @@ impl Loaded {
                 entries: &entries,
             });
             let rings = dispatch.bindings.iter().map(|binding| &binding.memory).filter(|memory| is_ring(memory));
-            self.dispatches.push(Ready { pipeline, bindings, grid: dispatch.grid(), rings: rings.cloned().collect() });
+            let (pipeline, rings) = (pipeline.clone(), rings.cloned().collect());
+            self.dispatches.push(Ready { pipeline, bindings, grid: dispatch.grid(), rings });
         }
         opened.sound()?;
         self.ready_for = Some((state.version, version));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use compiler::{ALIGNMENT, Place, Plan};
-use graph::{GraphError, HostTensor, Shape, Values};
+use graph::{DType, GraphError, HostTensor, Shape, Values};
 use train::EngineError;
 use wgpu::BufferUsages;
 
@@ -189,12 +189,8 @@ impl State {
             }
         }
         let submission = opened.queue.submit([encoder.finish()]);
-        opened.mapped(opened.map(&staging.buffer, bytes.max(4), submission)).await?;
-        let view = staging
-            .buffer
-            .get_mapped_range(0..bytes.max(4))
-            .map_err(|error| EngineError::Failed { device: opened.about.name.clone(), reason: error.to_string() })?;
-        let floats: Vec<f32> = bytemuck::pod_collect_to_vec(&view[..]);
+        let mapping = opened.map(&staging.buffer, bytes.max(4), submission);
+        let floats: Vec<f32> = opened.read(&staging.buffer, mapping).await?;
         let mut rest = &floats[..];
         let tensor = |(name, slot, shape): (&String, &Slot, &Shape)| {
             let (own, others) = rest.split_at(slot.room);
@@ -204,16 +200,9 @@ impl State {
         Ok(written().map(tensor).collect())
     }
 
-    /// Requires a value of this shape.
-    pub(crate) fn check(&self, name: &str, shape: &Shape) -> std::result::Result<(), GraphError> {
-        let written = self.slots.get(name).and_then(|slot| slot.shape.as_ref());
-        match written {
-            None => Err(GraphError::Missing { name: name.into() }),
-            Some(got) if got == shape => Ok(()),
-            Some(got) => {
-                Err(GraphError::Value { name: name.into(), need: format!("f32{shape}"), got: format!("f32{got}") })
-            }
-        }
+    /// Shape and type of what was written to a slot.
+    pub(crate) fn described(&self, name: &str) -> Option<(Shape, DType)> {
+        Some((self.slots.get(name)?.shape.clone()?, DType::F32))
     }
 
     pub(crate) fn spot(&self, name: &str) -> Option<Spot> {
