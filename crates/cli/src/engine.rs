@@ -55,21 +55,26 @@ impl Args {
     /// Opens the chosen engine. With `autograd`, candle's own tape differentiates.
     pub(crate) async fn open(&self, autograd: bool) -> Result<Box<dyn Engine>> {
         let engine = match self.engine {
-            Choice::Auto => self.best(autograd).await,
-            Choice::Wgpu => EngineName::Wgpu,
-            Choice::Cpu => EngineName::Cpu,
-            Choice::CandleCpu => EngineName::CandleCpu,
-            Choice::CandleCuda => EngineName::CandleCuda,
-            Choice::CandleMetal => EngineName::CandleMetal,
+            Choice::Auto => self.best(autograd).await?,
+            Choice::Wgpu => self.open_named(EngineName::Wgpu, autograd).await?,
+            Choice::Cpu => self.open_named(EngineName::Cpu, autograd).await?,
+            Choice::CandleCpu => self.open_named(EngineName::CandleCpu, autograd).await?,
+            Choice::CandleCuda => self.open_named(EngineName::CandleCuda, autograd).await?,
+            Choice::CandleMetal => self.open_named(EngineName::CandleMetal, autograd).await?,
         };
+        let name = engine.device().engine;
         ensure!(
-            self.adapter.is_none() || engine == EngineName::Wgpu,
-            "--adapter is for engine wgpu, and {engine} was taken: add --engine wgpu"
+            self.adapter.is_none() || name == EngineName::Wgpu,
+            "--adapter is for engine wgpu, and {name} was taken: add --engine wgpu"
         );
         ensure!(
-            self.threads.is_none() || engine == EngineName::Cpu,
-            "--threads is for engine cpu, and {engine} was taken: add --engine cpu"
+            self.threads.is_none() || name == EngineName::Cpu,
+            "--threads is for engine cpu, and {name} was taken: add --engine cpu"
         );
+        Ok(engine)
+    }
+
+    async fn open_named(&self, engine: EngineName, autograd: bool) -> Result<Box<dyn Engine>> {
         match engine {
             EngineName::Wgpu | EngineName::Cpu if autograd => bail!("--autograd is candle's: add --engine candle-cpu"),
             EngineName::Wgpu => Ok(Box::new(Gpu::open(self.adapter.as_deref()).await?)),
@@ -100,23 +105,23 @@ impl Args {
     }
 
     /// A GPU, but not one that a CPU imitates. What was asked for and cannot be had is told.
-    async fn best(&self, autograd: bool) -> EngineName {
+    async fn best(&self, autograd: bool) -> Result<Box<dyn Engine>> {
         if self.adapter.is_some() {
-            return EngineName::Wgpu;
+            return self.open_named(EngineName::Wgpu, autograd).await;
         }
         if self.threads.is_some() {
-            return EngineName::Cpu;
+            return self.open_named(EngineName::Cpu, autograd).await;
         }
         if !autograd && Gpu::devices().await.iter().any(|device| !device.software) {
-            return EngineName::Wgpu;
+            return self.open_named(EngineName::Wgpu, autograd).await;
         }
         for (engine, _) in GPUS.iter().filter(|(_, built)| *built) {
-            match Candle::open(*engine, autograd) {
-                Ok(_) => return *engine,
+            match self.open_named(*engine, autograd).await {
+                Ok(candle) => return Ok(candle),
                 Err(error) => say(&format!("note: {engine} is not used: {error}")),
             }
         }
-        if autograd { EngineName::CandleCpu } else { EngineName::Cpu }
+        self.open_named(if autograd { EngineName::CandleCpu } else { EngineName::Cpu }, autograd).await
     }
 }
 
