@@ -102,6 +102,7 @@ impl Opened {
         let fault = Arc::new(Mutex::new(Fault::default()));
         let lost = fault.clone();
         device.set_device_lost_callback(move |_, reason| {
+            let reason = if reason.is_empty() { "its driver gives no reason".into() } else { reason };
             lost.lock().unwrap_or_else(PoisonError::into_inner).lost.get_or_insert(reason);
         });
         let uncaught = fault.clone();

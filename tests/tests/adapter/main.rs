@@ -2,12 +2,13 @@
 //! their names say what they need.
 
 mod products;
+mod runs;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use pollster::block_on;
 use tests::{cases, presets, tolerance};
 
-use gpu::Gpu;
+use gpu::{Gpu, Tier};
 
 fn main() {
     let adapters: Vec<String> = block_on(Gpu::devices()).into_iter().map(|device| device.name).collect();
@@ -52,6 +53,31 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             Box::new(|adapter| cases::assert_bad_values_are_refused(&mut open(adapter))),
         ),
     ];
+    for tier in [Tier::Default, Tier::Discrete] {
+        trials.push(trial(
+            format!("every case with kernels of tier {tier:?}").to_lowercase(),
+            Box::new(move |adapter| {
+                let mut gpu = block_on(Gpu::open_as(Some(adapter), Some(tier))).expect("the adapter was listed");
+                cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, &[]);
+            }),
+        ));
+    }
+    for preset in ["mlp", "cnn"] {
+        trials.push(trial(
+            format!("{preset} repeats and resumes bit for bit"),
+            Box::new(move |adapter| runs::assert_repeats(adapter, preset)),
+        ));
+    }
+    trials.push(trial("a lost device is survived".into(), Box::new(runs::assert_survives_a_lost_device)));
+    trials.push(trial("full memory is told".into(), Box::new(runs::assert_full_memory_is_told)));
+    trials.push(trial(
+        "steps may be cut".into(),
+        Box::new(|adapter| {
+            let mut gpu = open(adapter);
+            gpu.cut_steps_longer_than(0.0); // every dispatch is a submission, once a step was timed
+            presets::step_parity("cnn", &mut gpu);
+        }),
+    ));
     for variant in products::VARIANTS {
         for split in products::SPLITS {
             trials.push(trial(

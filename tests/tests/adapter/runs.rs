@@ -1,0 +1,139 @@
+//! Whole runs on an adapter: the same twice, after a stop, and after the device was lost.
+
+use async_trait::async_trait;
+use data::digits;
+use gpu::Gpu;
+use graph::{Graph, HostTensor, Recorder, Values};
+use pollster::block_on;
+use protocol::{Command, Device, Event, Length, Phase, RunConfig, Split, preset};
+use train::{Checkpoint, Choices, Engine, EngineError, Program, Ran, Run, Samples};
+
+/// Thirty steps, evaluated after every tenth.
+fn config(name: &str) -> RunConfig {
+    let mut config = RunConfig { batch: 16, length: Length::Steps(30), ..preset(name).expect("a preset") };
+    config.evaluate_every = Some(10);
+    config.dataset.split = Split::Standard { validation: 40 };
+    config
+}
+
+fn samples(config: &RunConfig) -> Samples {
+    Samples::new("digits".into(), digits::generate(300, 5), 240, config, 0.0).expect("a valid split")
+}
+
+/// Runs to the end: what was told, and the state.
+fn trained(engine: &mut dyn Engine, config: &RunConfig, resume: Option<Checkpoint>) -> (Vec<Event>, Values) {
+    let started = block_on(Run::start(engine, config.clone(), samples(config), resume));
+    let (mut run, mut events) = started.expect("it starts");
+    while run.phase() == Phase::Running {
+        events.extend(block_on(run.advance()).expect("it runs"));
+    }
+    let state = block_on(run.checkpoint()).expect("the state is read").state;
+    (events, state)
+}
+
+fn open(adapter: &str) -> Gpu {
+    block_on(Gpu::open(Some(adapter))).expect("the adapter was listed")
+}
+
+pub(crate) fn assert_repeats(adapter: &str, name: &str) {
+    let config = config(name);
+    let (_, expected) = trained(&mut open(adapter), &config, None);
+    let (_, again) = trained(&mut open(adapter), &config, None);
+    assert!(expected == again, "{name}: the same seed gives another state");
+
+    let mut first = open(adapter);
+    let (mut run, _) = block_on(Run::start(&mut first, config.clone(), samples(&config), None)).expect("it starts");
+    while run.step() < 7 {
+        block_on(run.advance()).expect("it runs");
+    }
+    run.command(&Command::Stop);
+    let checkpoint = block_on(run.checkpoint()).expect("the state is read");
+    assert!(checkpoint.progress.step < 30 && !checkpoint.choices.is_empty(), "{:?}", checkpoint.progress);
+    let checkpoint = Checkpoint::from_bytes(&checkpoint.to_bytes()).expect("our own file");
+    let (_, resumed) = trained(&mut open(adapter), &config, Some(checkpoint));
+    assert!(expected == resumed, "{name}: a resumed run ends in another state");
+}
+
+/// Takes the device away before a submission.
+struct Losing {
+    gpu: Gpu,
+    submissions_left: usize,
+}
+
+#[async_trait(?Send)]
+impl Engine for Losing {
+    fn device(&self) -> &Device {
+        self.gpu.device()
+    }
+
+    fn versions(&self) -> Vec<String> {
+        self.gpu.versions()
+    }
+
+    fn choices(&self) -> Choices {
+        self.gpu.choices()
+    }
+
+    async fn load(&mut self, graph: &Graph) -> Result<Program, EngineError> {
+        self.gpu.load(graph).await
+    }
+
+    async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<(), EngineError> {
+        self.gpu.upload(name, value).await
+    }
+
+    async fn write_state(&mut self, slots: &Values) -> Result<(), EngineError> {
+        self.gpu.write_state(slots).await
+    }
+
+    async fn read_state(&mut self) -> Result<Values, EngineError> {
+        self.gpu.read_state().await
+    }
+
+    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
+        match self.submissions_left.checked_sub(1) {
+            Some(left) => self.submissions_left = left,
+            None => {
+                self.submissions_left = usize::MAX;
+                self.gpu.lose_device();
+            }
+        }
+        self.gpu.submit(program, feeds).await
+    }
+
+    async fn collect(&mut self) -> Result<Ran, EngineError> {
+        self.gpu.collect().await
+    }
+
+    fn depth(&self) -> usize {
+        self.gpu.depth()
+    }
+
+    async fn reopen(&mut self) -> Result<(), EngineError> {
+        self.gpu.reopen().await
+    }
+}
+
+pub(crate) fn assert_survives_a_lost_device(adapter: &str) {
+    let config = config("mlp");
+    let (_, expected) = trained(&mut open(adapter), &config, None);
+    // In the first piece, and behind an evaluation.
+    for submissions in [1, 6] {
+        let mut engine = Losing { gpu: open(adapter), submissions_left: submissions };
+        let (events, state) = trained(&mut engine, &config, None);
+        let recovered: Vec<_> = events.iter().filter(|event| matches!(event, Event::Recovered { .. })).collect();
+        println!("lost before submission {submissions}: {recovered:?}");
+        assert_eq!(recovered.len(), 1, "{recovered:?}");
+        assert!(state == expected, "the run ends in another state than one that lost nothing");
+    }
+}
+
+pub(crate) fn assert_full_memory_is_told(adapter: &str) {
+    let r = Recorder::new();
+    let huge = r.state("huge", [1 << 31]);
+    let graph = r.finish(&[("sum", &huge.sum_all().expect("it fits"))], &[]).expect("it is valid");
+    match block_on(open(adapter).load(&graph)) {
+        Err(error @ EngineError::OutOfMemory { .. }) => assert!(error.to_string().contains("choose a smaller")),
+        other => panic!("{other:?}"),
+    }
+}
