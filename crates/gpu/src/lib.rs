@@ -44,8 +44,8 @@ mod tune;
 mod wgsl;
 
 pub use device::live_bytes;
-pub use engine::Gpu;
-pub use table::Tier;
+pub use engine::{Gpu, Work};
+pub use table::{Choice, Tier};
 pub use tune::tune;
 
 use compiler::{Limits, Plan};

@@ -37,11 +37,17 @@ pub struct Dispatch {
     /// Bytes of the buffers that it reads or writes.
     pub bytes: u64,
     /// For a product: what it is called, and what was chosen for it.
-    pub(crate) choice: Option<(String, Choice)>,
+    pub choice: Option<(String, Choice)>,
     pub(crate) bindings: Vec<Binding>,
 }
 
 impl Dispatch {
+    /// Whether another one, later in the step, reads what this one writes.
+    pub(crate) fn is_read_by(&self, later: &Dispatch) -> bool {
+        let written = self.bindings.iter().filter(|binding| binding.is_written);
+        written.into_iter().any(|own| later.bindings.iter().any(|binding| binding.memory == own.memory))
+    }
+
     /// As a grid.
     pub(crate) fn grid(&self) -> [u32; 2] {
         let rows = self.workgroups.div_ceil(MAX_WORKGROUPS);
