@@ -369,14 +369,15 @@ fn devices_and_speeds_are_measured() {
         assert!(devices.iter().any(|device| device["engine"] == engine), "{engine}");
     }
 
-    for job in ["--workload W1", "--preset softmax --batch 32"] {
+    for job in ["--workload W1 --batch 16", "--preset softmax --batch 32"] {
         let line = format!("bench {job} --engine candle-cpu --seconds 0.5 --json");
         let m: serde_json::Value = serde_json::from_str(&place.succeeds(&line)).unwrap();
         assert!(m["steps_per_second"].as_f64().unwrap() > 0.0, "{m}");
         assert!(m["loss_after"].as_f64() < m["loss_before"].as_f64(), "{m}");
         assert_eq!(m["engine"], "candle-cpu");
     }
-    place.refuses("bench --workload W1 --batch 32", "cannot be used with");
+    place.refuses("bench --workload W1 --preset cnn", "cannot be used with");
+    place.refuses("bench --workload W1 --batch 0", "`batch` is 0, but must be 1 to 8192");
     place.refuses("bench --engine cpu --adapter x", "--adapter is for engine wgpu");
     place.refuses("bench --engine candle-cpu --threads 2", "--threads is for engine cpu");
     place.refuses("bench --engine wgpu --adapter nobody-has-this", "no adapter");
