@@ -383,3 +383,26 @@ fn devices_and_speeds_are_measured() {
     place.refuses("bench --engine wgpu --adapter nobody-has-this", "no adapter");
     place.refuses("bench --engine cpu --autograd", "--autograd is candle's");
 }
+
+/// The page of a folder, and a data set of another.
+#[test]
+fn pages_are_served() {
+    let place = Place::new();
+    place.refuses("serve", "there is no page in dist: build it with `cargo xtask web`");
+    fs::create_dir_all(place.path("dist")).unwrap();
+    fs::write(place.path("dist/index.html"), "the page").unwrap();
+    fs::create_dir_all(place.path("data/mnist")).unwrap();
+    fs::write(place.path("data/mnist/t10k-labels-idx1-ubyte"), "labels").unwrap();
+
+    let mut served = place.command("serve --port 0 --data-dir data").stdout(Stdio::piped()).spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(served.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    let address = address.trim();
+    let get = |path: &str| ureq::get(format!("{address}{path}")).call().unwrap().into_body().read_to_string().unwrap();
+    assert_eq!(get(""), "the page");
+    assert_eq!(get("data/mnist/t10k-labels-idx1-ubyte.gz"), "labels");
+    let port = address.trim_end_matches('/').rsplit(':').next().unwrap();
+    place.refuses(&format!("serve --port {port}"), "is taken: choose another with --port");
+    served.kill().unwrap();
+    served.wait().unwrap();
+}
