@@ -208,7 +208,7 @@ async fn drive(run: &mut Run<'_>, keeper: &mut Keeper, listener: &mut dyn Listen
     loop {
         let interrupted = INTERRUPTS.load(Ordering::Relaxed) > 0;
         if interrupted {
-            run.command(&Command::Stop); // what is in flight still comes
+            run.command(&Command::Stop)?; // what is in flight still comes
         }
         let events = match run.advance().await {
             Ok(events) => events,
