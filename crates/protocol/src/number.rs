@@ -49,6 +49,18 @@ pub(crate) mod one {
     }
 }
 
+pub(crate) mod single {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(value: &f32, s: S) -> Result<S::Ok, S::Error> {
+        Number::from(widen(*value)).serialize(s)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f32, D::Error> {
+        Number::deserialize(d)?.value().map(|v| v as f32)
+    }
+}
+
 pub(crate) mod optional {
     use super::*;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, Device, EngineName, Message, Part, RunConfig, Target, number};
+use crate::{Command, Device, EngineName, Message, Optimizer, Part, RunConfig, Target, number};
 
 /// What the page asks of the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,13 @@ pub enum Request {
         first: u32,
         /// How many; fewer come where the part ends.
         count: u32,
+    },
+    /// How fast an engine trains here; any run waits meanwhile. The answer is [`Reply::Bench`].
+    Bench {
+        /// Comes back with the answer.
+        request: u64,
+        /// What is measured.
+        spec: BenchSpec,
     },
 }
 
@@ -115,6 +122,13 @@ pub enum Reply {
         labels: Vec<u8>,
         /// Height and width.
         size: [usize; 2],
+    },
+    /// What was measured.
+    Bench {
+        /// The question's.
+        request: u64,
+        /// All of it.
+        report: Box<BenchReport>,
     },
     /// What was asked cannot be done.
     Refused {
@@ -183,4 +197,81 @@ pub enum Missing {
         /// What the browser says.
         reason: String,
     },
+}
+
+/// What is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BenchSpec {
+    /// `W1`, `W2` or `W3`, which other libraries are measured on too, or a preset, on built-in digits.
+    pub workload: String,
+    /// What trains.
+    pub engine: EngineName,
+    /// In place of the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<Optimizer>,
+    /// Images a step, in place of the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// Seconds of each kind of measurement.
+    pub seconds: f64,
+    /// Steps of each at least …
+    #[serde(default)]
+    pub least_steps: usize,
+    /// … unless they took longer than this.
+    pub most_seconds: f64,
+    /// Seconds of warming up, in which the first losses are read.
+    pub warm_seconds: f64,
+}
+
+/// What was measured. Times are those of the worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BenchReport {
+    /// The question's.
+    pub workload: String,
+    /// What trained.
+    pub device: Device,
+    /// Programs and their versions.
+    pub versions: Vec<String>,
+    /// Images a step.
+    pub batch: usize,
+    /// Of the first steps.
+    #[serde(with = "number::list")]
+    pub losses: Vec<f32>,
+    /// Until everything was compiled and uploaded.
+    pub prepare_seconds: f64,
+    /// Until the first loss was there.
+    pub first_step_seconds: f64,
+    /// Of a step while warming up.
+    pub estimate_seconds: f64,
+    /// The loss is read after each step.
+    pub each: Region,
+    /// After each tenth.
+    pub tenth: Region,
+    /// Only at the end.
+    pub end: Region,
+    /// Dispatches a step.
+    pub dispatches: f64,
+    /// Submissions a step, where each step is awaited.
+    pub submissions: f64,
+    /// Steps in all.
+    pub steps: u64,
+}
+
+/// Steps that were timed, in three parts of which the median counts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Region {
+    /// Steps.
+    pub steps: u64,
+    /// Seconds of all.
+    pub seconds: f64,
+    /// The median.
+    pub steps_per_second: f64,
+    /// The best.
+    pub best_steps_per_second: f64,
+    /// Likewise.
+    pub images_per_second: f64,
+    /// The last loss.
+    #[serde(with = "number::single")]
+    pub loss: f32,
 }

@@ -189,6 +189,11 @@ impl<'e> Run<'e> {
         self.phase
     }
 
+    /// What it is fed with.
+    pub fn samples(&self) -> &Samples {
+        &self.samples
+    }
+
     /// Steps made.
     pub fn step(&self) -> u64 {
         self.progress.step
