@@ -1,7 +1,6 @@
 //! One body for every engine: all cases of the table, against the f64 reference.
 
 use graph::{Case, Feed, GraphError, HostData, HostTensor, Op, Recorder, Values, cases};
-use pollster::block_on;
 use train::{Engine, EngineError, Program};
 
 use crate::{
@@ -15,18 +14,26 @@ use crate::{
 ///
 /// # Panics
 /// With every case that does not.
-pub fn assert_agreement(engine: &mut dyn Engine, bound: f64, prepare: impl Fn(&mut Case), refused: &[&str]) {
+pub async fn assert_agreement(engine: &mut dyn Engine, bound: f64, prepare: impl Fn(&mut Case), refused: &[&str]) {
     let mut failures = vec![];
     for mut case in cases() {
         prepare(&mut case);
-        let want = block_on(run(&mut reference::<f64>(), &case)).expect("the reference runs every case");
-        match block_on(run(engine, &case)) {
-            Ok(got) => failures.extend(disagreement(&got, &want, bound).map(|how| format!("{}: {how}", case.name))),
+        match agreement(engine, &case, bound).await {
+            Ok(how) => failures.extend(how.map(|how| format!("{}: {how}", case.name))),
             Err(EngineError::Unsupported { .. }) if refused.contains(&case.name.as_str()) => {}
             Err(error) => failures.push(format!("{}: {error}", case.name)),
         }
     }
     assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The first difference of a case from the f64 reference, `None` where all values agree within `bound`.
+///
+/// # Errors
+/// What the engine says.
+pub async fn agreement(engine: &mut dyn Engine, case: &Case, bound: f64) -> Result<Option<String>, EngineError> {
+    let want = run(&mut reference::<f64>(), case).await.expect("the reference runs every case");
+    Ok(disagreement(&run(engine, case).await?, &want, bound))
 }
 
 /// The first difference, `None` where all values agree.
@@ -46,11 +53,14 @@ pub fn disagreement(got: &Values, want: &Values, bound: f64) -> Option<String> {
 ///
 /// # Panics
 /// With the case that does not.
-pub fn assert_repeats<E: Engine>(mut open: impl FnMut() -> E) {
+pub async fn assert_repeats<E: Engine>(mut open: impl FnMut() -> E) {
     for case in cases() {
-        let mut run = || block_on(run(&mut open(), &case)).expect("the case runs");
+        let mut runs = vec![];
+        for _ in 0..2 {
+            runs.push(run(&mut open(), &case).await.expect("the case runs"));
+        }
         // Bits, since NaN would differ from itself.
-        assert_eq!(format!("{:?}", run()), format!("{:?}", run()), "{}", case.name);
+        assert_eq!(format!("{:?}", runs[0]), format!("{:?}", runs[1]), "{}", case.name);
     }
 }
 
@@ -91,7 +101,7 @@ pub async fn step(engine: &mut dyn Engine, program: Program, case: &Case) -> Res
 ///
 /// # Panics
 /// Where they are not.
-pub fn assert_bad_values_are_refused(engine: &mut dyn Engine) {
+pub async fn assert_bad_values_are_refused(engine: &mut dyn Engine) {
     let r = Recorder::new();
     let indices = r.input("indices", Feed::Step, [2], graph::DType::U32);
     let table = r.input("table", Feed::Resident, [3, 2], graph::DType::F32);
@@ -101,21 +111,21 @@ pub fn assert_bad_values_are_refused(engine: &mut dyn Engine) {
 
     let indices = |list: &[u32]| Values::from([("indices".into(), HostTensor::u32([list.len()], list.to_vec()))]);
     let state = Values::from([("w".into(), HostTensor::f32([2, 2], vec![1.0; 4]))]);
-    let program = block_on(engine.load(&graph)).expect("it is supported");
-    let error = |engine: &mut dyn Engine, feed: Values| match block_on(engine.run(program, &[feed])) {
+    let program = engine.load(&graph).await.expect("it is supported");
+    let error = async |engine: &mut dyn Engine, feed: Values| match engine.run(program, &[feed]).await {
         Err(EngineError::Graph(error)) => error,
         other => panic!("{other:?}"),
     };
     let missing = |name: &str| GraphError::Missing { name: name.into() };
-    assert_eq!(error(engine, indices(&[0, 1])), missing("table"));
-    block_on(engine.upload("table", &HostTensor::f32([3, 2], vec![0.5; 6]))).expect("there is memory");
-    assert_eq!(error(engine, indices(&[0, 1])), missing("w"));
-    block_on(engine.write_state(&state)).expect("there is memory");
-    assert_eq!(error(engine, Values::new()), missing("indices"));
-    assert!(matches!(error(engine, indices(&[0])), GraphError::Value { .. }));
-    assert!(matches!(error(engine, indices(&[0, 3])), GraphError::Row { index: 3, rows: 3, .. }));
-    assert!(matches!(error(engine, indices(&[0, u32::MAX])), GraphError::Row { index: u32::MAX, .. }));
-    assert_eq!(block_on(engine.read_state()).expect("it can be read")["w"], state["w"]);
-    block_on(engine.write_state(&Values::from([("w".into(), HostTensor::scalar(1.0))]))).expect("there is memory");
-    assert!(matches!(error(engine, indices(&[0, 1])), GraphError::Value { .. }));
+    assert_eq!(error(engine, indices(&[0, 1])).await, missing("table"));
+    engine.upload("table", &HostTensor::f32([3, 2], vec![0.5; 6])).await.expect("there is memory");
+    assert_eq!(error(engine, indices(&[0, 1])).await, missing("w"));
+    engine.write_state(&state).await.expect("there is memory");
+    assert_eq!(error(engine, Values::new()).await, missing("indices"));
+    assert!(matches!(error(engine, indices(&[0])).await, GraphError::Value { .. }));
+    assert!(matches!(error(engine, indices(&[0, 3])).await, GraphError::Row { index: 3, rows: 3, .. }));
+    assert!(matches!(error(engine, indices(&[0, u32::MAX])).await, GraphError::Row { index: u32::MAX, .. }));
+    assert_eq!(engine.read_state().await.expect("it can be read")["w"], state["w"]);
+    engine.write_state(&Values::from([("w".into(), HostTensor::scalar(1.0))])).await.expect("there is memory");
+    assert!(matches!(error(engine, indices(&[0, 1])).await, GraphError::Value { .. }));
 }

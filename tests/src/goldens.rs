@@ -1,10 +1,17 @@
 //! Short trainings whose losses PyTorch has computed too: `goldens/pytorch.py` says how.
 
+use std::collections::BTreeMap;
+
 use data::digits;
 use graph::{HostTensor, Values};
-use pollster::block_on;
 use protocol::{Length, RunConfig, Split, preset, presets};
+use serde_json::Value;
 use train::{Checkpoint, Engine, EngineError, Samples, evaluate, feed, programs};
+
+use crate::{
+    compare::close,
+    tolerance::{self, FLOOR},
+};
 
 /// Steps of a training, and of its schedule.
 const STEPS: u64 = 10;
@@ -137,26 +144,60 @@ impl Golden {
     ///
     /// # Panics
     /// Where the configuration is not valid.
-    pub fn run(&self, engine: &mut dyn Engine) -> Result<Curve, EngineError> {
+    pub async fn run(&self, engine: &mut dyn Engine) -> Result<Curve, EngineError> {
         let Samples { images, .. } = &self.samples;
         let (table, resident) = programs::upload(images);
         for (name, value) in &resident {
-            block_on(engine.upload(name, value))?;
+            engine.upload(name, value).await?;
         }
         let graph = |graph: Result<_, _>| graph.expect("a valid configuration");
-        let train = block_on(engine.load(&graph(programs::train(&self.config, &table, false))))?;
-        let test = block_on(engine.load(&graph(programs::evaluate(&self.config, &table))))?;
-        block_on(engine.write_state(&self.state))?;
+        let train = engine.load(&graph(programs::train(&self.config, &table, false))).await?;
+        let test = engine.load(&graph(programs::evaluate(&self.config, &table))).await?;
+        engine.write_state(&self.state).await?;
         let mut curve = Curve::default();
-        for step in block_on(engine.run(train, &self.feeds))?.outputs {
+        for step in engine.run(train, &self.feeds).await?.outputs {
             let scalar = |name: &str| step[name].as_f32().expect("losses and hits are f32")[0];
             curve.losses.push(scalar("loss"));
             curve.hits.push(scalar("hits") as u32);
         }
         let rows = self.rows();
-        let (loss, confusion) = block_on(evaluate(engine, test, &rows, &images.labels))?;
+        let (loss, confusion) = evaluate(engine, test, &rows, &images.labels).await?;
         curve.losses.push(loss as f32);
         curve.hits.push((confusion.accuracy() * rows.len() as f64).round() as u32);
         Ok(curve)
+    }
+}
+
+/// What PyTorch found, by training.
+///
+/// # Panics
+/// Where `goldens/losses.json` is damaged.
+pub fn pytorch() -> BTreeMap<String, Curve> {
+    let json: Value = serde_json::from_str(include_str!("../goldens/losses.json")).expect("the file is JSON");
+    let list = |case: &Value, key: &str| case[key].as_array().expect("a list").clone();
+    let curve = |(name, case): (&String, &Value)| {
+        let losses = list(case, "losses").iter().map(|loss| loss.as_f64().expect("a number") as f32).collect();
+        let hits = list(case, "hits").iter().map(|hits| hits.as_u64().expect("a count") as u32).collect();
+        (name.clone(), Curve { losses, hits })
+    };
+    json["cases"].as_object().expect("trainings by name").iter().map(curve).collect()
+}
+
+/// The largest gap of any loss.
+///
+/// # Errors
+/// Where losses or right answers do not agree.
+pub fn largest_gap(name: &str, got: &Curve, want: &Curve, bound: tolerance::Golden) -> Result<f64, String> {
+    if (got.losses.len(), got.hits.len()) != (want.losses.len(), want.hits.len()) {
+        return Err(format!("{name}: {} steps instead of {}", got.losses.len(), want.losses.len()));
+    }
+    let mut largest: f64 = 0.0;
+    for (step, (got, want)) in got.losses.iter().zip(&want.losses).enumerate() {
+        let gap = close(&format!("{name}, step {step}"), &[*got], &[*want], FLOOR, bound.loss);
+        largest = largest.max(gap.map_err(|mismatch| mismatch.to_string())?);
+    }
+    match got.hits.iter().zip(&want.hits).all(|(got, want)| got.abs_diff(*want) <= bound.hits) {
+        true => Ok(largest),
+        false => Err(format!("{name}: right answers {:?} instead of {:?}", got.hits, want.hits)),
     }
 }

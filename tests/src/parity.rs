@@ -2,7 +2,6 @@
 
 use data::digits;
 use graph::{HostTensor, Values};
-use pollster::block_on;
 use protocol::{Device, EngineName, RunConfig, Split};
 use train::{Engine, EngineError, Program, Reference, Samples, feed, programs};
 
@@ -97,15 +96,15 @@ impl Job {
         (0..STEPS).map(|step| feed(&self.config, &mut order, step, self.steps)).collect()
     }
 
-    fn load(&self, engine: &mut dyn Engine, config: &RunConfig) -> Result<Program, EngineError> {
+    async fn load(&self, engine: &mut dyn Engine, config: &RunConfig) -> Result<Program, EngineError> {
         let (table, resident) = programs::upload(&self.samples.images);
         let mut graph = programs::train(config, &table, true).expect("a valid configuration");
         let gradients = graph.gradients.iter().map(|(slot, id)| (format!("{GRADIENT}{slot}"), *id));
         graph.outputs.extend(gradients.collect::<Vec<_>>());
         for (name, value) in &resident {
-            block_on(engine.upload(name, value))?;
+            engine.upload(name, value).await?;
         }
-        block_on(engine.load(&graph))
+        engine.load(&graph).await
     }
 
     fn initial(&self) -> Values {
@@ -117,16 +116,16 @@ impl Job {
     ///
     /// # Errors
     /// What does not agree, or what the engine says.
-    pub fn step_parity(&self, engine: &mut dyn Engine, bounds: &Gaps) -> Result<Gaps, String> {
+    pub async fn step_parity(&self, engine: &mut dyn Engine, bounds: &Gaps) -> Result<Gaps, String> {
         let mut reference = reference::<f64>();
         let planted = self.planted.as_ref().unwrap_or(&self.config);
-        let ours = self.load(engine, planted).map_err(text)?;
-        let theirs = self.load(&mut reference, &self.config).map_err(text)?;
+        let ours = self.load(engine, planted).await.map_err(text)?;
+        let theirs = self.load(&mut reference, &self.config).await.map_err(text)?;
         let (mut loss, mut gradient, mut update) = (vec![], vec![], vec![]);
         let mut state = self.initial();
         for feed in &self.feeds() {
-            let (want, new) = one_step(&mut reference, theirs, &state, feed).map_err(text)?;
-            let (got, moved) = one_step(engine, ours, &state, feed).map_err(text)?;
+            let (want, new) = one_step(&mut reference, theirs, &state, feed).await.map_err(text)?;
+            let (got, moved) = one_step(engine, ours, &state, feed).await.map_err(text)?;
             let (gradients, outputs): (Values, Values) =
                 want.into_iter().partition(|(name, _)| name.starts_with(GRADIENT));
             if let Some((name, _)) = gradients.iter().find(|(_, gradient)| length(floats(gradient)) == 0.0) {
@@ -148,16 +147,16 @@ impl Job {
     ///
     /// # Errors
     /// What the engine says.
-    pub fn free_run(&self, engine: &mut dyn Engine) -> Result<[f64; 2], EngineError> {
-        let end = |engine: &mut dyn Engine| -> Result<[Vec<f32>; 2], EngineError> {
-            let program = self.load(engine, &self.config)?;
-            block_on(engine.write_state(&self.initial()))?;
-            let ran = block_on(engine.run(program, &self.feeds()))?;
+    pub async fn free_run(&self, engine: &mut dyn Engine) -> Result<[f64; 2], EngineError> {
+        let end = async |engine: &mut dyn Engine| -> Result<[Vec<f32>; 2], EngineError> {
+            let program = self.load(engine, &self.config).await?;
+            engine.write_state(&self.initial()).await?;
+            let ran = engine.run(program, &self.feeds()).await?;
             let losses = ran.outputs.iter().map(|step| floats(&step["loss"])[0]).collect();
-            let state = block_on(engine.read_state())?;
+            let state = engine.read_state().await?;
             Ok([losses, state.values().flat_map(|tensor| floats(tensor).to_vec()).collect()])
         };
-        let (got, want) = (end(engine)?, end(&mut reference::<f64>())?);
+        let (got, want) = (end(engine).await?, end(&mut reference::<f64>()).await?);
         Ok([0, 1].map(|i| gap(&got[i], &want[i], f64::MIN_POSITIVE)))
     }
 }
@@ -195,15 +194,15 @@ pub fn reference<T: num_traits::Float>() -> Reference<T> {
 }
 
 /// One step from `state`. A slot that the engine does not write shows, since its change is compared.
-fn one_step(
+async fn one_step(
     engine: &mut dyn Engine,
     program: Program,
     state: &Values,
     feed: &Values,
 ) -> Result<(Values, Values), EngineError> {
-    block_on(engine.write_state(state))?;
-    let mut ran = block_on(engine.run(program, std::slice::from_ref(feed)))?;
-    Ok((ran.outputs.pop().unwrap_or_default(), block_on(engine.read_state())?))
+    engine.write_state(state).await?;
+    let mut ran = engine.run(program, std::slice::from_ref(feed)).await?;
+    Ok((ran.outputs.pop().unwrap_or_default(), engine.read_state().await?))
 }
 
 fn floats(tensor: &HostTensor) -> &[f32] {

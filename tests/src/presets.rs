@@ -4,7 +4,7 @@ use protocol::preset;
 use train::Engine;
 
 use crate::{
-    parity::{Job, reference},
+    parity::{Gaps, Job, reference},
     tolerance,
 };
 
@@ -21,25 +21,28 @@ pub fn job(name: &str) -> Job {
     Job::new(&config)
 }
 
-/// Step parity within the preset's bounds.
+/// Step parity within the preset's bounds: the gaps.
 ///
 /// # Panics
 /// Where it does not hold.
-pub fn step_parity(name: &str, engine: &mut dyn Engine) {
-    let gaps = job(name).step_parity(engine, &tolerance::step(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+pub async fn step_parity(name: &str, engine: &mut dyn Engine) -> Gaps {
+    let gaps = job(name).step_parity(engine, &tolerance::step(name)).await;
+    let gaps = gaps.unwrap_or_else(|error| panic!("{name}: {error}"));
     println!("{name}: outputs {:e}; gradients {:e}; updates {:e}", gaps.loss, gaps.gradient, gaps.update);
+    gaps
 }
 
-/// A free run, within ten times the f32 reference's own distance.
+/// A free run, within ten times the f32 reference's own distance: its own, for losses and state.
 ///
 /// # Panics
 /// Where it ends farther away.
-pub fn free_run(name: &str, engine: &mut dyn Engine) {
+pub async fn free_run(name: &str, engine: &mut dyn Engine) -> [f64; 2] {
     let job = job(name);
-    let ours = job.free_run(engine).expect("the engine runs");
-    let own = job.free_run(&mut reference::<f32>()).expect("the reference runs");
+    let ours = job.free_run(engine).await.expect("the engine runs");
+    let own = job.free_run(&mut reference::<f32>()).await.expect("the reference runs");
     for (what, ours, own) in [("losses", ours[0], own[0]), ("state", ours[1], own[1])] {
         println!("{name}: {what} after a free run: gap {ours:.1e}, the f32 reference's {own:.1e}");
         assert!(ours <= tolerance::FREE_RUN * own, "{name}: {what}");
     }
+    ours
 }

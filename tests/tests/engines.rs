@@ -18,12 +18,12 @@ fn cpu(threads: usize) -> Cpu {
 
 #[test]
 fn candle_cpu_computes_every_case() {
-    cases::assert_agreement(&mut candle(false), OPERATION, |_| {}, &[]);
+    block_on(cases::assert_agreement(&mut candle(false), OPERATION, |_| {}, &[]));
 }
 
 #[test]
 fn candle_tape_differentiates_every_case() {
-    cases::assert_agreement(&mut candle(true), OPERATION, mark_gradients, NOT_ON_THE_TAPE);
+    block_on(cases::assert_agreement(&mut candle(true), OPERATION, mark_gradients, NOT_ON_THE_TAPE));
 }
 
 /// The tape's own limits. A case that starts to pass must leave this list.
@@ -45,31 +45,31 @@ fn candle_tape_says_what_it_cannot_differentiate() {
 
 #[test]
 fn candle_cpu_refuses_bad_values_and_keeps_its_state() {
-    cases::assert_bad_values_are_refused(&mut candle(false));
+    block_on(cases::assert_bad_values_are_refused(&mut candle(false)));
 }
 
 #[test]
 fn cpu_computes_every_case() {
-    cases::assert_agreement(&mut cpu(2), OPERATION, |_| {}, &[]);
+    block_on(cases::assert_agreement(&mut cpu(2), OPERATION, |_| {}, &[]));
 }
 
 #[test]
 fn cpu_refuses_bad_values_and_keeps_its_state() {
-    cases::assert_bad_values_are_refused(&mut cpu(2));
+    block_on(cases::assert_bad_values_are_refused(&mut cpu(2)));
 }
 
 #[test]
 fn cpu_repeats_bit_for_bit_with_any_number_of_threads() {
     let mut threads = 0;
-    cases::assert_repeats(|| {
+    block_on(cases::assert_repeats(|| {
         threads = threads % 3 + 1;
         cpu(threads)
-    });
+    }));
 }
 
 #[test]
 fn candle_cpu_repeats_bit_for_bit() {
-    cases::assert_repeats(|| candle(false));
+    block_on(cases::assert_repeats(|| candle(false)));
 }
 
 /// The recorded derivatives become gradients that an engine may replace by its own.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use cpu::Cpu;
 use graph::{Graph, HostTensor, Values};
 use playground_candle::Candle;
+use pollster::block_on;
 use protocol::{Adam, Device, EngineName, Rule, RunConfig, preset};
 use tests::{
     parity::{Gap, Gaps, Job, POISON, reference},
@@ -15,7 +16,8 @@ use train::{Engine, EngineError, Program, Ran, Reference};
 /// A bound is worth something if it is near what rounding alone does.
 fn bounds_follow_rounding(name: &str) {
     let bounds = tolerance::step(name);
-    let own = job(name).step_parity(&mut reference::<f32>(), &bounds).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let own = block_on(job(name).step_parity(&mut reference::<f32>(), &bounds))
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
     println!("{name}: outputs {:e}; gradients {:e}; updates {:e}", own.loss, own.gradient, own.update);
     let near =
         |bound: Gap, own: Gap| assert!(bound.median <= tolerance::HEADROOM * own.median, "{name}: {bound:e}, {own:e}");
@@ -29,27 +31,27 @@ macro_rules! each_preset {
         mod $test {
             #[test]
             fn step_parity_on_candle_cpu() {
-                tests::presets::step_parity($name, &mut super::candle(false));
+                super::block_on(tests::presets::step_parity($name, &mut super::candle(false)));
             }
 
             #[test]
             fn step_parity_on_candle_cpu_autograd() {
-                tests::presets::step_parity($name, &mut super::candle(true));
+                super::block_on(tests::presets::step_parity($name, &mut super::candle(true)));
             }
 
             #[test]
             fn free_run_on_candle_cpu() {
-                tests::presets::free_run($name, &mut super::candle(false));
+                super::block_on(tests::presets::free_run($name, &mut super::candle(false)));
             }
 
             #[test]
             fn step_parity_on_cpu() {
-                tests::presets::step_parity($name, &mut super::cpu(2));
+                super::block_on(tests::presets::step_parity($name, &mut super::cpu(2)));
             }
 
             #[test]
             fn free_run_on_cpu() {
-                tests::presets::free_run($name, &mut super::cpu(2));
+                super::block_on(tests::presets::free_run($name, &mut super::cpu(2)));
             }
 
             #[test]
@@ -153,11 +155,11 @@ fn bounds() -> Gaps {
 
 fn spoiled(config: &RunConfig, spoil: Spoil) -> Result<Gaps, String> {
     let mut engine = Faulty { engine: reference(), spoil, before: Values::new(), step: 0 };
-    Job::new(config).step_parity(&mut engine, &bounds())
+    block_on(Job::new(config).step_parity(&mut engine, &bounds()))
 }
 
 fn planted(config: &RunConfig, change: impl FnOnce(&mut RunConfig)) -> Result<Gaps, String> {
-    Job::new(config).planted(change).step_parity(&mut reference::<f32>(), &bounds())
+    block_on(Job::new(config).planted(change).step_parity(&mut reference::<f32>(), &bounds()))
 }
 
 fn data<'a>(state: &'a mut Values, slot: &str) -> &'a mut Vec<f32> {

@@ -210,6 +210,12 @@ impl Listener for Person<'_> {
                 self.bar.suspend(|| say(&again));
                 Ok(())
             }
+            Event::Rewound => {
+                self.epochs.clear();
+                self.pending = None;
+                self.bar.set_position(0);
+                Ok(())
+            }
             Event::Checkpoint { path, .. } => {
                 self.checkpoint = Some(path.clone());
                 self.flush()

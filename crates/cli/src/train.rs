@@ -175,10 +175,10 @@ impl Args {
 
 /// A changed configuration may need other tensors than the checkpoint has.
 fn fits(checkpoint: &Checkpoint, config: &RunConfig) -> Result<()> {
-    let slots = programs::slots(config, checkpoint.image)?;
-    let same = slots.len() == checkpoint.state.len()
-        && slots.iter().all(|(name, shape)| checkpoint.state.get(name).is_some_and(|value| value.shape == *shape));
-    ensure!(same, "the network or the optimizer is another one now: leave out what changes it, or start anew");
+    ensure!(
+        checkpoint.fits(config)?,
+        "the network or the optimizer is another one now: leave out what changes it, or start anew"
+    );
     Ok(())
 }
 
@@ -208,7 +208,7 @@ async fn drive(run: &mut Run<'_>, keeper: &mut Keeper, listener: &mut dyn Listen
     loop {
         let interrupted = INTERRUPTS.load(Ordering::Relaxed) > 0;
         if interrupted {
-            run.command(&Command::Stop); // what is in flight still comes
+            run.command(&Command::Stop)?; // what is in flight still comes
         }
         let events = match run.advance().await {
             Ok(events) => events,

@@ -61,6 +61,8 @@ fn instructions() -> &'static str {
         pulp::Arch::V4(_) => "CPU with AVX-512",
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         pulp::Arch::V3(_) => "CPU with AVX2",
+        #[cfg(target_arch = "wasm32")]
+        pulp::Arch::Simd128(_) => "CPU with SIMD128",
         _ => "CPU",
     }
 }

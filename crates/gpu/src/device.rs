@@ -66,7 +66,10 @@ async fn adapters() -> Vec<wgpu::Adapter> {
 
 /// All adapters, hardware first.
 pub(crate) async fn list() -> Vec<Device> {
-    sorted(adapters().await).iter().map(|adapter| table::describe(&adapter.get_info())).collect()
+    #[cfg(target_arch = "wasm32")]
+    return crate::web::device().await.into_iter().collect();
+    #[cfg(not(target_arch = "wasm32"))]
+    return sorted(adapters().await).iter().map(|adapter| table::describe(&adapter.get_info())).collect();
 }
 
 fn sorted(mut adapters: Vec<wgpu::Adapter>) -> Vec<wgpu::Adapter> {
@@ -84,9 +87,13 @@ impl Opened {
     pub(crate) async fn new(name: Option<&str>) -> Result<Self> {
         let wanted = name.unwrap_or_default().to_lowercase();
         let adapters = sorted(adapters().await);
+        #[cfg(not(target_arch = "wasm32"))]
         let known: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
         let adapter = adapters.into_iter().find(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted));
         let Some(adapter) = adapter else {
+            #[cfg(target_arch = "wasm32")]
+            let reason = crate::web::reason().await;
+            #[cfg(not(target_arch = "wasm32"))]
             let reason = match (name, known.is_empty()) {
                 (_, true) => "no adapter: this needs a driver for Vulkan, Metal or Direct3D 12".to_owned(),
                 (Some(name), _) => format!("no adapter is called `{name}`: there is {}", known.join(", ")),
@@ -96,6 +103,8 @@ impl Opened {
         };
         let info = adapter.get_info();
         let about = table::describe(&info);
+        #[cfg(target_arch = "wasm32")]
+        let about = crate::web::device().await.unwrap_or(about);
         // What the adapter has: the limits that are promised everywhere are small for buffers.
         let descriptor = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
         let opened = adapter.request_device(&descriptor).await;
@@ -111,7 +120,7 @@ impl Opened {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             uncaught.lock().unwrap_or_else(PoisonError::into_inner).error.get_or_insert(error.to_string());
         }));
-        let tier = Tier::of(info.device_type);
+        let tier = if about.software { Tier::Software } else { Tier::of(info.device_type) };
         let driver = format!("{} {} {}", info.backend, info.driver, info.driver_info).trim().to_owned();
         Ok(Opened {
             device,

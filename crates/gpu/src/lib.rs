@@ -41,6 +41,8 @@ mod program;
 mod state;
 mod table;
 mod tune;
+#[cfg(target_arch = "wasm32")]
+pub mod web;
 mod wgsl;
 
 pub use device::live_bytes;

@@ -2,7 +2,7 @@
 
 use models::{Init, Layer};
 
-use crate::{Adam, Length, Rule, RunConfig, ScheduleShape, Split, VERSION};
+use crate::{Adam, Command, Length, Rule, RunConfig, ScheduleShape, Split, VERSION};
 
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -98,7 +98,7 @@ impl RunConfig {
 
     fn check_schedule(&self) -> Result<(), ConfigError> {
         let schedule = &self.schedule;
-        require("schedule.rate", schedule.rate, (0.0..=1000.0).contains(&schedule.rate), "0 to 1000")?;
+        check_rate(schedule.rate)?;
         within("schedule.warm_up", schedule.warm_up, 0, MAX_STEPS)?;
         let part =
             |value: f32| require("schedule.shape.factor", value, value > 0.0 && value <= 1.0, "above 0, at most 1");
@@ -111,6 +111,23 @@ impl RunConfig {
             ScheduleShape::Constant | ScheduleShape::Cosine | ScheduleShape::OneCycle => Ok(()),
         }
     }
+}
+
+impl Command {
+    /// Checks the values in it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Bound`] names the value and its bounds.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        match self {
+            Command::Rate { rate } => check_rate(*rate),
+            Command::Pause | Command::Resume | Command::Step | Command::Rewind | Command::Stop => Ok(()),
+        }
+    }
+}
+
+fn check_rate(rate: f32) -> Result<(), ConfigError> {
+    require("schedule.rate", rate, (0.0..=1000.0).contains(&rate), "0 to 1000")
 }
 
 /// Sizes along one axis, so that no product of a few of them overflows; what fits together is for shape inference.

@@ -88,6 +88,15 @@ pub enum Command {
     Pause,
     /// Go on.
     Resume,
+    /// Make one step, then wait.
+    Step,
+    /// Back to the initial weights, before the first step, and wait there. The same numbers follow again.
+    Rewind,
+    /// From the next step on, `schedule.rate` is this, and the schedule scales it as before. A rewind forgets it.
+    Rate {
+        /// Within the bounds of `schedule.rate`.
+        rate: f32,
+    },
     /// Save a checkpoint (where the run has a place for it) and end.
     Stop,
 }
@@ -172,6 +181,8 @@ pub enum Event {
         /// What happened, in words.
         reason: String,
     },
+    /// The run waits before its first step again, with its initial weights. What was told of steps before is void.
+    Rewound,
     /// A checkpoint was written.
     Checkpoint {
         /// Steps made before.
@@ -179,13 +190,13 @@ pub enum Event {
         /// Where it is.
         path: String,
     },
-    /// The run reached its end. Nothing comes after this.
+    /// The run reached its end. Nothing comes after this, unless it is rewound.
     Finished {
         /// Everything in numbers.
         #[serde(flatten)]
         summary: Box<Summary>,
     },
-    /// The run ended because it was told to. Nothing comes after this.
+    /// The run ended because it was told to. Nothing comes after this, unless it is rewound.
     Stopped {
         /// Why.
         reason: String,
@@ -194,7 +205,7 @@ pub enum Event {
         /// The checkpoint that continues it, if one was written.
         checkpoint: Option<String>,
     },
-    /// The run cannot go on. Nothing comes after this.
+    /// The run cannot go on. Nothing comes after this, unless it is rewound.
     Failed {
         /// What happened and what to do, in words.
         message: String,

@@ -1,5 +1,5 @@
 //! The one language of page, worker, server and CLI: what to compute ([`RunConfig`]), where ([`Target`]), what can be
-//! said to a run ([`Command`]) and what it says ([`Event`]).
+//! said to a run ([`Command`]) and what it says ([`Event`]). [`worker`] adds what the page and its worker say besides.
 //!
 //! Plain serde types. This crate knows neither engines nor data; it reads no files.
 //!
@@ -20,6 +20,7 @@ mod config;
 mod event;
 mod number;
 mod preset;
+pub mod worker;
 
 pub use check::{ConfigError, MAX_BATCH, MAX_DIGITS, MAX_EPOCHS, MAX_LAYERS, MAX_PARAMETERS, MAX_SEED, MAX_STEPS};
 pub use config::{

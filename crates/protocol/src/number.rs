@@ -49,6 +49,18 @@ pub(crate) mod one {
     }
 }
 
+pub(crate) mod single {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(value: &f32, s: S) -> Result<S::Ok, S::Error> {
+        Number::from(widen(*value)).serialize(s)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f32, D::Error> {
+        Number::deserialize(d)?.value().map(|v| v as f32)
+    }
+}
+
 pub(crate) mod optional {
     use super::*;
 
@@ -70,5 +82,18 @@ pub(crate) mod list {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f32>, D::Error> {
         Vec::<Number>::deserialize(d)?.into_iter().map(|n| n.value().map(|v| v as f32)).collect()
+    }
+}
+
+pub(crate) mod rows {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(rows: &[Vec<f32>], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(rows.iter().map(|row| row.iter().map(|&v| Number::from(widen(v))).collect::<Vec<_>>()))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Vec<f32>>, D::Error> {
+        let row = |numbers: Vec<Number>| numbers.into_iter().map(|n| n.value().map(|v| v as f32)).collect();
+        Vec::<Vec<Number>>::deserialize(d)?.into_iter().map(row).collect()
     }
 }

@@ -90,6 +90,16 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Whether a run of `config` has the same tensors, so that it can go on from here.
+    ///
+    /// # Errors
+    /// [`BuildError`] where no run of `config` is possible.
+    pub fn fits(&self, config: &RunConfig) -> Result<bool, BuildError> {
+        let slots = programs::slots(config, self.image)?;
+        let has = |name: &str, shape: &Shape| self.state.get(name).is_some_and(|value| value.shape == *shape);
+        Ok(slots.len() == self.state.len() && slots.iter().all(|(name, shape)| has(name, shape)))
+    }
+
     /// The file's content.
     pub fn to_bytes(&self) -> Vec<u8> {
         let header = Header {

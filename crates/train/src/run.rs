@@ -1,11 +1,11 @@
 //! One run as a state machine: `advance` does a bounded piece of work and says what happened; whoever drives it
 //! decides when to call it again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use data::Order;
 use graph::{Graph, HostTensor, Values};
-use protocol::{Command, Data, Event, Length, Part, Phase, RunConfig, Seconds, Summary};
+use protocol::{Command, ConfigError, Data, Event, Length, Part, Phase, RunConfig, Seconds, Summary};
 use web_time::Instant;
 
 use crate::{
@@ -45,12 +45,16 @@ pub enum RunError {
 pub struct Run<'e> {
     engine: &'e mut dyn Engine,
     config: RunConfig,
+    /// The rate of the schedule as the run began, which a rewind brings back.
+    first_rate: f32,
     samples: Samples,
     order: Order,
     /// Of training and evaluation.
     graphs: [Graph; 2],
     /// What the engine made of them.
     programs: [Program; 2],
+    /// Of prediction, by the number of pictures.
+    predictors: BTreeMap<usize, Program>,
     steps: u64,
     /// Pieces that the engine has and that were not collected, the oldest first: the rate of each step.
     in_flight: VecDeque<Vec<f32>>,
@@ -59,6 +63,10 @@ pub struct Run<'e> {
     /// Where the run stands after all that was collected.
     progress: Progress,
     phase: Phase,
+    /// Whether the run waits after one more step.
+    single: bool,
+    /// Whether the run goes back to its beginning before anything else.
+    rewind: bool,
     seconds: Seconds,
     epoch_seconds: f64,
     last_epoch_loss: f64,
@@ -147,17 +155,21 @@ impl<'e> Run<'e> {
         };
         let run = Run {
             engine,
+            first_rate: config.schedule.rate,
             config,
             samples,
             order,
             graphs,
             programs,
+            predictors: BTreeMap::new(),
             steps,
             in_flight: VecDeque::new(),
             clock: Instant::now(),
             first_step: progress.step,
             progress,
             phase: Phase::Running,
+            single: false,
+            rewind: false,
             seconds,
             epoch_seconds: 0.0,
             last_epoch_loss: f64::NAN,
@@ -177,22 +189,39 @@ impl<'e> Run<'e> {
         self.phase
     }
 
+    /// What it is fed with.
+    pub fn samples(&self) -> &Samples {
+        &self.samples
+    }
+
     /// Steps made.
     pub fn step(&self) -> u64 {
         self.progress.step
     }
 
-    /// Tells the run something.
-    pub fn command(&mut self, command: &Command) {
-        self.phase = match (command, self.phase) {
-            (Command::Pause, Phase::Running) => Phase::Paused,
-            (Command::Resume, Phase::Paused) => {
-                self.clock = Instant::now(); // the pause is not time of steps
-                Phase::Running
-            }
+    /// Tells the run something; the next `advance` does it.
+    ///
+    /// # Errors
+    /// What [`Command::check`] says: the command has done nothing then.
+    pub fn command(&mut self, command: &Command) -> Result<(), ConfigError> {
+        command.check()?;
+        if let Command::Rate { rate } = command {
+            self.config.schedule.rate = *rate;
+            return Ok(());
+        }
+        self.rewind |= *command == Command::Rewind;
+        let phase = match (command, self.phase) {
+            (Command::Rewind, _) | (Command::Pause, Phase::Running) => Phase::Paused,
+            (Command::Resume | Command::Step, Phase::Running | Phase::Paused) => Phase::Running,
             (Command::Stop, Phase::Running | Phase::Paused) => Phase::Done,
             (_, phase) => phase,
         };
+        self.single = *command == Command::Step && phase == Phase::Running;
+        if (self.phase, phase) == (Phase::Paused, Phase::Running) {
+            self.clock = Instant::now(); // the pause is not time of steps
+        }
+        self.phase = phase;
+        Ok(())
     }
 
     /// The run as it stands, to be continued later. What is in flight is waited for; the next `advance` tells of it. A
@@ -201,6 +230,7 @@ impl<'e> Run<'e> {
     /// # Errors
     /// [`EngineError`] where the device does not give its state.
     pub async fn checkpoint(&mut self) -> Result<Checkpoint, EngineError> {
+        self.rewind().await?;
         self.settle().await?;
         match self.phase {
             Phase::Failed => Ok(self.last_good.clone()),
@@ -221,30 +251,129 @@ impl<'e> Run<'e> {
     /// # Errors
     /// [`EngineError`] where the device fails, or is lost again and again; [`Run::last_good`] can be continued.
     pub async fn advance(&mut self) -> Result<Vec<Event>, EngineError> {
-        let mut outcome = self.go_on().await;
-        while let Err(error) = outcome {
-            if !error.is_loss() || self.times_lost == MOST_LOSSES {
-                return Err(error);
-            }
-            self.times_lost += 1;
-            outcome = self.recover(&error).await;
+        if let Err(error) = self.go_on().await {
+            self.survive(error).await?;
         }
         Ok(std::mem::take(&mut self.untold))
     }
 
+    /// Scores of pictures `u8[count, height · width]` by the weights as they are now, `[count][classes]`: probabilities,
+    /// or for squared error the network's output as it is. Changes no number of the run; what is in flight is waited for,
+    /// and the next `advance` tells of it.
+    ///
+    /// A device that is lost is opened anew, as in [`Run::advance`].
+    ///
+    /// # Errors
+    /// [`RunError`] where the device fails, or prediction cannot be built.
+    ///
+    /// # Panics
+    /// Where the bytes are not whole pictures of the size of the data set's.
+    pub async fn predict(&mut self, pictures: &[u8]) -> Result<Vec<Vec<f32>>, RunError> {
+        loop {
+            match self.scores(pictures).await {
+                Err(RunError::Engine(error)) => self.survive(error).await?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn scores(&mut self, pictures: &[u8]) -> Result<Vec<Vec<f32>>, RunError> {
+        self.rewind().await?;
+        self.settle().await?;
+        let size = [self.samples.images.height, self.samples.images.width];
+        let pixels = size[0] * size[1];
+        assert!(pictures.len().is_multiple_of(pixels), "{} bytes are not whole pictures", pictures.len());
+        let mut scores = vec![];
+        for chunk in pictures.chunks(EVALUATION_BATCH * pixels) {
+            let count = chunk.len() / pixels;
+            let padded = count.next_power_of_two(); // few programs, whatever is asked for
+            let program = match self.predictors.get(&padded) {
+                Some(program) => *program,
+                None => {
+                    let program = self.engine.load(&programs::predict(&self.config, size, padded)?).await?;
+                    self.predictors.insert(padded, program);
+                    program
+                }
+            };
+            let mut bytes = chunk.to_vec();
+            bytes.resize(padded * pixels, 0);
+            let feed = Values::from([(names::PICTURES.into(), HostTensor::u8([padded, pixels], bytes))]);
+            let ran = self.engine.run(program, &[feed]).await?;
+            let all = ran.outputs[0][names::SCORES].as_f32().expect("the program's scores are f32");
+            scores.extend(all.chunks(CLASSES).take(count).map(<[f32]>::to_vec));
+        }
+        Ok(scores)
+    }
+
     async fn go_on(&mut self) -> Result<(), EngineError> {
+        self.rewind().await?;
         match self.phase {
-            Phase::Running if self.progress.step >= self.steps || self.ended_early.is_some() => self.finish().await,
+            Phase::Running if self.single => self.one_step().await,
+            Phase::Running if self.is_over() => self.finish().await,
             Phase::Running => {
-                self.submit().await?;
+                self.submit(u64::MAX).await?;
                 self.collect().await
             }
             Phase::Paused | Phase::Done | Phase::Failed => self.settle().await,
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.progress.step >= self.steps || self.ended_early.is_some()
+    }
+
+    async fn one_step(&mut self) -> Result<(), EngineError> {
+        self.settle().await?;
+        if self.phase == Phase::Running && self.is_over() {
+            return self.finish().await;
+        }
+        if self.phase == Phase::Running {
+            self.submit(1).await?;
+            self.settle().await?;
+        }
+        self.single = false;
+        if self.phase == Phase::Running {
+            self.phase = Phase::Paused;
+        }
+        Ok(())
+    }
+
+    /// Goes back to the beginning, if that was asked for. Programs and images are still there.
+    async fn rewind(&mut self) -> Result<(), EngineError> {
+        if !std::mem::take(&mut self.rewind) {
+            return Ok(());
+        }
+        self.config.schedule.rate = self.first_rate;
+        self.seconds = Seconds { steps: 0.0, readback: 0.0, evaluation: 0.0, ..self.seconds };
+        (self.progress, self.first_step, self.repeated) = (Progress::default(), 0, 0);
+        (self.epoch_seconds, self.last_epoch_loss, self.last_norm) = (0.0, f64::NAN, None);
+        (self.ended_early, self.times_lost) = (None, 0);
+        let state = programs::initial(&self.config, self.last_good.image).expect("the run was built of it");
+        let (config, progress) = (self.config.clone(), self.progress.clone());
+        self.last_good = Checkpoint { config, progress, state, ..self.last_good.clone() };
+        self.untold = vec![Event::Rewound];
+        // From here on a lost device comes back to the same place.
+        for _ in std::mem::take(&mut self.in_flight) {
+            self.engine.collect().await?;
+        }
+        self.engine.write_state(&self.last_good.state).await
+    }
+
+    /// Goes on after an error, if the device is lost and can be opened anew.
+    async fn survive(&mut self, mut error: EngineError) -> Result<(), EngineError> {
+        while error.is_loss() && self.times_lost < MOST_LOSSES {
+            self.times_lost += 1;
+            match self.recover(&error).await {
+                Ok(()) => return Ok(()),
+                Err(again) => error = again,
+            }
+        }
+        Err(error)
+    }
+
     /// Brings a lost device to where the last good state was. The same steps from the same state give the same numbers.
     async fn recover(&mut self, error: &EngineError) -> Result<(), EngineError> {
+        self.predictors.clear();
         self.in_flight.clear();
         self.engine.reopen().await?;
         let (_, resident) = programs::upload(&self.samples.images);
@@ -263,12 +392,14 @@ impl<'e> Run<'e> {
         self.order.steps_per_epoch().into()
     }
 
-    /// Hands over pieces up to the next boundary (epoch, evaluation, end), as many as the engine wants, at least one.
-    async fn submit(&mut self) -> Result<(), EngineError> {
+    /// Hands over pieces up to the next boundary (epoch, evaluation, end), as many as the engine wants, at least one,
+    /// but no more than `most` steps.
+    async fn submit(&mut self, most: u64) -> Result<(), EngineError> {
         let made = self.progress.step;
         let boundary = |every: u64| made + every - made % every;
         let end =
             self.steps.min(boundary(self.steps_per_epoch())).min(self.config.evaluate_every.map_or(u64::MAX, boundary));
+        let end = end.min(made.saturating_add(most));
         let aim = self.step_seconds.map_or(1, |s| ((PIECE_SECONDS / s) as u64).clamp(1, PIECE_STEPS));
         let mut first = made + self.in_flight.iter().map(|rates| rates.len() as u64).sum::<u64>();
         let wanted = if self.out_of_time().is_some() { 1 } else { self.engine.depth().max(1) };
@@ -366,7 +497,8 @@ impl<'e> Run<'e> {
         let clock = Instant::now();
         let state = self.engine.read_state().await?;
         self.seconds.readback += clock.elapsed().as_secs_f64();
-        Ok(Checkpoint { progress: self.progress.clone(), state, ..self.last_good.clone() })
+        let (config, progress) = (self.config.clone(), self.progress.clone());
+        Ok(Checkpoint { config, progress, state, ..self.last_good.clone() })
     }
 
     /// Why the run ends if its time is over.

@@ -1,5 +1,7 @@
 //! What a run is fed with: images, their order, and the inputs of a step.
 
+use std::sync::Arc;
+
 use data::{Order, Split};
 use graph::{HostTensor, Values};
 use protocol::{RunConfig, Sampling};
@@ -11,8 +13,8 @@ use crate::{programs::names, rate};
 pub struct Samples {
     /// What it is called.
     pub name: String,
-    /// All images, training rows first.
-    pub images: data::Images,
+    /// All images, training rows first. Shared with whoever keeps the data set for other runs.
+    pub images: Arc<data::Images>,
     /// Which row is for what.
     pub split: Split,
     /// Seconds that reading and preparing took.
@@ -26,11 +28,12 @@ impl Samples {
     /// [`data::DataError`] where nothing is left for training.
     pub fn new(
         name: String,
-        images: data::Images,
+        images: impl Into<Arc<data::Images>>,
         training: usize,
         config: &RunConfig,
         seconds: f64,
     ) -> Result<Self, data::DataError> {
+        let images = images.into();
         let rows = |count: usize| u32::try_from(count).map_err(|_| data::DataError::TooManyRows { rows: count as u64 });
         let split = match config.dataset.split {
             protocol::Split::Standard { validation } => {

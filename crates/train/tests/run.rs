@@ -80,10 +80,10 @@ fn a_pause_changes_no_number() {
     let mut engine = engine();
     let (mut run, _) = block_on(Run::start(&mut engine, config.clone(), samples(&config), None)).expect("it starts");
     let mut events = block_on(run.advance()).expect("it runs");
-    run.command(&Command::Pause);
+    run.command(&Command::Pause).expect("a good command");
     assert_eq!(run.phase(), Phase::Paused);
     assert!(block_on(run.advance()).expect("it waits").is_empty());
-    run.command(&Command::Resume);
+    run.command(&Command::Resume).expect("a good command");
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()).expect("it runs"));
     }
@@ -100,7 +100,7 @@ fn a_resumed_run_continues_as_if_never_stopped() {
     while run.step() < 9 {
         events.extend(block_on(run.advance()).expect("it runs"));
     }
-    run.command(&Command::Stop);
+    run.command(&Command::Stop).expect("a good command");
     let checkpoint = block_on(run.checkpoint()).expect("the state is read");
     let checkpoint = train::Checkpoint::from_bytes(&checkpoint.to_bytes()).expect("our own file");
     let mut second = engine();
@@ -352,7 +352,7 @@ fn a_checkpoint_waits_for_what_is_in_flight_and_loses_no_event() {
         for _ in 0..advances {
             events.extend(block_on(run.advance()).expect("it runs"));
         }
-        run.command(&Command::Stop);
+        run.command(&Command::Stop).expect("a good command");
         let checkpoint = block_on(run.checkpoint()).expect("the state is read");
         assert_eq!(checkpoint.progress.step, run.step());
         if run.step() == 21 {
@@ -438,4 +438,177 @@ fn a_device_that_is_lost_again_and_again_is_given_up() {
     // An epoch of seven steps has at most 7 + 7 moments, and 4 for evaluation and state.
     let (times, error) = recoveries(20, 30);
     assert!(times > 3 && error.is_none(), "{times}, {error:?}");
+}
+
+/// Advances until the run does not run.
+fn drive(run: &mut Run<'_>) -> Vec<Event> {
+    let mut events = vec![];
+    while run.phase() == Phase::Running {
+        events.extend(block_on(run.advance()).expect("it runs"));
+    }
+    events
+}
+
+fn command(run: &mut Run<'_>, command: Command) {
+    run.command(&command).expect("a good command");
+}
+
+#[test]
+fn single_steps_are_the_same_steps() {
+    let (expected, state) = trained(&mut engine(), &uneven());
+    for advances in 0..3 {
+        let mut late = Late::new(|| false);
+        let (mut run, mut events) = start(&mut late, &uneven());
+        for _ in 0..advances {
+            events.extend(block_on(run.advance()).expect("it runs"));
+        }
+        command(&mut run, Command::Pause);
+        events.extend(block_on(run.advance()).expect("what was in flight"));
+        while run.phase() != Phase::Done {
+            let before = run.step();
+            command(&mut run, Command::Step);
+            events.extend(drive(&mut run));
+            let finished = run.phase() == Phase::Done;
+            assert_eq!(run.step(), before + u64::from(!finished), "one step, and its end is a step of its own");
+        }
+        assert_eq!(timeless(events), timeless(expected.clone()));
+        assert_eq!(run.last_good().state, state);
+    }
+}
+
+#[test]
+fn a_step_of_a_running_run_follows_what_is_in_flight() {
+    let mut late = Late::new(|| false);
+    let (mut run, _) = start(&mut late, &uneven());
+    block_on(run.advance()).expect("it runs");
+    command(&mut run, Command::Step);
+    let events = drive(&mut run);
+    assert_eq!((run.phase(), run.step()), (Phase::Paused, 4), "three pieces of a step, and one");
+    assert_eq!(losses(&events).len(), 3);
+}
+
+#[test]
+fn a_rewound_run_gives_the_same_numbers_again() {
+    let (mut expected, state) = trained(&mut engine(), &uneven());
+    expected.remove(0); // `started` comes once
+    for advances in 0.. {
+        let mut late = Late::new(|| false);
+        let (mut run, _) = start(&mut late, &uneven());
+        for _ in 0..advances {
+            block_on(run.advance()).expect("it runs");
+        }
+        let was = run.phase();
+        command(&mut run, Command::Rate { rate: 0.5 });
+        command(&mut run, Command::Rewind);
+        assert_eq!(run.phase(), Phase::Paused);
+        let told = block_on(run.advance()).expect("it rewinds");
+        assert_eq!((told, run.step()), (vec![Event::Rewound], 0), "after {advances} calls");
+        command(&mut run, Command::Resume);
+        let events = drive(&mut run);
+        assert_eq!(timeless(events), timeless(expected.clone()), "after {advances} calls");
+        assert_eq!(run.last_good().state, state);
+        if was == Phase::Done {
+            assert!(advances > 5, "the loop saw nothing");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_failed_run_and_a_resumed_one_can_be_rewound() {
+    let mut wild = config(Length::Epochs(50));
+    (wild.schedule.rate, wild.loss) = (1e3, protocol::Loss::MeanSquaredError);
+    let mut one = engine();
+    let (mut run, _) = start(&mut one, &wild);
+    let first = drive(&mut run).pop();
+    assert!(matches!(first, Some(Event::Failed { .. })), "{first:?}");
+    command(&mut run, Command::Rewind);
+    command(&mut run, Command::Resume);
+    assert_eq!(drive(&mut run).pop(), first);
+
+    let config = config(Length::Steps(9));
+    let expected = losses(&all_events(&config));
+    let (mut first, mut second) = (engine(), engine());
+    let (mut run, _) = start(&mut first, &config);
+    block_on(run.advance()).expect("it runs");
+    let checkpoint = block_on(run.checkpoint()).expect("the state is read");
+    let resumed = block_on(Run::start(&mut second, config.clone(), samples(&config), Some(checkpoint)));
+    let (mut run, _) = resumed.expect("it resumes");
+    command(&mut run, Command::Rewind);
+    command(&mut run, Command::Resume);
+    assert_eq!(losses(&drive(&mut run)), expected);
+}
+
+#[test]
+fn a_device_that_is_lost_in_a_rewind_comes_back_rewound() {
+    let expected = losses(&all_events(&uneven()));
+    let lose = std::rc::Rc::new(std::cell::Cell::new(false));
+    let asked = lose.clone();
+    let mut late = Late::new(move || asked.take());
+    let (mut run, _) = start(&mut late, &uneven());
+    block_on(run.advance()).expect("it runs");
+    command(&mut run, Command::Rewind);
+    lose.set(true);
+    let told = block_on(run.advance()).expect("it recovers");
+    assert!(matches!(told[..], [Event::Rewound, Event::Recovered { step: 0, repeated: 0, .. }]), "{told:?}");
+    command(&mut run, Command::Resume);
+    assert_eq!(losses(&drive(&mut run)), expected);
+}
+
+#[test]
+fn another_rate_holds_from_the_next_step_on_and_is_kept() {
+    let rates = |events: &[Event]| -> Vec<f32> {
+        events.iter().filter_map(|e| if let Event::Steps { rate, .. } = e { Some(*rate) } else { None }).collect()
+    };
+    let config = config(Length::Steps(6));
+    let mut one = engine();
+    let (mut run, _) = start(&mut one, &config);
+    let mut events = vec![];
+    for step in 0..4 {
+        command(&mut run, Command::Step);
+        if step == 2 {
+            command(&mut run, Command::Rate { rate: 0.125 });
+        }
+        events.extend(drive(&mut run));
+    }
+    let rate = config.schedule.rate;
+    assert_eq!(rates(&events), [rate, rate, 0.125, 0.125]);
+    let checkpoint = block_on(run.checkpoint()).expect("the state is read");
+    assert_eq!(checkpoint.config.schedule.rate, 0.125, "a run that is resumed goes on with it");
+    run.command(&Command::Rate { rate: -1.0 }).expect_err("no rate");
+    command(&mut run, Command::Rewind);
+    command(&mut run, Command::Step);
+    assert_eq!(rates(&drive(&mut run)), [rate]);
+}
+
+#[test]
+fn predictions_disturb_nothing_and_are_those_of_the_weights() {
+    let (expected, state) = trained(&mut engine(), &uneven());
+    let lose = std::rc::Rc::new(std::cell::Cell::new(false));
+    let asked = lose.clone();
+    let mut late = Late::new(move || asked.take());
+    let (mut run, mut events) = start(&mut late, &uneven());
+    let images = digits::generate(300, 7);
+    let mut before = vec![];
+    while run.phase() == Phase::Running {
+        let step = run.step();
+        events.extend(block_on(run.advance()).expect("it runs"));
+        let scores = block_on(run.predict(&images.pixels[..3 * 784])).expect("it predicts");
+        assert_eq!(scores.len(), 3);
+        assert!(scores.iter().all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5), "{scores:?}");
+        assert_eq!(scores != before, run.step() > step, "the weights have moved");
+        before = scores;
+    }
+    assert_eq!(timeless(events), timeless(expected));
+    assert_eq!(run.last_good().state, state);
+    // Many at once are those one by one; a lost device gives what it would have given.
+    let many = block_on(run.predict(&images.pixels)).expect("it predicts");
+    assert_eq!(many.len(), 300);
+    lose.set(true);
+    for (i, scores) in many.iter().enumerate().step_by(37) {
+        let one = block_on(run.predict(images.image(i))).expect("it predicts");
+        assert_eq!(one[0], *scores, "{i}");
+    }
+    assert!(!lose.get(), "it was lost");
+    assert!(block_on(run.predict(&[])).expect("nothing to do").is_empty());
 }

@@ -9,6 +9,7 @@ mod fuzz;
 mod peers;
 mod setup;
 mod test;
+mod web;
 mod workspace;
 
 use clap::Parser;
@@ -29,6 +30,7 @@ enum Command {
     Fuzz(fuzz::Args),
     BenchPeers(peers::Args),
     CudaToolkit(cuda::Args),
+    Web(web::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -40,5 +42,6 @@ fn main() -> anyhow::Result<()> {
         Command::Fuzz(args) => fuzz::run(&sh, &args),
         Command::BenchPeers(args) => peers::run(&sh, &args),
         Command::CudaToolkit(args) => cuda::run(&sh, &args),
+        Command::Web(args) => web::run(&sh, &args),
     }
 }

@@ -45,12 +45,12 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         trial(
             "every case".into(),
             Box::new(|adapter| {
-                cases::assert_agreement(&mut open(adapter), tolerance::OPERATION, |_| {}, &[]);
+                block_on(cases::assert_agreement(&mut open(adapter), tolerance::OPERATION, |_| {}, &[]));
             }),
         ),
         trial(
             "bad values are refused".into(),
-            Box::new(|adapter| cases::assert_bad_values_are_refused(&mut open(adapter))),
+            Box::new(|adapter| block_on(cases::assert_bad_values_are_refused(&mut open(adapter)))),
         ),
     ];
     for tier in [Tier::Default, Tier::Discrete] {
@@ -58,7 +58,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             format!("every case with kernels of tier {tier:?}").to_lowercase(),
             Box::new(move |adapter| {
                 let mut gpu = block_on(Gpu::open_as(Some(adapter), Some(tier))).expect("the adapter was listed");
-                cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, &[]);
+                block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, &[]));
             }),
         ));
     }
@@ -78,7 +78,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         Box::new(|adapter| {
             let mut gpu = open(adapter);
             gpu.cut_steps_longer_than(0.0); // every dispatch is a submission, once a step was timed
-            presets::step_parity("cnn", &mut gpu);
+            block_on(presets::step_parity("cnn", &mut gpu));
         }),
     ));
     for variant in products::VARIANTS {
@@ -93,13 +93,13 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         trials.push(trial(
             format!("step parity of {preset}"),
             Box::new(move |adapter| {
-                presets::step_parity(preset, &mut open(adapter));
+                block_on(presets::step_parity(preset, &mut open(adapter)));
             }),
         ));
         trials.push(trial(
             format!("free run of {preset}"),
             Box::new(move |adapter| {
-                presets::free_run(preset, &mut open(adapter));
+                block_on(presets::free_run(preset, &mut open(adapter)));
             }),
         ));
     }

@@ -50,7 +50,7 @@ pub(crate) fn assert_repeats(adapter: &str, name: &str) {
     while run.step() < 7 {
         block_on(run.advance()).expect("it runs");
     }
-    run.command(&Command::Stop);
+    run.command(&Command::Stop).expect("a good command");
     let checkpoint = block_on(run.checkpoint()).expect("the state is read");
     assert!(checkpoint.progress.step < 30 && !checkpoint.choices.is_empty(), "{:?}", checkpoint.progress);
     let checkpoint = Checkpoint::from_bytes(&checkpoint.to_bytes()).expect("our own file");

@@ -1,0 +1,56 @@
+//! A crate of the workspace as a browser loads it: compiled by cargo, finished by wasm-bindgen. No tool is downloaded.
+//!
+//! This crate does not know what it builds, nor who serves it.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use wasm_bindgen_cli_support::Bindgen;
+
+/// Builds `package`, a crate of type cdylib in the workspace of the current folder, and puts `NAME.js`, a module whose
+/// default export loads the other file, and `NAME_bg.wasm` into the folder `out`.
+///
+/// # Errors
+/// Where cargo or wasm-bindgen fails; cargo has said why on stderr.
+pub fn build(package: &str, profile: &str, name: &str, out: &Path) -> Result<()> {
+    let wasm = compile(package, profile)?;
+    let mut bindgen = Bindgen::new();
+    bindgen.input_path(&wasm).out_name(name).web(true)?.typescript(false).omit_default_module_path(false);
+    bindgen.generate(out).with_context(|| format!("wasm-bindgen cannot finish {}", wasm.display()))
+}
+
+/// The wasm that cargo makes of a package.
+fn compile(package: &str, profile: &str) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--quiet", "--lib", "--target", "wasm32-unknown-unknown"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .args(["--package", package, "--profile", profile])
+        .stdout(Stdio::piped());
+    // What the cargo that started this program says of its package: some build scripts read it, and would run again.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    let mut cargo = command.spawn().context("cannot run cargo")?;
+    let output = cargo.stdout.take().context("cargo has an output")?;
+    let mut wasm = None;
+    for line in BufReader::new(output).lines() {
+        let message: Value = serde_json::from_str(&line?).context("cargo prints something else than JSON")?;
+        let files = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        // The package that was asked for is built last.
+        wasm = files.filter(|file| file.ends_with(".wasm")).map(PathBuf::from).next_back().or(wasm);
+    }
+    ensure!(cargo.wait()?.success(), "{package} does not compile for wasm32; `cargo xtask setup` installs the target");
+    match wasm {
+        Some(wasm) => Ok(wasm),
+        None => bail!("{package} is not a library of type cdylib"),
+    }
+}

@@ -1,0 +1,277 @@
+//! What the page and its worker say to each other.
+//!
+//! A message is an array `[text, …buffers]`: one JSON text of a [`Request`] (page to worker) or a [`Reply`] (worker to
+//! page), and the `ArrayBuffer`s that it speaks of, transferred.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Command, Device, EngineName, Message, Optimizer, Part, RunConfig, Target, number};
+
+/// What the page asks of the worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// What can this browser train on? The answer is [`Reply::Devices`].
+    Devices,
+    /// Begin a run in place of any other.
+    Start {
+        /// The id that its events will carry.
+        run: String,
+        /// What is computed.
+        config: Box<RunConfig>,
+        /// Where.
+        target: Target,
+        /// Whether a buffer with a checkpoint file follows, from which the run goes on.
+        checkpoint: bool,
+        /// Prepare everything, but wait before the first step.
+        paused: bool,
+    },
+    /// To the run that there is. Its events are the answer.
+    Run(Command),
+    /// Scores for pictures that follow as bytes `[count, height · width]`, by the run's weights as they are now; works
+    /// while it trains. The answer is [`Reply::Prediction`].
+    Predict {
+        /// Comes back with the answer.
+        request: u64,
+        /// Pictures.
+        count: usize,
+    },
+    /// The run as a checkpoint file. The answer is [`Reply::Saved`].
+    Save {
+        /// Comes back with the answer.
+        request: u64,
+    },
+    /// IDX files, packed or not, follow in the order of `names`: the data set `name` from now on.
+    Files {
+        /// What a configuration calls the data set.
+        name: String,
+        /// What the files are called: each says which of the four it is.
+        names: Vec<String>,
+    },
+    /// Images of the run's data set. The answer is [`Reply::Images`].
+    Images {
+        /// Comes back with the answer.
+        request: u64,
+        /// Of which part.
+        part: Part,
+        /// The first one, from 0.
+        first: u32,
+        /// How many; fewer come where the part ends.
+        count: u32,
+    },
+    /// How fast an engine trains here; any run waits meanwhile. The answer is [`Reply::Bench`].
+    Bench {
+        /// Comes back with the answer.
+        request: u64,
+        /// What is measured.
+        spec: BenchSpec,
+    },
+}
+
+/// What the worker says to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Each engine of the worker, and whether it can be used here.
+    Devices {
+        /// In the order in which they are best chosen.
+        devices: Vec<DeviceReport>,
+    },
+    /// Something takes a while.
+    Progress {
+        /// What.
+        what: Work,
+        /// So much is done, in bytes or pieces.
+        done: u64,
+        /// Of so much, where that is known.
+        total: Option<u64>,
+    },
+    /// An event of a run, with the run's id.
+    Run(Message),
+    /// Scores of the pictures that were asked for: probabilities, or for squared error the network's output as it is.
+    Prediction {
+        /// The question's.
+        request: u64,
+        /// `[count][classes]`
+        #[serde(with = "number::rows")]
+        scores: Vec<Vec<f32>>,
+    },
+    /// A buffer with the checkpoint file follows.
+    Saved {
+        /// The question's.
+        request: u64,
+        /// Steps made before.
+        step: u64,
+    },
+    /// The files that came are a data set.
+    Files {
+        /// What a configuration calls it.
+        name: String,
+        /// Training and test images.
+        images: [u64; 2],
+    },
+    /// A buffer with the bytes of the images follows, `[count, height, width]`.
+    Images {
+        /// The question's.
+        request: u64,
+        /// The question's.
+        first: u32,
+        /// The label of each.
+        labels: Vec<u8>,
+        /// Height and width.
+        size: [usize; 2],
+    },
+    /// What was measured.
+    Bench {
+        /// The question's.
+        request: u64,
+        /// All of it.
+        report: Box<BenchReport>,
+    },
+    /// What was asked cannot be done.
+    Refused {
+        /// The question's, if it had one.
+        request: Option<u64>,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// The worker has come to its end by a bug, and answers no more.
+    Crashed {
+        /// What it says of it.
+        message: String,
+    },
+}
+
+/// What takes a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// The data set comes from the site; in bytes.
+    Download,
+    /// Built-in digits are drawn, or files unpacked.
+    Data,
+    /// The device is opened, kernels are compiled, images and weights are uploaded.
+    Prepare,
+}
+
+/// An engine, and whether it can be used here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceReport {
+    /// The engine.
+    pub engine: EngineName,
+    /// Whether it can be used.
+    pub state: DeviceState,
+}
+
+/// Whether an engine can be used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceState {
+    /// It can.
+    Ready {
+        /// What it would open.
+        device: Device,
+        /// What is known of it, by name: vendor, architecture, limits.
+        facts: BTreeMap<String, String>,
+        /// Optional features that it has.
+        features: Vec<String>,
+    },
+    /// It cannot.
+    Missing(Missing),
+}
+
+/// Why there is no WebGPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// The page came neither over https nor from this machine, and browsers hide WebGPU from such pages.
+    InsecureContext,
+    /// This browser has no WebGPU, at least not in workers.
+    NoApi,
+    /// It has, but offers no adapter: there is no GPU, or the browser does not trust its driver.
+    NoAdapter,
+    /// There is an adapter, but it cannot be opened.
+    Refused {
+        /// What the browser says.
+        reason: String,
+    },
+}
+
+/// What is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BenchSpec {
+    /// `W1`, `W2` or `W3`, which other libraries are measured on too, or a preset, on built-in digits.
+    pub workload: String,
+    /// What trains.
+    pub engine: EngineName,
+    /// In place of the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<Optimizer>,
+    /// Images a step, in place of the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// Seconds of each kind of measurement.
+    pub seconds: f64,
+    /// Steps of each at least …
+    #[serde(default)]
+    pub least_steps: usize,
+    /// … unless they took longer than this.
+    pub most_seconds: f64,
+    /// Seconds of warming up, in which the first losses are read.
+    pub warm_seconds: f64,
+}
+
+/// What was measured. Times are those of the worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BenchReport {
+    /// The question's.
+    pub workload: String,
+    /// What trained.
+    pub device: Device,
+    /// Programs and their versions.
+    pub versions: Vec<String>,
+    /// Images a step.
+    pub batch: usize,
+    /// Of the first steps.
+    #[serde(with = "number::list")]
+    pub losses: Vec<f32>,
+    /// Until everything was compiled and uploaded.
+    pub prepare_seconds: f64,
+    /// Until the first loss was there.
+    pub first_step_seconds: f64,
+    /// Of a step while warming up.
+    pub estimate_seconds: f64,
+    /// The loss is read after each step.
+    pub each: Region,
+    /// After each tenth.
+    pub tenth: Region,
+    /// Only at the end.
+    pub end: Region,
+    /// Dispatches a step.
+    pub dispatches: f64,
+    /// Submissions a step, where each step is awaited.
+    pub submissions: f64,
+    /// Steps in all.
+    pub steps: u64,
+}
+
+/// Steps that were timed, in three parts of which the median counts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Region {
+    /// Steps.
+    pub steps: u64,
+    /// Seconds of all.
+    pub seconds: f64,
+    /// The median.
+    pub steps_per_second: f64,
+    /// The best.
+    pub best_steps_per_second: f64,
+    /// Likewise.
+    pub images_per_second: f64,
+    /// The last loss.
+    #[serde(with = "number::single")]
+    pub loss: f32,
+}

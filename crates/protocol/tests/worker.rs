@@ -1,0 +1,104 @@
+//! What page and worker say survives its way as JSON.
+
+use std::collections::BTreeMap;
+
+use expect_test::{Expect, expect};
+use protocol::{
+    Command, Device, EngineName, Event, Message, Part, Target, preset,
+    worker::{DeviceReport, DeviceState, Missing, Reply, Request, Work},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// What is said, and read back the same. Debug text, since NaN differs from itself.
+fn check<T: Serialize + DeserializeOwned + std::fmt::Debug>(said: &T, json: Expect) {
+    let text = serde_json::to_string(said).expect("plain data");
+    json.assert_eq(&text);
+    let heard: T = serde_json::from_str(&text).expect("our own text");
+    assert_eq!(format!("{heard:?}"), format!("{said:?}"));
+}
+
+#[test]
+fn requests_are_read_as_they_were_written() {
+    check(&Request::Devices, expect![[r#""devices""#]]);
+    check(&Request::Run(Command::Pause), expect![[r#"{"run":"pause"}"#]]);
+    check(&Request::Run(Command::Step), expect![[r#"{"run":"step"}"#]]);
+    check(&Request::Run(Command::Rewind), expect![[r#"{"run":"rewind"}"#]]);
+    check(&Request::Run(Command::Rate { rate: 0.1 }), expect![[r#"{"run":{"rate":{"rate":0.1}}}"#]]);
+    check(&Request::Predict { request: 7, count: 2 }, expect![[r#"{"predict":{"request":7,"count":2}}"#]]);
+    check(&Request::Save { request: 8 }, expect![[r#"{"save":{"request":8}}"#]]);
+    check(
+        &Request::Files { name: "mine".into(), names: vec!["a.gz".into()] },
+        expect![[r#"{"files":{"name":"mine","names":["a.gz"]}}"#]],
+    );
+    check(
+        &Request::Images { request: 9, part: Part::Test, first: 10, count: 5 },
+        expect![[r#"{"images":{"request":9,"part":"test","first":10,"count":5}}"#]],
+    );
+    let start = Request::Start {
+        run: "r1".into(),
+        config: Box::new(preset("softmax").expect("a preset")),
+        target: Target { engine: EngineName::Wgpu, adapter: None },
+        checkpoint: false,
+        paused: true,
+    };
+    let text = serde_json::to_string(&start).expect("plain data");
+    assert_eq!(serde_json::from_str::<Request>(&text).expect("our own text"), start);
+}
+
+#[test]
+fn replies_are_read_as_they_were_written() {
+    let device = Device { engine: EngineName::Cpu, name: "CPU".into(), software: false };
+    let facts = BTreeMap::from([("vendor".into(), "v".into())]);
+    let ready = DeviceState::Ready { device, facts, features: vec!["shader-f16".into()] };
+    let devices = vec![
+        DeviceReport { engine: EngineName::Wgpu, state: DeviceState::Missing(Missing::InsecureContext) },
+        DeviceReport { engine: EngineName::Cpu, state: ready },
+    ];
+    check(
+        &Reply::Devices { devices },
+        expect![[
+            r#"{"devices":{"devices":[{"engine":"wgpu","state":{"missing":"insecure_context"}},{"engine":"cpu","state":{"ready":{"device":{"engine":"cpu","name":"CPU","software":false},"facts":{"vendor":"v"},"features":["shader-f16"]}}}]}}"#
+        ]],
+    );
+    let refused = DeviceState::Missing(Missing::Refused { reason: "r".into() });
+    check(
+        &Reply::Devices { devices: vec![DeviceReport { engine: EngineName::Wgpu, state: refused }] },
+        expect![[r#"{"devices":{"devices":[{"engine":"wgpu","state":{"missing":{"refused":{"reason":"r"}}}}]}}"#]],
+    );
+    check(
+        &Reply::Progress { what: Work::Download, done: 3, total: Some(9) },
+        expect![[r#"{"progress":{"what":"download","done":3,"total":9}}"#]],
+    );
+    check(
+        &Reply::Run(Message { version: 1, run: "r1".into(), event: Event::Rewound }),
+        expect![[r#"{"run":{"version":1,"run":"r1","event":"rewound"}}"#]],
+    );
+    let scores = vec![vec![0.1, f32::NAN], vec![f32::INFINITY, 1e-7]];
+    check(
+        &Reply::Prediction { request: 7, scores },
+        expect![[r#"{"prediction":{"request":7,"scores":[[0.1,"NaN"],["inf",1e-7]]}}"#]],
+    );
+    check(&Reply::Saved { request: 8, step: 70 }, expect![[r#"{"saved":{"request":8,"step":70}}"#]]);
+    check(
+        &Reply::Files { name: "mine".into(), images: [60_000, 10_000] },
+        expect![[r#"{"files":{"name":"mine","images":[60000,10000]}}"#]],
+    );
+    check(
+        &Reply::Images { request: 9, first: 10, labels: vec![3, 4], size: [28, 28] },
+        expect![[r#"{"images":{"request":9,"first":10,"labels":[3,4],"size":[28,28]}}"#]],
+    );
+    check(
+        &Reply::Refused { request: None, message: "m".into() },
+        expect![[r#"{"refused":{"request":null,"message":"m"}}"#]],
+    );
+    check(&Reply::Crashed { message: "m".into() }, expect![[r#"{"crashed":{"message":"m"}}"#]]);
+}
+
+#[test]
+fn a_rate_is_checked_like_the_configuration_s() {
+    assert_eq!(Command::Rate { rate: 0.5 }.check(), Ok(()));
+    for rate in [-0.1, 1001.0, f32::NAN] {
+        let error = Command::Rate { rate }.check().expect_err("out of bounds").to_string();
+        assert_eq!(error, format!("`schedule.rate` is {rate}, but must be 0 to 1000"));
+    }
+}

@@ -1,0 +1,175 @@
+//! `cargo xtask web`: the page as a static site, for any host and any folder of it.
+//!
+//! Every script carries a hash of its content in its name, so that a host may let browsers keep it for ever; only the
+//! `.html` files keep their names. Beside each text and each wasm lie the same packed by brotli and gzip.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest, Sha256};
+use xshell::Shell;
+
+/// Build the page and its worker as a static site.
+///
+/// MNIST is copied into it where the variable PLAYGROUND_DATA names a folder that has it.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where the site goes; what is there is removed
+    #[arg(long, value_name = "DIR", default_value = "dist")]
+    pub(crate) out: PathBuf,
+}
+
+/// What is compiled for the site: the package, and the script that loads it.
+struct Program {
+    package: &'static str,
+    /// The name that the HTML says.
+    script: &'static str,
+    /// The text of the script, which imports `./GLUE.js`.
+    entry: Entry,
+    glue: &'static str,
+}
+
+enum Entry {
+    File(&'static str),
+    Text(&'static str),
+}
+
+const PROGRAMS: [Program; 2] = [
+    Program { package: "worker", script: "worker.js", entry: Entry::File("web/worker/entry.js"), glue: "worker_glue" },
+    Program {
+        package: "web",
+        script: "page.js",
+        entry: Entry::Text("import init from \"./page_glue.js\";\nawait init();\n"),
+        glue: "page_glue",
+    },
+];
+
+/// Where the HTML is, and scripts that are not compiled.
+const FOLDER: &str = "web";
+/// What is packed.
+const PACKED: [&str; 5] = ["html", "js", "wasm", "css", "svg"];
+
+pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
+    let root = sh.current_dir();
+    let out = root.join(&args.out);
+    match fs::remove_dir_all(&out) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => fs::create_dir_all(&out)?,
+    }
+    let mut site = Site { out, renamed: vec![] };
+    for program in &PROGRAMS {
+        site.compile(sh, &root, program)?;
+    }
+    let sources = || fs::read_dir(root.join(FOLDER)).context("there is no folder `web`");
+    let with = |extension: &str| -> Result<Vec<PathBuf>> {
+        let paths = sources()?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|found| found == extension)).collect())
+    };
+    for script in with("js")? {
+        let text = fs::read_to_string(&script)?;
+        site.hashed(file_name(&script), &site.rename(&text))?;
+    }
+    for html in with("html")? {
+        let text = fs::read_to_string(&html)?;
+        fs::write(site.out.join(file_name(&html)), site.rename(&text))?;
+    }
+    site.copy_mnist()?;
+    site.pack()
+}
+
+/// The site in the making.
+struct Site {
+    out: PathBuf,
+    /// Scripts as texts name them, and their names with a hash.
+    renamed: Vec<(String, String)>,
+}
+
+impl Site {
+    fn compile(&mut self, sh: &Shell, root: &Path, program: &Program) -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let Program { package, script, entry, glue } = program;
+        let profile = "release-web";
+        let _root = sh.push_dir(root);
+        bundle::build(package, profile, glue, folder.path())?;
+        let wasm = format!("{glue}_bg.wasm");
+        let bytes = fs::read(folder.path().join(&wasm))?;
+        let name = hashed_name(&wasm, &bytes);
+        fs::write(self.out.join(&name), bytes)?;
+        let text = fs::read_to_string(folder.path().join(format!("{glue}.js")))?;
+        ensure!(text.contains(&wasm), "the script of {package} does not name its wasm");
+        self.hashed(&format!("{glue}.js"), &text.replace(&wasm, &name))?;
+        let entry = match entry {
+            Entry::File(path) => fs::read_to_string(root.join(path))?,
+            Entry::Text(text) => (*text).to_owned(),
+        };
+        self.hashed(script, &self.rename(&entry))
+    }
+
+    /// Writes a script under a name with its hash.
+    fn hashed(&mut self, name: &str, text: &str) -> Result<()> {
+        let hashed = hashed_name(name, text.as_bytes());
+        fs::write(self.out.join(&hashed), text)?;
+        self.renamed.push((format!("\"./{name}\""), format!("\"./{hashed}\"")));
+        Ok(())
+    }
+
+    fn rename(&self, text: &str) -> String {
+        self.renamed.iter().fold(text.to_owned(), |text, (name, hashed)| text.replace(name, hashed))
+    }
+
+    fn copy_mnist(&self) -> Result<()> {
+        let found = std::env::var_os("PLAYGROUND_DATA").map(|folder| Path::new(&folder).join("mnist"));
+        let Some(folder) = found.filter(|folder| folder.is_dir()) else {
+            println!("MNIST is not copied: PLAYGROUND_DATA names no folder that has it");
+            return Ok(());
+        };
+        let to = self.out.join("data/mnist");
+        fs::create_dir_all(&to)?;
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "gz") {
+                fs::copy(&path, to.join(file_name(&path)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Packs what packs well, and prints all sizes.
+    fn pack(&self) -> Result<()> {
+        let mut paths = fs::read_dir(&self.out)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        paths.sort();
+        println!("{:<40} {:>10} {:>10}", "file", "bytes", "brotli");
+        for path in paths.iter().filter(|path| PACKED.iter().any(|kind| path.extension().is_some_and(|e| e == *kind))) {
+            let bytes = fs::read(path)?;
+            let mut gzip = GzEncoder::new(vec![], Compression::best());
+            gzip.write_all(&bytes)?;
+            fs::write(beside(path, "gz"), gzip.finish()?)?;
+            let mut packed = vec![];
+            let parameters = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
+            brotli::BrotliCompress(&mut &bytes[..], &mut packed, &parameters)?;
+            fs::write(beside(path, "br"), &packed)?;
+            println!("{:<40} {:>10} {:>10}", file_name(path), bytes.len(), packed.len());
+        }
+        Ok(())
+    }
+}
+
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    path.with_added_extension(extension)
+}
+
+/// `name-0123456789abcdef.js`
+fn hashed_name(name: &str, bytes: &[u8]) -> String {
+    let hash: String = Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
+    format!("{stem}-{hash}.{extension}")
+}
+
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).expect("names in this folder are ASCII")
+}

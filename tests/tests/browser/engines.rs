@@ -1,0 +1,171 @@
+//! The engines as a page gets them: wasm in a module worker. One browser does all jobs, one after the other.
+
+use std::{
+    fs,
+    sync::{
+        Mutex, OnceLock,
+        mpsc::{self, Receiver, Sender},
+    },
+};
+
+use libtest_mimic::Failed;
+use serde_json::{Value, json};
+
+use crate::{
+    PATIENCE,
+    server::{Answer, Browser, Request, serve},
+};
+
+/// Jobs that must fail, each in its way.
+pub(crate) const FAULTS: [&str; 2] = ["a job that nobody knows", "a worker that panics"];
+
+/// The page: it fetches a job, hands it to its worker, and posts what comes back. A worker that panics is replaced.
+const PAGE: &str = r#"<!doctype html><script type="module">
+const start = () => new Promise((ready, failed) => {
+    const worker = new Worker("/worker.js", { type: "module" });
+    worker.onmessage = () => ready(worker);
+    worker.onerror = event => failed(new Error(event.message ?? "the worker does not load"));
+});
+const ask = (worker, job) => new Promise(answer => {
+    worker.onmessage = ({ data }) => answer(data);
+    worker.onerror = event => answer({ panicked: event.message });
+    worker.postMessage(job);
+});
+let worker;
+for (;;) {
+    const job = await (await fetch("/next")).json();
+    let answer;
+    try {
+        worker ??= await start();
+        answer = await ask(worker, job);
+    } catch (error) {
+        answer = { error: String(error) };
+    }
+    if (answer.panicked !== undefined) {
+        worker.terminate();
+        worker = undefined;
+    }
+    await fetch("/result", { method: "POST", body: JSON.stringify({ id: job.id, ...answer, browser: navigator.userAgent }) });
+}
+</script>"#;
+
+const WORKER: &str = r#"
+import init, { run } from "/wasm.js";
+self.panicked = message => postMessage({ panicked: message });
+const ready = init();
+self.onmessage = async ({ data: { engine, job } }) => {
+    try {
+        await ready;
+        const begun = performance.now();
+        const ok = JSON.parse(await run(engine, job));
+        postMessage({ ok, seconds: (performance.now() - begun) / 1000 });
+    } catch (error) {
+        postMessage({ error: String(error) });
+    }
+};
+postMessage("ready");
+"#;
+
+/// A job and who waits for what comes of it.
+struct Job {
+    text: Value,
+    reply: Sender<Value>,
+}
+
+/// The browser's side, once it was needed.
+struct Lab {
+    jobs: Sender<Job>,
+    _browser: Browser,
+}
+
+/// Does a job in the browser. What comes back must be the answer to it, from that engine.
+pub(crate) fn run(engine: &str, job: &str) -> Result<(), Failed> {
+    let result = ask(engine, job)?;
+    let answer = &result["ok"];
+    if answer["job"] != job || answer["engine"] != engine {
+        return Err(format!("{result:#}").into());
+    }
+    let device = answer["device"]["name"].as_str().unwrap_or_default();
+    if engine == "cpu" && !device.contains("SIMD128") {
+        return Err(format!("the engine runs on {device}, without the vectors of wasm").into());
+    }
+    let seconds = result["seconds"].as_f64().unwrap_or_default();
+    println!("{job} on {engine} ({device}; {}): {} in {seconds:.2} s", result["browser"], answer["measured"]);
+    Ok(())
+}
+
+/// What fails in the browser fails here, and says why; the next job goes well.
+pub(crate) fn fault(fault: &str) -> Result<(), Failed> {
+    let (engine, job, key, words) = match fault {
+        "a worker that panics" => ("cpu", "step parity of nothing", "panicked", "a preset"),
+        _ => ("cpu", "nothing", "error", "no job is called nothing"),
+    };
+    let result = ask(engine, job)?;
+    if !result[key].as_str().is_some_and(|message| message.contains(words)) {
+        return Err(format!("{result:#}").into());
+    }
+    run("cpu", "case relu")
+}
+
+fn ask(engine: &str, job: &str) -> Result<Value, Failed> {
+    static LAB: OnceLock<Result<Mutex<Lab>, String>> = OnceLock::new();
+    /// Why nobody need wait any more.
+    static SILENT: OnceLock<String> = OnceLock::new();
+    let lab = LAB.get_or_init(|| open().map(Mutex::new).map_err(|error| error.message().unwrap_or_default().into()));
+    let lab = lab.as_ref().map_err(|error| Failed::from(error))?;
+    if let Some(silent) = SILENT.get() {
+        return Err(silent.into());
+    }
+    let (reply, result) = mpsc::channel();
+    let job = Job { text: json!({ "engine": engine, "job": job }), reply };
+    lab.lock().map_err(|_| "another test has failed here")?.jobs.send(job)?;
+    let result = result.recv_timeout(PATIENCE);
+    Ok(result.map_err(|_| SILENT.get_or_init(|| format!("the browser said nothing for {PATIENCE:?}")))?)
+}
+
+/// Builds the wasm, serves it, and opens a browser.
+fn open() -> Result<Lab, Failed> {
+    let folder = tempfile::tempdir()?;
+    bundle::build("tests-wasm", "release", "wasm", folder.path()).map_err(|error| format!("{error:#}"))?;
+    let script = fs::read(folder.path().join("wasm.js"))?;
+    let wasm = fs::read(folder.path().join("wasm_bg.wasm"))?;
+    let (jobs, queue) = mpsc::channel();
+    let desk = Desk { queue: Mutex::new(queue), waiting: Mutex::new(vec![]) };
+    let server = serve(move |request| {
+        let (kind, body) = match request.line.as_str() {
+            "GET /" => ("text/html", PAGE.into()),
+            "GET /worker.js" => ("text/javascript", WORKER.into()),
+            "GET /wasm.js" => ("text/javascript", script.clone()),
+            "GET /wasm_bg.wasm" => ("application/wasm", wasm.clone()),
+            "GET /next" => ("application/json", desk.next()?.to_string().into_bytes()),
+            "POST /result" => ("text/plain", desk.take(request)?),
+            _ => return None,
+        };
+        Some(Answer { kind, body })
+    })?;
+    Ok(Lab { jobs, _browser: Browser::open(server)? })
+}
+
+/// Where jobs lie until the browser takes them, and who waits for the results of those that it took.
+struct Desk {
+    queue: Mutex<Receiver<Job>>,
+    waiting: Mutex<Vec<Sender<Value>>>,
+}
+
+impl Desk {
+    /// Waits for a job; `None` when there will be no more.
+    fn next(&self) -> Option<Value> {
+        let Job { mut text, reply } = self.queue.lock().ok()?.recv().ok()?;
+        let mut waiting = self.waiting.lock().ok()?;
+        text["id"] = waiting.len().into();
+        waiting.push(reply);
+        Some(text)
+    }
+
+    fn take(&self, request: &Request) -> Option<Vec<u8>> {
+        let result: Value = serde_json::from_slice(&request.body).ok()?;
+        let id = usize::try_from(result["id"].as_u64()?).ok()?;
+        let _ = self.waiting.lock().ok()?.get(id)?.send(result); // the test may have given up
+        Some(vec![])
+    }
+}

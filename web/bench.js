@@ -1,0 +1,69 @@
+// The benchmark for programs: `playground.bench(spec)`, and `__bench(workload, spec)` as comparisons of libraries call it.
+// What is measured is in the worker; this only asks.
+
+const worker = new Worker(document.querySelector("link[data-worker]").href, { type: "module" });
+const waiting = new Map();
+worker.onmessage = ({ data: [text] }) => {
+    const reply = JSON.parse(text);
+    if (reply.bench) waiting.get(reply.bench.request)?.resolve(reply.bench.report);
+    if (reply.refused) waiting.get(reply.refused.request)?.reject(new Error(reply.refused.message));
+    if (reply.crashed) waiting.forEach(({ reject }) => reject(new Error(reply.crashed.message)));
+};
+worker.onerror = event => waiting.forEach(({ reject }) => reject(new Error(event.message ?? "no worker")));
+
+/// spec: { workload | preset, engine: "wgpu" | "cpu", seconds?, optimizer?, batch? }. The report is that of the worker.
+const bench = ({ workload, preset, engine = "wgpu", seconds = 4, optimizer, batch, ...bounds }) => {
+    const request = waiting.size + 1;
+    const { least_steps = 30, most_seconds = 15, warm_seconds = 5 } = bounds;
+    const spec = { workload: workload ?? preset, engine, seconds, optimizer, batch, least_steps, most_seconds, warm_seconds };
+    const answer = new Promise((resolve, reject) => waiting.set(request, { resolve, reject }));
+    worker.postMessage([JSON.stringify({ bench: { request, spec } })]);
+    return answer;
+};
+
+const ENGINES = { webgpu: "wgpu", wgpu: "wgpu", wasm: "cpu", cpu: "cpu" };
+const round = (value, digits = 3) => +value.toFixed(digits);
+
+/// One line of a comparison, in its words.
+const compared = async (workload, spec) => {
+    const start = performance.now();
+    const report = await bench({
+        workload,
+        engine: ENGINES[spec.backend],
+        seconds: spec.seconds ?? 10,
+        least_steps: spec.minSteps ?? 30,
+        most_seconds: (spec.maxMs ?? 60000) / 1000,
+        warm_seconds: (spec.warmMs ?? 15000) / 1000,
+    });
+    const region = of => ({
+        steps: of.steps,
+        wall_s: round(of.seconds),
+        ms_per_step: round(1000 / of.steps_per_second),
+        ms_best: round(1000 / of.best_steps_per_second),
+        steps_per_s: round(of.steps_per_second, 2),
+        images_per_s: round(of.images_per_second, 0),
+        loss: of.loss,
+    });
+    const { losses, device } = report;
+    const mean = part => part.reduce((sum, loss) => sum + loss, 0) / part.length;
+    return {
+        workload,
+        backend: spec.backend,
+        version: report.versions.join(", "),
+        device: device.name,
+        software: device.software,
+        first_step_ms: round(start + 1000 * report.first_step_seconds, 0),
+        prepare_ms: round(1000 * report.prepare_seconds, 0),
+        losses: Object.fromEntries([1, 2, 5, 10, 20, 40].filter(k => k <= losses.length).map(k => [k, round(losses[k - 1], 4)])),
+        trained: mean(losses.slice(-3)) < 0.8 * mean(losses.slice(0, 3)),
+        est_ms: round(1000 * report.estimate_seconds),
+        read_each: region(report.each),
+        read_10: region(report.tenth),
+        read_end: region(report.end),
+        per_step: { dispatch: report.dispatches, submit: report.submissions },
+        total_steps: report.steps,
+    };
+};
+
+globalThis.playground = { ...globalThis.playground, bench };
+globalThis.__bench = compared;

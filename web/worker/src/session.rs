@@ -1,0 +1,248 @@
+//! The loop: requests, and the run that there is.
+
+use cpu::Cpu;
+use gpu::Gpu;
+use protocol::{
+    Command, EngineName, Event, Message, Part, Phase, RunConfig, Target,
+    worker::{DeviceReport, DeviceState, Reply, Request, Work},
+};
+use train::{Checkpoint, Engine, EngineError, Run, Samples};
+use web_time::Instant;
+
+use crate::{
+    bench,
+    line::{Heard, Line, breathe},
+    store::Store,
+};
+
+/// Version of the messages.
+const VERSION: u32 = 1;
+
+/// A run to begin.
+struct Start {
+    run: String,
+    config: RunConfig,
+    target: Target,
+    checkpoint: Option<Vec<u8>>,
+    paused: bool,
+}
+
+/// Answers the page for ever.
+pub(crate) async fn serve(mut line: Line) {
+    let mut store = Store::default();
+    let mut next = None;
+    loop {
+        next = match next.take() {
+            Some(start) => train(&mut line, &mut store, start).await,
+            None => {
+                let heard = line.listen().await;
+                hear(&line, &mut store, heard, None).await
+            }
+        };
+    }
+}
+
+/// Opens an engine.
+///
+/// # Errors
+/// [`EngineError::Unavailable`] where there is none of this name here.
+pub(crate) async fn open(target: &Target) -> Result<Box<dyn Engine>, EngineError> {
+    match target.engine {
+        // A browser has one adapter, and chooses it itself.
+        EngineName::Wgpu => Ok(Box::new(Gpu::open(None).await?)),
+        EngineName::Cpu => Ok(Box::new(Cpu::open(None)?)),
+        EngineName::CandleCpu | EngineName::CandleCuda | EngineName::CandleMetal => Err(EngineError::Unavailable {
+            device: target.engine.to_string(),
+            reason: "a browser has the engines wgpu and cpu".into(),
+        }),
+    }
+}
+
+/// Trains until another run is to begin, which is returned.
+async fn train(line: &mut Line, store: &mut Store, start: Start) -> Option<Start> {
+    let prepared = async {
+        let checkpoint = start.checkpoint.as_deref().map(Checkpoint::from_bytes).transpose().map_err(text)?;
+        let mut config = start.config;
+        if let Some(checkpoint) = &checkpoint {
+            let is_same = checkpoint.fits(&config).map_err(text)?;
+            is_same
+                .then_some(())
+                .ok_or("the checkpoint is of another network or optimizer: choose those, or start anew")?;
+        }
+        config.check().map_err(text)?;
+        let clock = Instant::now();
+        let set = store.load(&config.dataset.name, config.dataset.digits, line).await?;
+        config.dataset.name = set.name.clone();
+        let seconds = clock.elapsed().as_secs_f64();
+        let samples = Samples::new(set.name, set.images, set.training, &config, seconds).map_err(text)?;
+        line.tell(&Reply::Progress { what: Work::Prepare, done: 0, total: None });
+        Ok::<_, String>((open(&start.target).await.map_err(text)?, config, samples, checkpoint))
+    };
+    let (mut engine, config, samples, checkpoint) = match prepared.await {
+        Ok(prepared) => prepared,
+        Err(message) => {
+            line.refuse(None, message);
+            return None;
+        }
+    };
+    let (run, events) = match Run::start(engine.as_mut(), config, samples, checkpoint).await {
+        Ok(started) => started,
+        Err(error) => {
+            line.refuse(None, error);
+            return None;
+        }
+    };
+    let mut current = Current { run, id: start.run };
+    current.tell(line, events);
+    if start.paused {
+        current.run.command(&Command::Pause).expect("a pause has no bounds");
+    }
+    current.drive(line, store).await
+}
+
+/// The run that there is.
+struct Current<'e> {
+    run: Run<'e>,
+    id: String,
+}
+
+impl Current<'_> {
+    fn tell(&self, line: &Line, events: Vec<Event>) {
+        for event in events {
+            line.tell(&Reply::Run(Message { version: VERSION, run: self.id.clone(), event }));
+        }
+    }
+
+    /// Goes from piece to piece, and looks for messages in between. Returns the run that is to begin in its place.
+    async fn drive(&mut self, line: &mut Line, store: &mut Store) -> Option<Start> {
+        loop {
+            while let Some(heard) = line.heard() {
+                if let Some(start) = hear(line, store, heard, Some(self)).await {
+                    return Some(start);
+                }
+            }
+            self.advance(line).await;
+            if self.run.phase() == Phase::Running {
+                breathe().await;
+                continue;
+            }
+            let heard = line.listen().await;
+            if let Some(start) = hear(line, store, heard, Some(self)).await {
+                return Some(start);
+            }
+        }
+    }
+
+    async fn advance(&mut self, line: &Line) {
+        let events = match self.run.advance().await {
+            Ok(events) => events,
+            Err(error) => {
+                self.run.command(&Command::Stop).expect("an end has no bounds");
+                vec![Event::Failed { message: error.to_string(), step: self.run.step(), checkpoint: None }]
+            }
+        };
+        self.tell(line, events);
+    }
+
+    async fn command(&mut self, line: &Line, command: &Command) {
+        let was_going = matches!(self.run.phase(), Phase::Running | Phase::Paused);
+        if let Err(error) = self.run.command(command) {
+            return line.refuse(None, error);
+        }
+        if *command == Command::Stop && was_going {
+            self.advance(line).await; // what was in flight
+            let reason = "stopped".into();
+            self.tell(line, vec![Event::Stopped { reason, step: self.run.step(), checkpoint: None }]);
+        }
+    }
+
+    async fn predict(&mut self, line: &Line, request: u64, count: usize, pictures: &[u8]) {
+        let images = &self.run.samples().images;
+        let need = count.saturating_mul(images.height * images.width);
+        if pictures.len() != need {
+            let got = pictures.len();
+            return line.refuse(Some(request), format!("{count} pictures are {need} bytes, not {got}"));
+        }
+        match self.run.predict(pictures).await {
+            Ok(scores) => line.tell(&Reply::Prediction { request, scores }),
+            Err(error) => line.refuse(Some(request), error),
+        }
+    }
+
+    async fn save(&mut self, line: &Line, request: u64) {
+        match self.run.checkpoint().await {
+            Ok(checkpoint) => {
+                let step = checkpoint.progress.step;
+                line.tell_with(&Reply::Saved { request, step }, &checkpoint.to_bytes());
+            }
+            Err(error) => line.refuse(Some(request), error),
+        }
+    }
+
+    fn images(&self, line: &Line, request: u64, part: Part, first: u32, count: u32) {
+        let Samples { images, split, .. } = self.run.samples();
+        let rows = match part {
+            Part::Training => &split.train,
+            Part::Validation => &split.validation,
+            Part::Test => &split.test,
+        };
+        let rows = rows.iter().skip(first as usize).take(count as usize).map(|&row| row as usize);
+        let labels = rows.clone().map(|row| images.labels[row]).collect();
+        let bytes: Vec<u8> = rows.flat_map(|row| images.image(row)).copied().collect();
+        let size = [images.height, images.width];
+        line.tell_with(&Reply::Images { request, first, labels, size }, &bytes);
+    }
+}
+
+/// Answers a request, or returns the run that it wants to begin.
+async fn hear(line: &Line, store: &mut Store, heard: Heard, current: Option<&mut Current<'_>>) -> Option<Start> {
+    let Heard { request, mut buffers } = heard;
+    let no_run = "there is no run: start one first";
+    match (request, current) {
+        (Request::Start { run, config, target, checkpoint, paused }, _) => {
+            let file = checkpoint.then(|| buffers.pop().unwrap_or_default());
+            return Some(Start { run, config: *config, target, checkpoint: file, paused });
+        }
+        (Request::Devices, _) => line.tell(&Reply::Devices { devices: devices().await }),
+        (Request::Files { name, names }, _) => match store.give(name.clone(), &names, &buffers) {
+            Ok(images) => line.tell(&Reply::Files { name, images }),
+            Err(message) => line.refuse(None, message),
+        },
+        (Request::Bench { request, spec }, _) => match bench::run(&spec).await {
+            Ok(report) => line.tell(&Reply::Bench { request, report: Box::new(report) }),
+            Err(message) => line.refuse(Some(request), message),
+        },
+        (Request::Run(command), Some(current)) => current.command(line, &command).await,
+        (Request::Run(_), None) => line.refuse(None, no_run),
+        (Request::Predict { request, count }, Some(current)) => {
+            current.predict(line, request, count, buffers.first().map_or(&[], Vec::as_slice)).await;
+        }
+        (Request::Save { request }, Some(current)) => current.save(line, request).await,
+        (Request::Images { request, part, first, count }, Some(current)) => {
+            current.images(line, request, part, first, count);
+        }
+        (Request::Predict { request, .. } | Request::Save { request } | Request::Images { request, .. }, None) => {
+            line.refuse(Some(request), no_run);
+        }
+    }
+    None
+}
+
+/// Both engines: the GPU first, unless a CPU imitates it.
+async fn devices() -> Vec<DeviceReport> {
+    let webgpu = DeviceReport { engine: EngineName::Wgpu, state: gpu::web::state().await };
+    let cpu = match Cpu::open(None) {
+        Ok(cpu) => DeviceState::Ready { device: cpu.device().clone(), facts: Default::default(), features: vec![] },
+        // It takes the worker's own thread, which is there.
+        Err(error) => unreachable!("{error}"),
+    };
+    let cpu = DeviceReport { engine: EngineName::Cpu, state: cpu };
+    match &webgpu.state {
+        DeviceState::Ready { device, .. } if !device.software => vec![webgpu, cpu],
+        DeviceState::Ready { .. } | DeviceState::Missing(_) => vec![cpu, webgpu],
+    }
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
+}
