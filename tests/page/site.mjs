@@ -47,7 +47,7 @@ export async function serve(folder) {
             return response.end();
         }
         let body = fs.readFileSync(file);
-        if (/^worker-[0-9a-f]+\.js$/.test(name)) {
+        if (/^worker(-[0-9a-f]+)?\.js$/.test(name)) {
             body = (options.without ? WITHOUT_WEBGPU : "") + PROBE + body;
         }
         response.writeHead(200, { "content-type": TYPES[path.extname(name)] ?? "application/octet-stream" });
