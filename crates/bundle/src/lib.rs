@@ -21,6 +21,7 @@ pub fn build(package: &str, profile: &str, name: &str, out: &Path) -> Result<()>
     let wasm = compile(package, profile)?;
     let mut bindgen = Bindgen::new();
     bindgen.input_path(&wasm).out_name(name).web(true)?.typescript(false).omit_default_module_path(false);
+    bindgen.remove_name_section(profile != "release").remove_producers_section(true); // names are for who reads traces
     bindgen.generate(out).with_context(|| format!("wasm-bindgen cannot finish {}", wasm.display()))
 }
 

@@ -7,6 +7,8 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::vectors;
+
 /// Most rows of a tile.
 pub(crate) const ROWS: usize = 12;
 /// Most lanes of a tile: two vectors of the widest instruction set. Narrower ones take several passes.
@@ -74,12 +76,12 @@ impl Tile<'_> {
             let lane = self.lanes.last(self.terms) + wide;
             assert!(row < self.a.len() && lane <= self.b.len(), "a tile inside of its operands");
         }
-        match pulp::Arch::new() {
-            // Half a vector in its own right is as fast as a whole one of which half is wasted, and two run at once.
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            pulp::Arch::V4(wider) if self.width <= LANES / 4 => Simd::vectorize(*wider, self),
-            arch => arch.dispatch(self),
+        // Half a vector in its own right is as fast as a whole one of which half is wasted, and two run at once.
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        if let (pulp::Arch::V4(wider), true) = (pulp::Arch::new(), self.width <= LANES / 4) {
+            return Simd::vectorize(*wider, self);
         }
+        vectors::dispatch(self);
     }
 }
 

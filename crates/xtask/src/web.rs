@@ -27,6 +27,7 @@ pub(crate) struct Args {
 /// What is compiled for the site: the package, and the script that loads it.
 struct Program {
     package: &'static str,
+    folder: &'static str,
     /// The name that the HTML says.
     script: &'static str,
     /// The text of the script, which imports `./GLUE.js`.
@@ -40,9 +41,16 @@ enum Entry {
 }
 
 const PROGRAMS: [Program; 2] = [
-    Program { package: "worker", script: "worker.js", entry: Entry::File("web/worker/entry.js"), glue: "worker_glue" },
+    Program {
+        package: "worker",
+        folder: "web/worker",
+        script: "worker.js",
+        entry: Entry::File("web/worker/entry.js"),
+        glue: "worker_glue",
+    },
     Program {
         package: "web",
+        folder: "web",
         script: "page.js",
         entry: Entry::Text("import init from \"./page_glue.js\";\nawait init();\n"),
         glue: "page_glue",
@@ -62,7 +70,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         _ => fs::create_dir_all(&out)?,
     }
     let mut site = Site { out, renamed: vec![] };
-    for program in &PROGRAMS {
+    for program in PROGRAMS.iter().filter(|program| root.join(program.folder).join("Cargo.toml").is_file()) {
         site.compile(sh, &root, program)?;
     }
     let sources = || fs::read_dir(root.join(FOLDER)).context("there is no folder `web`");
@@ -92,7 +100,7 @@ struct Site {
 impl Site {
     fn compile(&mut self, sh: &Shell, root: &Path, program: &Program) -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let Program { package, script, entry, glue } = program;
+        let Program { package, folder: _, script, entry, glue } = program;
         let profile = "release-web";
         let _root = sh.push_dir(root);
         bundle::build(package, profile, glue, folder.path())?;
