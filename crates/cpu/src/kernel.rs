@@ -102,15 +102,20 @@ impl WithSimd for Tile<'_> {
     }
 }
 
+/// Most rows of two vectors that the registers hold.
+const fn most_rows<S: Simd>() -> usize {
+    match S::F32_LANES {
+        16.. => 12,
+        4 if cfg!(target_arch = "aarch64") => 12,
+        _ => 6,
+    }
+}
+
 /// As many rows and vectors at once as the registers hold, in parts of nearly one size.
 #[inline(always)]
 fn passes<S: Simd>(simd: S, tile: Tile<'_>, place: impl Fn(usize) -> (usize, usize) + Copy) {
     let Tile { terms, a, rows, b, width, sums, .. } = tile;
-    let most = match S::F32_LANES {
-        16.. => 12,
-        4 if cfg!(target_arch = "aarch64") => 12,
-        _ => 6,
-    };
+    let most = most_rows::<S>();
     let mut j = 0;
     while j < width {
         let two = width - j > S::F32_LANES;
@@ -155,7 +160,11 @@ struct Part<'a> {
 impl Part<'_> {
     #[inline(always)]
     fn columns<S: Simd, const M: usize>(self, simd: S, two: bool, place: impl Fn(usize) -> (usize, usize)) {
-        if two { self.block::<S, M, 2>(simd, place) } else { self.block::<S, M, 1>(simd, place) }
+        // Where registers hold few rows, `passes` gives no more, and code for more would only be larger.
+        match two && M <= most_rows::<S>() {
+            true => self.block::<S, M, 2>(simd, place),
+            false => self.block::<S, M, 1>(simd, place),
+        }
     }
 
     #[inline(always)]
