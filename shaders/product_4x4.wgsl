@@ -18,17 +18,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         c += load_b(k, n0) * a;
     }
     // The elements move through the first one: see product_8x8.wgsl.
-    for (var i = 0u; i < 4u; i++) {
-        let m = m0 + i;
-        if (ROW_SUMS && n0 == 0u && m < M && split < SPLIT) {
+    let end_m = select(min(m0 + 4u, M), 0u, split >= SPLIT);
+    let end_n = min(n0 + 4u, N);
+    for (var m = m0; m < end_m; m++) {
+        if (ROW_SUMS && n0 == 0u) {
             finish_sum(split, m, sums.x);
         }
         sums = vec4<f32>(sums.yzw, 0.0);
         var y = c[0];
-        for (var j = 0u; j < 4u; j++) {
-            if (m < M && n0 + j < N && split < SPLIT) {
-                finish(split, m, n0 + j, y.x);
-            }
+        for (var n = n0; n < end_n; n++) {
+            finish(split, m, n, y.x);
             y = vec4<f32>(y.yzw, 0.0);
         }
         c = mat4x4<f32>(c[1], c[2], c[3], c[3]);

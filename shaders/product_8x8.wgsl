@@ -30,19 +30,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     // The elements move through the first one: a store for each would take most of the time that compiling takes, and an
     // index into an array of them would put that array into memory.
-    for (var i = 0u; i < 8u; i++) {
-        let m = m0 + i;
-        if (ROW_SUMS && n0 == 0u && m < M && split < SPLIT) {
+    let end_m = select(min(m0 + 8u, M), 0u, split >= SPLIT);
+    let end_n = min(n0 + 8u, N);
+    for (var m = m0; m < end_m; m++) {
+        if (ROW_SUMS && n0 == 0u) {
             finish_sum(split, m, sums0.x);
         }
         sums0 = vec4<f32>(sums0.yzw, sums1.x);
         sums1 = vec4<f32>(sums1.yzw, 0.0);
         var y0 = c00[0];
         var y1 = c01[0];
-        for (var j = 0u; j < 8u; j++) {
-            if (m < M && n0 + j < N && split < SPLIT) {
-                finish(split, m, n0 + j, y0.x);
-            }
+        for (var n = n0; n < end_n; n++) {
+            finish(split, m, n, y0.x);
             y0 = vec4<f32>(y0.yzw, y1.x);
             y1 = vec4<f32>(y1.yzw, 0.0);
         }

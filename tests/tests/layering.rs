@@ -27,6 +27,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("shaders", &[WORKSPACE]),
     ("gpu", &["cpu", "playground-candle", "cli"]),
     ("cpu", &["playground-candle", "cli"]),
+    ("server", &[WORKSPACE]),
 ];
 
 /// A crate, and those that it must not name, though they lie below what it does name.

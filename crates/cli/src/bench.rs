@@ -4,7 +4,7 @@ use std::{io::Write, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 use graph::{Graph, Values};
-use protocol::{Length, Split, preset};
+use protocol::{Length, RunConfig, Split, preset};
 use serde::Serialize;
 use train::{
     Engine, Program, Samples, feed,
@@ -24,12 +24,12 @@ const PIECE_SECONDS: f64 = 0.05;
 const DIGITS: usize = 6_000;
 
 const EXAMPLES: &str = "\
-W1: 784-128-10, SGD. W2: 784-800-800-10, Nesterov. W3: two convolutions and a dense layer, Adam. All: batch 64, fixed
-images and initial weights, so that losses can be compared with other programs, too.
+W1: 784-128-10, SGD. W2: 784-800-800-10, Nesterov. W3: two convolutions and a dense layer, Adam. All: fixed images and
+initial weights, so that losses at batch 64 can be compared with other programs, too.
 
 Examples:
   playground-cli bench                              W1
-  playground-cli bench --workload W3 --seconds 20
+  playground-cli bench --workload W3 --batch 1024 --seconds 20
   playground-cli bench --preset cnn --batch 256 --json";
 
 /// Measure training speed on images that lie on the device: warm-up apart, the device awaited inside the clock.
@@ -37,13 +37,13 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// A workload that other libraries are compared on [default: W1]
-    #[arg(long, value_name = "W1|W2|W3", value_parser = ["W1", "W2", "W3"], conflicts_with_all = ["preset", "batch"])]
+    #[arg(long, value_name = "W1|W2|W3", value_parser = ["W1", "W2", "W3"], conflicts_with = "preset")]
     workload: Option<String>,
     /// The network and optimizer of a preset, on built-in digits
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Images a step
-    #[arg(long, value_name = "N", requires = "preset")]
+    /// Images a step, for a workload [default: 64] or a preset [default: its own]
+    #[arg(long, value_name = "N")]
     batch: Option<usize>,
     #[command(flatten)]
     engine: engine::Args,
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     ensure!((0.1..=3600.0).contains(&args.seconds), "--seconds is {}, but must be 0.1 to 3600", args.seconds);
     let job = match &args.preset {
         Some(name) => preset_job(name, args.batch)?,
-        None => workload_job(args.workload.as_deref().unwrap_or("W1"))?,
+        None => workload_job(args.workload.as_deref().unwrap_or("W1"), args.batch)?,
     };
     let m = pollster::block_on(measure(args, job))?;
     if args.json {
@@ -116,8 +116,12 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn workload_job(name: &str) -> Result<Job> {
-    let w = workload(name).with_context(|| format!("there is no workload `{name}`"))?;
+fn workload_job(name: &str, batch: Option<usize>) -> Result<Job> {
+    let mut w = workload(name).with_context(|| format!("there is no workload `{name}`"))?;
+    if let Some(batch) = batch {
+        RunConfig { batch, ..w.config.clone() }.check()?;
+        w = w.with_batch(batch);
+    }
     Ok(Job {
         name: name.into(),
         graph: programs::train(&w.config, &w.table, false)?,

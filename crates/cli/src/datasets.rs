@@ -70,6 +70,11 @@ impl Places {
         let folder = folder.map(PathBuf::from).or_else(|| variable("PLAYGROUND_DATA"));
         Places { folder, cache: cache() }
     }
+
+    /// Folders that may hold a data set's files.
+    pub(crate) fn folders(&self, dataset: &Dataset) -> Vec<PathBuf> {
+        [&self.folder, &self.cache].into_iter().flatten().map(|folder| folder.join(dataset.name)).collect()
+    }
 }
 
 /// This program's own folder for what it can get again; `None` on a machine without a place for such things.

@@ -14,6 +14,7 @@ mod files;
 mod predict;
 mod presets;
 mod report;
+mod serve;
 mod show;
 mod train;
 
@@ -43,6 +44,7 @@ enum Command {
     Show(show::Args),
     Devices(devices::Args),
     Bench(bench::Args),
+    Serve(serve::Args),
 }
 
 /// How a command ended, if not with an error found before the first step.
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(args, &mut out),
         Command::Devices(args) => devices::run(args, &mut out),
         Command::Bench(args) => bench::run(args, &mut out),
+        Command::Serve(args) => serve::run(args, &mut out),
     };
     match result.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
         Ok(Exit::Done) => ExitCode::SUCCESS,

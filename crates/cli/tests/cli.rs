@@ -369,16 +369,40 @@ fn devices_and_speeds_are_measured() {
         assert!(devices.iter().any(|device| device["engine"] == engine), "{engine}");
     }
 
-    for job in ["--workload W1", "--preset softmax --batch 32"] {
+    for job in ["--workload W1 --batch 16", "--preset softmax --batch 32"] {
         let line = format!("bench {job} --engine candle-cpu --seconds 0.5 --json");
         let m: serde_json::Value = serde_json::from_str(&place.succeeds(&line)).unwrap();
         assert!(m["steps_per_second"].as_f64().unwrap() > 0.0, "{m}");
         assert!(m["loss_after"].as_f64() < m["loss_before"].as_f64(), "{m}");
         assert_eq!(m["engine"], "candle-cpu");
     }
-    place.refuses("bench --workload W1 --batch 32", "cannot be used with");
+    place.refuses("bench --workload W1 --preset cnn", "cannot be used with");
+    place.refuses("bench --workload W1 --batch 0", "`batch` is 0, but must be 1 to 8192");
     place.refuses("bench --engine cpu --adapter x", "--adapter is for engine wgpu");
     place.refuses("bench --engine candle-cpu --threads 2", "--threads is for engine cpu");
     place.refuses("bench --engine wgpu --adapter nobody-has-this", "no adapter");
     place.refuses("bench --engine cpu --autograd", "--autograd is candle's");
+}
+
+/// The page of a folder, and a data set of another.
+#[test]
+fn pages_are_served() {
+    let place = Place::new();
+    place.refuses("serve", "there is no page in dist: build it with `cargo xtask web`");
+    fs::create_dir_all(place.path("dist")).unwrap();
+    fs::write(place.path("dist/index.html"), "the page").unwrap();
+    fs::create_dir_all(place.path("data/mnist")).unwrap();
+    fs::write(place.path("data/mnist/t10k-labels-idx1-ubyte"), "labels").unwrap();
+
+    let mut served = place.command("serve --port 0 --data-dir data").stdout(Stdio::piped()).spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(served.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    let address = address.trim();
+    let get = |path: &str| ureq::get(format!("{address}{path}")).call().unwrap().into_body().read_to_string().unwrap();
+    assert_eq!(get(""), "the page");
+    assert_eq!(get("data/mnist/t10k-labels-idx1-ubyte.gz"), "labels");
+    let port = address.trim_end_matches('/').rsplit(':').next().unwrap();
+    place.refuses(&format!("serve --port {port}"), "is taken: choose another with --port");
+    served.kill().unwrap();
+    served.wait().unwrap();
 }

@@ -1,6 +1,6 @@
 //! Where the time of a step goes, kernel by kernel: `cargo run --release -p gpu --example profile -- W2`.
 
-use gpu::{Gpu, Tier, lowered};
+use gpu::{Dispatch, Gpu};
 use pollster::block_on;
 use train::{Engine, programs, workload::workload};
 
@@ -15,8 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             gpu.upload(name, value).await?;
         }
         gpu.write_state(&w.state).await?;
-        let tier = if gpu.device().software { Tier::Software } else { Tier::Default };
-        let (_, dispatches) = lowered(&graph, tier);
+        let dispatches: Vec<Dispatch> = gpu.dispatches(program).cloned().collect();
         let (mut all, mut firsts) = (0.0, 0.0);
         for (number, dispatch) in dispatches.iter().enumerate() {
             let clock = std::time::Instant::now();

@@ -32,6 +32,8 @@ pub(crate) struct Opened {
     pub(crate) about: Device,
     pub(crate) driver: String,
     pub(crate) tier: Tier,
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) patience: std::time::Duration,
     /// Why it was lost, and the first error that no scope caught.
     fault: Arc<Mutex<Fault>>,
 }
@@ -120,7 +122,16 @@ impl Opened {
         }));
         let tier = if about.software { Tier::Software } else { Tier::of(info.device_type) };
         let driver = format!("{} {} {}", info.backend, info.driver, info.driver_info).trim().to_owned();
-        Ok(Opened { device, queue, about, driver, tier, fault })
+        Ok(Opened {
+            device,
+            queue,
+            about,
+            driver,
+            tier,
+            #[cfg(not(target_arch = "wasm32"))]
+            patience: PATIENCE,
+            fault,
+        })
     }
 
     /// Says what has become of the device since.
@@ -211,10 +222,14 @@ impl Opened {
         // A browser completes mappings by itself; natively somebody must ask the device.
         #[cfg(not(target_arch = "wasm32"))]
         {
-            let wait = wgpu::PollType::Wait { submission_index: Some(mapping.submission), timeout: Some(PATIENCE) };
+            let wait =
+                wgpu::PollType::Wait { submission_index: Some(mapping.submission), timeout: Some(self.patience) };
             if let Err(wgpu::PollError::Timeout) = self.device.poll(wait) {
                 self.sound()?;
-                return Err(EngineError::Hung { device: self.about.name.clone(), seconds: PATIENCE.as_secs_f64() });
+                return Err(EngineError::Hung {
+                    device: self.about.name.clone(),
+                    seconds: self.patience.as_secs_f64(),
+                });
             }
         }
         let done = mapping.done.await;

@@ -11,6 +11,7 @@ use web_time::Instant;
 use wgpu::BufferUsages;
 
 use crate::{
+    Dispatch,
     device::{self, Mapping, Opened},
     program::{DEPTH, Loaded, Pipelines, Ready, Resident, bytes},
     state::State,
@@ -38,8 +39,18 @@ pub struct Gpu {
     submissions: VecDeque<Submission>,
     /// Seconds of a step from which on it is cut.
     long_step: f64,
+    work: Work,
     /// Variants that programs get, where they name a product that they have.
     preferred: Choices,
+}
+
+/// What was asked of a device: what does not drift, whatever the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Dispatches of steps.
+    pub dispatches: u64,
+    /// Submissions that steps were part of.
+    pub submits: u64,
 }
 
 /// The chunks of one call of `submit`, and what has come back of them.
@@ -83,6 +94,7 @@ impl Gpu {
             resident_version: 0,
             submissions: VecDeque::new(),
             long_step: LONG_STEP,
+            work: Work::default(),
             preferred: Choices::new(),
         })
     }
@@ -97,15 +109,25 @@ impl Gpu {
         self.long_step = seconds;
     }
 
+    /// Takes a device for hung that does not answer for so long (30 s). A browser has a limit of its own.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn wait_at_most(&mut self, patience: std::time::Duration) {
+        self.opened.patience = patience;
+    }
+
+    /// What the steps since it was opened took.
+    pub fn work(&self) -> Work {
+        self.work
+    }
+
     /// What kernels are chosen for.
-    pub(crate) fn tier(&self) -> Tier {
+    pub fn tier(&self) -> Tier {
         self.opened.tier
     }
 
-    /// Numbers of the dispatches that are products, with their names and variants.
-    pub(crate) fn products(&self, Program(program): Program) -> Vec<(usize, (String, crate::table::Choice))> {
-        let lowered = self.programs[program].lowered().enumerate();
-        lowered.filter_map(|(number, dispatch)| Some((number, dispatch.choice.clone()?))).collect()
+    /// The dispatches of a step of a program.
+    pub fn dispatches(&self, Program(program): Program) -> impl Iterator<Item = &Dispatch> {
+        self.programs[program].lowered()
     }
 
     /// Takes the device away, as a driver that is reset would: for tests of what happens then.
@@ -156,7 +178,7 @@ impl Gpu {
 
     /// Encodes and submits steps that fit into one lane of the rings.
     async fn submit_chunk(&mut self, program: usize, feeds: &[Values], lane: usize) -> Result<Chunk> {
-        let Gpu { opened, programs, pipelines, state, residents, resident_version, long_step, .. } = self;
+        let Gpu { opened, programs, pipelines, state, residents, resident_version, long_step, work, .. } = self;
         let loaded = &mut programs[program];
         loaded.prepare(opened, pipelines, state, residents, *resident_version).await?;
         let loaded = &programs[program];
@@ -169,6 +191,7 @@ impl Gpu {
             times if times > 1.0 => (2.0 * times).ceil() as usize, // half of that each, since parts are not equal
             _ => 1,
         };
+        work.dispatches += (feeds.len() * loaded.dispatches.len()) as u64;
         let per_part = loaded.dispatches.len().div_ceil(parts).max(1);
         let strides = [loaded.feeds.stride, loaded.outputs.stride];
         let new_encoder = || opened.device.create_command_encoder(&Default::default());
@@ -185,6 +208,7 @@ impl Gpu {
                     part.iter().for_each(|dispatch| encode(&mut pass, dispatch, step, strides));
                     drop(pass);
                     opened.queue.submit([std::mem::replace(&mut encoder, new_encoder()).finish()]);
+                    work.submits += 1;
                 }
             }
         }
@@ -193,6 +217,7 @@ impl Gpu {
         let staging = &loaded.staging[lane].buffer;
         encoder.copy_buffer_to_buffer(&loaded.output_ring.buffer, from, staging, 0, bytes);
         let submission = opened.queue.submit([encoder.finish()]);
+        work.submits += 1;
         let mapping = opened.map(staging, bytes, submission);
         opened.sound()?;
         Ok(Chunk { lane, mapping })
@@ -335,8 +360,12 @@ impl Engine for Gpu {
 
     async fn reopen(&mut self) -> Result<()> {
         let (adapter, tier) = (self.adapter.clone(), self.opened.tier);
-        let (preferred, long_step) = (self.preferred.clone(), self.long_step);
-        *self = Gpu { preferred, long_step, ..Gpu::open_as(adapter.as_deref(), Some(tier)).await? };
+        let (preferred, long_step, work) = (self.preferred.clone(), self.long_step, self.work);
+        #[cfg(not(target_arch = "wasm32"))]
+        let patience = self.opened.patience;
+        *self = Gpu { preferred, long_step, work, ..Gpu::open_as(adapter.as_deref(), Some(tier)).await? };
+        #[cfg(not(target_arch = "wasm32"))]
+        self.wait_at_most(patience);
         Ok(())
     }
 }

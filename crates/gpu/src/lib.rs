@@ -46,8 +46,8 @@ pub mod web;
 mod wgsl;
 
 pub use device::live_bytes;
-pub use engine::Gpu;
-pub use table::Tier;
+pub use engine::{Gpu, Work};
+pub use table::{Choice, Tier};
 pub use tune::tune;
 
 use compiler::{Limits, Plan};

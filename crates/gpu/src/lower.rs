@@ -37,11 +37,17 @@ pub struct Dispatch {
     /// Bytes of the buffers that it reads or writes.
     pub bytes: u64,
     /// For a product: what it is called, and what was chosen for it.
-    pub(crate) choice: Option<(String, Choice)>,
+    pub choice: Option<(String, Choice)>,
     pub(crate) bindings: Vec<Binding>,
 }
 
 impl Dispatch {
+    /// Whether another one, later in the step, reads what this one writes.
+    pub(crate) fn is_read_by(&self, later: &Dispatch) -> bool {
+        let written = self.bindings.iter().filter(|binding| binding.is_written);
+        written.into_iter().any(|own| later.bindings.iter().any(|binding| binding.memory == own.memory))
+    }
+
     /// As a grid.
     pub(crate) fn grid(&self) -> [u32; 2] {
         let rows = self.workgroups.div_ceil(MAX_WORKGROUPS);
@@ -185,7 +191,7 @@ fn map(writer: &mut Writer, plan: &Plan, stages: &[Stage], spots: &[Option<Spot>
             format!("            finish_{number}(i);\n")
         } else {
             functions(writer, number, stage);
-            element(number, stage, "            ", "")
+            element(number, stage, tier, "            ", "")
         };
         let _ = write!(
             main,
@@ -196,7 +202,7 @@ fn map(writer: &mut Writer, plan: &Plan, stages: &[Stage], spots: &[Option<Spot>
         first += groups;
     }
     let what = format!("{} stages", stages.len());
-    ("map", what, String::new(), helpers(&main).to_owned() + &main + "}\n", first)
+    ("map", what, String::new(), helpers(&main) + &main + "}\n", first)
 }
 
 /// Stages that do the same to neighbours in memory become one.
@@ -253,18 +259,22 @@ fn functions(writer: &mut Writer, number: usize, stage: &Stage) {
 }
 
 /// Statements that compute element i of a stage in one lane.
-fn element(number: usize, stage: &Stage, indent: &str, first: &str) -> String {
+fn element(number: usize, stage: &Stage, tier: Tier, indent: &str, first: &str) -> String {
     let Some(Fold { kind, inner, .. }) = &stage.fold else {
         return format!("{indent}finish_{number}(i, 0.0{first});\n");
     };
     let count = inner.count();
+    let end = match tier {
+        Tier::Software => format!("unknown({count}u, i)"),
+        Tier::Default | Tier::Integrated | Tier::Discrete => format!("{count}u"),
+    };
     let value = |r: &str| format!("element_{number}(i, {r}{first})");
     let mut text = String::new();
     match kind {
         FoldKind::ArgMax => {
             let _ = write!(
                 text,
-                "{indent}var best = {};\n{indent}var at = 0u;\n{indent}for (var r = 1u; r < {count}u; r++) {{\n{indent}    \
+                "{indent}var best = {};\n{indent}var at = 0u;\n{indent}for (var r = 1u; r < {end}; r++) {{\n{indent}    \
                  let other = {};\n{indent}    if (other > best) {{\n{indent}        best = other;\n{indent}        at = r;\n{indent}    }}\n{indent}}}\n\
                  {indent}finish_{number}(i, at{first});\n",
                 value("0u"),
@@ -282,7 +292,7 @@ fn element(number: usize, stage: &Stage, indent: &str, first: &str) -> String {
         _ => {
             let _ = write!(
                 text,
-                "{indent}var sum = {};\n{indent}for (var r = 0u; r < {count}u; r++) {{\n{indent}    sum = {};\n{indent}}}\n\
+                "{indent}var sum = {};\n{indent}for (var r = 0u; r < {end}; r++) {{\n{indent}    sum = {};\n{indent}}}\n\
                  {indent}finish_{number}(i, sum{first});\n",
                 start(*kind),
                 combine(*kind, "sum", &value("r"))
@@ -309,9 +319,16 @@ fn combine(kind: FoldKind, a: &str, b: &str) -> String {
 }
 
 /// What the text calls.
-fn helpers(text: &str) -> &'static str {
-    if text.contains("larger(") { LARGER } else { "" }
+fn helpers(text: &str) -> String {
+    [("larger(", LARGER), ("unknown(", UNKNOWN)]
+        .into_iter()
+        .filter_map(|(call, helper)| text.contains(call).then_some(helper))
+        .collect()
 }
+
+/// lavapipe (Mesa 22.3) unrolls loops of up to 32 turns if it knows their number, and then a CPU compiles the softmax of ten
+/// classes twice as long, a tenth of a second: more than its steps ever win back. To be deleted when it does not.
+const UNKNOWN: &str = "\nfn unknown(count: u32, i: u32) -> u32 {\n    return select(count, 0u, i == 0xffffffffu);\n}\n";
 
 const LARGER: &str = "\nfn larger(a: f32, b: f32) -> f32 {\n    return select(b, a, a > b || a != a);\n}\n";
 
@@ -381,7 +398,7 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
             let _ = write!(
                 main,
                 "    for (var e = lane; e < {elements}; e += {lanes}u) {{\n        let i = {place};\n{}    }}\n",
-                element(number, stage, "        ", first)
+                element(number, stage, tier, "        ", first)
             );
             continue;
         }
@@ -404,7 +421,7 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
     }
     let parts = if shares { format!("\nvar<workgroup> sh_parts: array<f32, {lanes}>;\n") } else { String::new() };
     let what = format!("{} stages", group.stages.len());
-    ("group", what, String::new(), parts + helpers(&main) + &main + "}\n", workgroups)
+    ("group", what, String::new(), parts + &helpers(&main) + &main + "}\n", workgroups)
 }
 
 fn contraction(writer: &mut Writer, step: &Contraction, choice: Choice, tier: Tier) -> Parts {

@@ -19,9 +19,9 @@ pub enum Tier {
     Discrete,
 }
 
-/// How a product is carried out.
+/// How a product is carried out: as text, what [`crate::Gpu`] takes and tells as a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Choice {
+pub struct Choice {
     pub(crate) variant: Variant,
     /// Parts that its sums are made in.
     pub(crate) split: usize,
@@ -86,7 +86,7 @@ impl Tier {
     }
 
     /// What is worth trying for a product.
-    pub(crate) fn candidates(self) -> Vec<Choice> {
+    pub fn candidates(self) -> Vec<Choice> {
         let variants = VARIANTS.into_iter().filter(|variant| !variant.shared || self != Tier::Software);
         variants.flat_map(|variant| [1, 4, 16, 64].map(|split| Choice { variant, split })).collect()
     }

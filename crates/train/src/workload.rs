@@ -47,7 +47,7 @@ pub fn workload(name: &str) -> Option<Workload> {
         batch: BATCH,
         ..preset("cnn").ok()?
     };
-    let table = Table { rows: BATCH * BATCHES, size: [28, 28], dtype: DType::F32 };
+    let table = table(BATCH);
     let mut state = programs::initial(&config, table.size).expect("the three networks are valid");
     for (seed, (slot, value)) in (1..).zip(weights(&state)) {
         state.insert(slot, weight(seed, &value));
@@ -57,15 +57,30 @@ pub fn workload(name: &str) -> Option<Workload> {
             *value = HostTensor::zeros(value.shape.clone());
         }
     }
-    Some(Workload { config, table, resident: resident(), state })
+    Some(Workload { config, table, resident: resident(BATCH), state })
+}
+
+fn table(batch: usize) -> Table {
+    Table { rows: batch * BATCHES, size: [28, 28], dtype: DType::F32 }
 }
 
 impl Workload {
+    /// The same network on eight batches of another size.
+    pub fn with_batch(self, batch: usize) -> Self {
+        Workload {
+            config: RunConfig { batch, ..self.config },
+            table: table(batch),
+            resident: resident(batch),
+            state: self.state,
+        }
+    }
+
     /// The step inputs of step `step`: batch `step mod 8`.
     pub fn feed(&self, step: usize) -> Values {
-        let first = (step % BATCHES * BATCH) as u32;
+        let batch = self.config.batch;
+        let first = (step % BATCHES * batch) as u32;
         Values::from([
-            (names::INDICES.into(), HostTensor::u32([BATCH], (first..first + BATCH as u32).collect())),
+            (names::INDICES.into(), HostTensor::u32([batch], (first..first + batch as u32).collect())),
             (names::RATE.into(), HostTensor::scalar(self.config.schedule.rate)),
         ])
     }
@@ -102,17 +117,17 @@ fn weight(seed: u32, like: &HostTensor) -> HostTensor {
 }
 
 /// Images and labels: a random template for each class, mixed with noise.
-fn resident() -> Values {
+fn resident(batch: usize) -> Values {
     let mut random = mulberry32(12345);
     let templates: Vec<f64> = (0..CLASSES * PIXELS).map(|_| f64::from(u8::from(random() < 0.2))).collect();
     let (mut images, mut labels) = (vec![], vec![]);
-    for _ in 0..BATCH * BATCHES {
+    let rows = batch * BATCHES;
+    for _ in 0..rows {
         let class = (random() * CLASSES as f64) as usize;
         labels.push(class as u8);
         let template = &templates[class * PIXELS..(class + 1) * PIXELS];
         images.extend(template.iter().map(|t| (0.4 * t + 0.6 * random()) as f32));
     }
-    let rows = BATCH * BATCHES;
     Values::from([
         (names::IMAGES.into(), HostTensor::f32([rows, PIXELS], images)),
         (names::LABELS.into(), HostTensor::u8([rows], labels)),

@@ -52,7 +52,7 @@ struct Run {
 }
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
-    let program = build_cli(sh)?;
+    let program = build_cli(sh, &[], &[])?;
     let mut rows = Vec::new();
     let mut missed = Vec::new();
     let mut device = String::new();

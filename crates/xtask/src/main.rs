@@ -31,6 +31,7 @@ enum Command {
     BenchPeers(peers::Args),
     CudaToolkit(cuda::Args),
     Web(web::Args),
+    Serve(web::ServeArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -43,5 +44,6 @@ fn main() -> anyhow::Result<()> {
         Command::BenchPeers(args) => peers::run(&sh, &args),
         Command::CudaToolkit(args) => cuda::run(&sh, &args),
         Command::Web(args) => web::run(&sh, &args),
+        Command::Serve(args) => web::serve(&sh, &args),
     }
 }

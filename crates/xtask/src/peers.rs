@@ -10,23 +10,32 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use xshell::{Cmd, Shell, cmd};
 
+use crate::cuda;
 use crate::workspace::{build_cli, run_cargo, target_dir};
 
 /// Measure training steps per second beside plain candle, PyTorch and JAX on the CPU, and burn on the same adapter.
 ///
 /// PyTorch and JAX take part where `python3 -c "import torch"` (or jax) works, burn where --burn names its program: it
-/// takes half an hour to build, `cargo build --release --features vulkan` in peers-native/burn.
+/// takes half an hour to build, `cargo build --release --features vulkan` in peers-native/burn. With --cuda everything
+/// runs on an NVIDIA GPU: ours through Vulkan and candle, PyTorch op by op, compiled, and as CUDA graphs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The folder with the programs of the peers: peers-native/{candle,torch_bench.py,jax_bench.py}
+    /// The folder with the programs of the peers: peers-native/{candle,jax_bench.py,burn}
     #[arg(long, value_name = "DIR")]
     peers: PathBuf,
-    /// One of our engines; repeat it for more [default: cpu, candle-cpu and wgpu]
+    /// One of our engines; repeat it for more [default: cpu, candle-cpu and wgpu; with
+    /// --cuda wgpu and candle-cuda]
     #[arg(long = "engine", value_name = "NAME")]
     engines: Vec<String>,
     /// A workload to run; repeat it for more [default: W1, W2 and W3]
     #[arg(long = "workload", value_name = "W1|W2|W3", value_parser = WORKLOADS)]
     workloads: Vec<String>,
+    /// Images a step; repeat it for more. Peers other than PyTorch only know 64 [default: 64]
+    #[arg(long = "batch", value_name = "N")]
+    batches: Vec<usize>,
+    /// Measure on an NVIDIA GPU
+    #[arg(long)]
+    cuda: bool,
     /// Seconds that ours takes for one measurement; the peers take 8
     #[arg(long, default_value_t = 8)]
     seconds: u32,
@@ -40,6 +49,12 @@ pub(crate) struct Args {
 
 const WORKLOADS: [&str; 3] = ["W1", "W2", "W3"];
 const ENGINES: [&str; 3] = ["cpu", "candle-cpu", "wgpu"];
+const CUDA_ENGINES: [&str; 2] = ["wgpu", "candle-cuda"];
+/// The batch that the peers' programs are written for.
+const BATCH: usize = 64;
+/// Ways of PyTorch to run a step, as `torch_peer.py` names them; CUDA graphs are for GPUs alone.
+const TORCH_MODES: [&str; 3] = ["eager", "compiled", "graph"];
+const TORCH_PEER: &str = "crates/xtask/src/torch_peer.py";
 const ROUNDS: usize = 3;
 
 /// (workload, runner) → steps per second, and seconds to the end of the first step where they are told, for each round
@@ -48,54 +63,80 @@ type Measurements = BTreeMap<(String, String), Vec<(f64, Option<f64>)>>;
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     let peers = args.peers.join("peers-native");
     let peers = peers.canonicalize().with_context(|| format!("cannot find {}", peers.display()))?;
-    let or = |given: &[String], usual: [&str; 3]| {
-        if given.is_empty() { usual.map(String::from).to_vec() } else { given.to_vec() }
+    let or = |given: &[String], usual: &[&str]| match given {
+        [] => usual.iter().map(|name| String::from(*name)).collect(),
+        given => given.to_vec(),
     };
-    let (engines, workloads) = (or(&args.engines, ENGINES), or(&args.workloads, WORKLOADS));
-    let ours = build_cli(sh)?;
-    let candle = build_candle(sh, &peers)?;
-    let python = &args.python;
-    let scripts: Vec<(&'static str, PathBuf)> =
-        [("PyTorch", "torch", "torch_bench.py"), ("JAX", "jax", "jax_bench.py")]
-            .into_iter()
-            .filter(|(name, module, _)| {
-                let code = format!("import {module}");
-                let found = cmd!(sh, "{python} -c {code}").quiet().ignore_stdout().ignore_stderr().run().is_ok();
-                if !found {
-                    println!("{name} is left out: {} has no module `{module}`", python.display());
-                }
-                found
-            })
-            .map(|(name, _, file)| (name, peers.join(file)))
-            .collect();
+    let usual: &[&str] = if args.cuda { &CUDA_ENGINES } else { &ENGINES };
+    let (engines, workloads) = (or(&args.engines, usual), or(&args.workloads, &WORKLOADS));
+    let batches = if args.batches.is_empty() { vec![BATCH] } else { args.batches.clone() };
+    let features: &[&str] = if args.cuda { &["--features", "cuda"] } else { &[] };
+    let environment = if args.cuda { cuda::build_environment(sh)? } else { vec![] };
+    let ours = build_cli(sh, features, &environment)?;
+    let candle = build_candle(sh, &peers, features, &environment)?;
+    let (python, device) = (&args.python, if args.cuda { "cuda" } else { "cpu" });
+    let has = |module: &str| {
+        let code = format!("import {module}");
+        let found = cmd!(sh, "{python} -c {code}").quiet().ignore_stdout().ignore_stderr().run().is_ok();
+        if !found {
+            println!("{} has no module `{module}`, which is left out", python.display());
+        }
+        found
+    };
+    let (has_torch, has_jax, jax) = (has("torch"), has("jax"), peers.join("jax_bench.py"));
     // Its kernels are compiled anew in each round, as ours are: both drivers keep what they have compiled.
     let burn = args.burn.as_ref().map(|program| program.canonicalize()).transpose().context("cannot find --burn")?;
     let script = peers.join("burn/run_vulkan_lavapipe.sh");
+
+    // Compiling takes PyTorch most of a minute a network, and on a CPU it is no faster for it.
+    let modes: &[&str] = if args.cuda { &TORCH_MODES } else { &TORCH_MODES[..1] };
+    let label = |workload: &str, batch: usize| match batch {
+        BATCH => workload.to_owned(),
+        batch => format!("{workload}, batch {batch}"),
+    };
 
     let mut measured = Measurements::new();
     for round in 1..=ROUNDS {
         println!("round {round} of {ROUNDS}");
         let (seconds, names) = (args.seconds.to_string(), &workloads);
-        for (engine, workload) in engines.iter().flat_map(|engine| workloads.iter().map(move |w| (engine, w))) {
-            let bench = cmd!(sh, "{ours} bench --workload {workload} --engine {engine} --seconds {seconds} --json");
+        let each = batches.iter().flat_map(|batch| workloads.iter().map(move |workload| (batch, workload)));
+        for ((batch, workload), engine) in each.flat_map(|job| engines.iter().map(move |engine| (job, engine))) {
+            let size = batch.to_string();
+            let bench = cmd!(
+                sh,
+                "{ours} bench --workload {workload} --batch {size} --engine {engine} --seconds {seconds} --json"
+            );
             let text = bench.env("MESA_SHADER_CACHE_DISABLE", "true").read()?;
             let report: Value = serde_json::from_str(&text).context("`bench --json` prints no JSON")?;
             let speed = report["steps_per_second"].as_f64().context("`bench --json` has no steps_per_second")?;
             let first = report["first_step_seconds"].as_f64();
-            measured.entry((workload.clone(), format!("ours, {engine}"))).or_default().push((speed, first));
+            let runner = format!("ours, {engine}");
+            measured.entry((label(workload, *batch), runner)).or_default().push((speed, first));
         }
-        record(&mut measured, "candle", cmd!(sh, "{candle}"))?;
-        for (name, script) in &scripts {
-            let device = (*name == "PyTorch").then_some("cpu"); // JAX has no such argument: it takes what it finds
-            record(&mut measured, name, cmd!(sh, "{python} {script} {device...} {names...}"))?;
+        for (batch, mode) in batches.iter().flat_map(|batch| modes.iter().map(move |mode| (batch, mode))) {
+            if has_torch {
+                let size = batch.to_string();
+                let command = cmd!(sh, "{python} {TORCH_PEER} {device} {size} {mode} {names...}");
+                record(&mut measured, &format!("PyTorch {mode}"), |workload| label(workload, *batch), command)?;
+            }
+        }
+        if !batches.contains(&BATCH) {
+            continue;
+        }
+        let same = str::to_owned;
+        record(&mut measured, "candle", same, cmd!(sh, "{candle} {device}"))?;
+        if has_jax {
+            record(&mut measured, "JAX", same, cmd!(sh, "{python} {jax} {names...}"))?; // on what it finds
         }
         if let Some(burn) = &burn {
             let command =
                 cmd!(sh, "{script} {burn} {names...}").env("COLD", "1").env("MESA_SHADER_CACHE_DISABLE", "true");
-            record(&mut measured, "burn", command)?;
+            record(&mut measured, "burn", same, command)?;
         }
     }
-    print(&measured, &workloads);
+    let rows: Vec<String> =
+        batches.iter().flat_map(|&batch| workloads.iter().map(move |workload| label(workload, batch))).collect();
+    print(&measured, &rows);
     Ok(())
 }
 
@@ -136,7 +177,7 @@ fn print(measured: &Measurements, workloads: &[String]) {
 }
 
 /// Copies the source of the plain candle program, since its folder may be read-only, and builds it.
-fn build_candle(sh: &Shell, peers: &Path) -> Result<PathBuf> {
+fn build_candle(sh: &Shell, peers: &Path, features: &[&str], environment: &[(&str, String)]) -> Result<PathBuf> {
     let folder = target_dir(sh)?.join("peers/candle");
     for file in ["Cargo.toml", "src/main.rs"] {
         let text = sh.read_file(peers.join("candle").join(file))?;
@@ -144,12 +185,13 @@ fn build_candle(sh: &Shell, peers: &Path) -> Result<PathBuf> {
     }
     let manifest = folder.join("Cargo.toml");
     let output = folder.join("target");
-    run_cargo(cmd!(sh, "cargo build --release --manifest-path {manifest} --target-dir {output}"))?;
+    let build = cmd!(sh, "cargo build --release --manifest-path {manifest} --target-dir {output} {features...}");
+    run_cargo(build.envs(environment.iter().map(|(name, value)| (name, value))))?;
     Ok(output.join("release").join(format!("candle-peer{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// Runs a peer, which prints a line of JSON for each workload.
-fn record(measured: &mut Measurements, runner: &str, command: Cmd<'_>) -> Result<()> {
+fn record(measured: &mut Measurements, runner: &str, label: impl Fn(&str) -> String, command: Cmd<'_>) -> Result<()> {
     let text = command.read()?;
     let mut lines = 0;
     for line in text.lines().filter(|line| line.starts_with('{')) {
@@ -157,7 +199,7 @@ fn record(measured: &mut Measurements, runner: &str, command: Cmd<'_>) -> Result
         let workload = report["workload"].as_str().with_context(|| format!("no workload in {line}"))?;
         let speed = report["steps_per_s"].as_f64().with_context(|| format!("no steps_per_s in {line}"))?;
         let first = report["first_step_s"].as_f64();
-        measured.entry((workload.to_owned(), runner.to_owned())).or_default().push((speed, first));
+        measured.entry((label(workload), runner.to_owned())).or_default().push((speed, first));
         lines += 1;
     }
     ensure!(lines > 0, "{runner} measured nothing");

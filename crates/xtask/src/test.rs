@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::setup::CXX;
-use crate::workspace::run_cargo;
-use crate::{accuracy, cuda, fuzz, setup};
+use crate::setup::{CHROMIUM, CXX, NPM};
+use crate::workspace::{run_cargo, target_dir};
+use crate::{accuracy, cuda, fuzz, setup, web};
 
 /// Set up what is needed and run every check.
 ///
-/// Stages: formatting, clippy natively and for wasm32, all tests, fuzzing for a bounded time, and the build with CUDA.
+/// Stages: formatting, clippy natively and for wasm32, all tests, the page in a browser, fuzzing for a bounded time, and
+/// the build with CUDA.
 /// A failed stage does not stop the later ones. What cannot run here is shown as ignored, with what it needs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -44,6 +45,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         ("clippy", &clippy),
         ("clippy for wasm", &clippy_wasm),
         ("tests", &tests),
+        ("page", &page),
         ("fuzz", &fuzz),
         ("cuda build", &cuda_build),
     ];
@@ -119,6 +121,21 @@ fn clippy_wasm(sh: &Shell) -> Result<Outcome> {
 
 fn tests(sh: &Shell) -> Result<Outcome> {
     run_cargo(cmd!(sh, "cargo test --release --workspace --no-fail-fast"))?;
+    Ok(Outcome::Passed)
+}
+
+/// The built site as visitors use it. The program that it is compared with is the one that the tests have built.
+fn page(sh: &Shell) -> Result<Outcome> {
+    if let Some(reason) = [CHROMIUM, NPM].iter().find_map(|need| need.missing(sh)) {
+        return Ok(Outcome::Ignored(reason));
+    }
+    let target = target_dir(sh)?;
+    let out = target.join("site");
+    web::run(sh, &web::Args { out: out.clone() })?;
+    let program = target.join("release").join(format!("playground-cli{}", std::env::consts::EXE_SUFFIX));
+    let _folder = sh.push_dir("tests/page");
+    cmd!(sh, "npm ci --no-audit --no-fund").run()?;
+    cmd!(sh, "node --test page.test.mjs").env("SITE", out).env("CLI", program).run()?;
     Ok(Outcome::Passed)
 }
 

@@ -12,7 +12,9 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
-use xshell::Shell;
+use xshell::{Shell, cmd};
+
+use crate::workspace::build_cli;
 
 /// Build the page and its worker as a static site.
 ///
@@ -22,6 +24,23 @@ pub(crate) struct Args {
     /// Where the site goes; what is there is removed
     #[arg(long, value_name = "DIR", default_value = "dist")]
     pub(crate) out: PathBuf,
+}
+
+/// Build the page, then serve it on this machine and open it: `playground-cli serve --open`.
+#[derive(clap::Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    site: Args,
+    /// What else `playground-cli serve` takes
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    rest: Vec<String>,
+}
+
+pub(crate) fn serve(sh: &Shell, args: &ServeArgs) -> Result<()> {
+    run(sh, &args.site)?;
+    let (program, site, rest) = (build_cli(sh, &[], &[])?, &args.site.out, &args.rest);
+    cmd!(sh, "{program} serve --site {site} --open {rest...}").run()?;
+    Ok(())
 }
 
 /// What is compiled for the site: the package, and the script that loads it.

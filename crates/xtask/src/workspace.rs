@@ -30,9 +30,10 @@ pub(crate) fn run_cargo(command: Cmd<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Builds `playground-cli` and returns its path.
-pub(crate) fn build_cli(sh: &Shell) -> Result<PathBuf> {
-    run_cargo(cmd!(sh, "cargo build --release --package cli"))?;
+/// Builds `playground-cli` with these features, in this environment, and returns its path.
+pub(crate) fn build_cli(sh: &Shell, features: &[&str], environment: &[(&str, String)]) -> Result<PathBuf> {
+    let build = cmd!(sh, "cargo build --release --package cli {features...}");
+    run_cargo(build.envs(environment.iter().map(|(name, value)| (name, value))))?;
     Ok(target_dir(sh)?.join("release").join(format!("playground-cli{}", std::env::consts::EXE_SUFFIX)))
 }
 

@@ -2,11 +2,15 @@
 
 use async_trait::async_trait;
 use data::digits;
-use gpu::Gpu;
+use gpu::{Gpu, Work};
 use graph::{Graph, HostTensor, Recorder, Values};
 use pollster::block_on;
 use protocol::{Command, Device, Event, Length, Phase, RunConfig, Split, preset};
-use train::{Checkpoint, Choices, Engine, EngineError, Program, Ran, Run, Samples};
+use std::time::Duration;
+use train::{
+    Checkpoint, Choices, Engine, EngineError, Program, Ran, Run, Samples, programs,
+    workload::{Workload, workload},
+};
 
 /// Thirty steps, evaluated after every tenth.
 fn config(name: &str) -> RunConfig {
@@ -126,6 +130,77 @@ pub(crate) fn assert_survives_a_lost_device(adapter: &str) {
         assert_eq!(recovered.len(), 1, "{recovered:?}");
         assert!(state == expected, "the run ends in another state than one that lost nothing");
     }
+}
+
+/// The training step of a workload, with its images and weights on the device.
+fn loaded(gpu: &mut Gpu, name: &str) -> (Workload, Program) {
+    let w = workload(name).expect("a workload");
+    let graph = programs::train(&w.config, &w.table, false).expect("a valid configuration");
+    block_on(async {
+        let program = gpu.load(&graph).await?;
+        for (name, value) in &w.resident {
+            gpu.upload(name, value).await?;
+        }
+        gpu.write_state(&w.state).await?;
+        Ok::<_, EngineError>((w, program))
+    })
+    .expect("it is loaded")
+}
+
+pub(crate) fn assert_many_steps_are_one_submission(adapter: &str) {
+    for name in ["W1", "W2", "W3"] {
+        let mut gpu = open(adapter);
+        let (w, program) = loaded(&mut gpu, name);
+        let feeds: Vec<Values> = (0..16).map(|step| w.feed(step)).collect();
+        let ran = block_on(gpu.run(program, &feeds)).expect("it runs");
+        assert_eq!(ran.outputs.len(), 16);
+        let dispatches = 16 * gpu.dispatches(program).count() as u64;
+        assert_eq!(gpu.work(), Work { dispatches, submits: 1 }, "{name}");
+    }
+}
+
+pub(crate) fn assert_a_hung_device_is_told(adapter: &str) {
+    let mut gpu = open(adapter);
+    gpu.wait_at_most(Duration::from_nanos(1));
+    let (w, program) = loaded(&mut gpu, "W1");
+    match block_on(gpu.run(program, &[w.feed(0)])) {
+        Err(error @ EngineError::Hung { .. }) => {
+            assert!(error.is_loss() && error.to_string().contains("choose a smaller batch or network"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    gpu.wait_at_most(Duration::from_secs(60));
+    block_on(gpu.reopen()).expect("it is opened anew");
+    let (w, program) = loaded(&mut gpu, "W1");
+    block_on(gpu.run(program, &[w.feed(0)])).expect("it runs");
+}
+
+/// What was measured is what runs, and what a resumed run repeats without measuring.
+pub(crate) fn assert_measured_kernels_repeat(adapter: &str) {
+    let config = config("mlp");
+    let (table, _) = programs::upload(&samples(&config).images);
+    let graph = programs::train(&config, &table, true).expect("a valid configuration");
+    let mut measured = block_on(gpu::tune(Some(adapter), &graph)).expect("it is measured");
+    println!("{measured:?}");
+    assert!(measured.keys().eq(gpu::products(&graph).iter().collect::<std::collections::BTreeSet<_>>()));
+    // One that no table would choose for so small a product, so that the record is what a resumed run follows.
+    *measured.values_mut().next().expect("there are products") = "product_8x8 in 4 parts".into();
+    let chosen = || {
+        let mut gpu = open(adapter);
+        gpu.choose(&measured);
+        gpu
+    };
+    let (_, expected) = trained(&mut chosen(), &config, None);
+
+    let mut first = chosen();
+    let (mut run, _) = block_on(Run::start(&mut first, config.clone(), samples(&config), None)).expect("it starts");
+    block_on(run.advance()).expect("it runs");
+    let checkpoint = block_on(run.checkpoint()).expect("the state is read");
+    assert!(measured.iter().all(|(product, choice)| checkpoint.choices[product] == *choice), "{checkpoint:?}");
+    let mut second = open(adapter);
+    let (_, resumed) = trained(&mut second, &config, Some(checkpoint));
+    assert!(measured.iter().all(|(product, choice)| second.choices()[product] == *choice), "{:?}", second.choices());
+    assert!(expected == resumed, "a resumed run ends in another state");
 }
 
 pub(crate) fn assert_full_memory_is_told(adapter: &str) {

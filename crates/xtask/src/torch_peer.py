@@ -1,0 +1,110 @@
+"""PyTorch's training steps per second on W1 to W3: torch_peer.py cpu|cuda BATCH eager|compiled|graph W1 [W2 W3]
+
+One JSON line a workload. `compiled` is torch.compile of forward and backward; `graph` replays a whole step as a CUDA graph.
+The networks and optimizers are those of `playground-cli bench`; images are noise, since time does not depend on them.
+"""
+
+import json
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+SECONDS = 8
+device, batch, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+
+
+def dense(*sizes):
+    pairs = list(zip(sizes, sizes[1:]))
+    layers = [layer for i, o in pairs for layer in (nn.Linear(i, o), nn.ReLU())]
+    return nn.Sequential(nn.Flatten(), *layers[:-1])
+
+
+def convolutions():
+    def block(i, o):
+        return nn.Conv2d(i, o, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)
+
+    return nn.Sequential(*block(1, 8), *block(8, 16), nn.Flatten(), nn.Linear(784, 10))
+
+
+WORKLOADS = {
+    "W1": (lambda: dense(784, 128, 10), lambda p: torch.optim.SGD(p, lr=0.05)),
+    "W2": (lambda: dense(784, 800, 800, 10), lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True)),
+    # On a GPU the optimizer's step counter must be there too, or no graph can hold it.
+    "W3": (convolutions, lambda p: torch.optim.Adam(p, lr=1e-3, capturable=device == "cuda")),
+}
+
+
+def synchronize():
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def captured(step):
+    """The step as a CUDA graph, after the warm-up on another stream that PyTorch's documentation asks for."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = step()
+
+    def replay():
+        graph.replay()
+        return loss
+
+    return replay
+
+
+for workload in sys.argv[4:]:
+    torch.manual_seed(0)
+    network, optimizer = WORKLOADS[workload]
+    network = network().to(device)
+    optimizer = optimizer(network.parameters())
+    images = torch.rand(batch, 1, 28, 28, device=device)
+    labels = torch.arange(batch, device=device) % 10
+
+    def loss_of(images, labels):
+        return F.cross_entropy(network(images), labels)
+
+    forward = torch.compile(loss_of) if mode == "compiled" else loss_of
+
+    def step():
+        optimizer.zero_grad(set_to_none=mode != "graph")
+        loss = forward(images, labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    begin = time.perf_counter()
+    run = captured(step) if mode == "graph" else step
+    first_loss = run().item()
+    first_step = time.perf_counter() - begin
+    for _ in range(20):
+        run()
+    synchronize()
+    begin, steps = time.perf_counter(), 0
+    while time.perf_counter() - begin < SECONDS:
+        for _ in range(10):
+            loss = run()
+        steps += 10
+        loss.item()  # the device is waited for, as often as ours is
+    seconds = time.perf_counter() - begin
+    print(
+        json.dumps(
+            {
+                "version": torch.__version__,
+                "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+                "workload": workload,
+                "steps_per_s": steps / seconds,
+                "first_step_s": first_step,
+                "loss": [first_loss, loss.item()],
+            }
+        ),
+        flush=True,
+    )

@@ -1,0 +1,317 @@
+// The page as visitors use it, in Chromium: node --test page.test.mjs, with SITE the folder of a built site and CLI the
+// built playground-cli. `cargo xtask test` does all that.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+
+import axe from "axe-core";
+import puppeteer from "puppeteer-core";
+
+import { serve } from "./site.mjs";
+
+const { SITE, CLI, CHROME = "/usr/bin/chromium" } = process.env;
+const PATIENCE = 120_000;
+const ARGUMENTS = ["--no-sandbox", "--enable-unsafe-webgpu", "--disable-quic", "--no-first-run", "--disable-component-update",
+    "--disable-background-networking", "--disable-sync", "--host-resolver-rules=MAP school.test 127.0.0.1"];
+const HAS_MNIST = SITE && fs.existsSync(path.join(SITE, "data/mnist/train-images-idx3-ubyte.gz"));
+const NEEDS_MNIST = { skip: !HAS_MNIST && "needs MNIST: PLAYGROUND_DATA" };
+// Small enough for a slow machine, on digits that the page draws itself.
+const SMALL = {
+    model: { preset: "mlp" },
+    dataset: { name: "digits", digits: 2000, split: { standard: { validation: 200 } } },
+    optimizer: { rule: { adam: {} } },
+    schedule: { rate: 0.002 },
+    length: { steps: 120 },
+    evaluate_every: 30,
+};
+
+let site, browser, downloads;
+before(async () => {
+    site = await serve(path.resolve(SITE));
+    browser = await puppeteer.launch({ executablePath: CHROME, headless: true, args: ARGUMENTS, protocolTimeout: 2 * PATIENCE });
+    downloads = fs.mkdtempSync(path.join(os.tmpdir(), "page-"));
+});
+after(async () => {
+    await browser.close();
+    site.server.close();
+    fs.rmSync(downloads, { recursive: true });
+});
+
+const link = (config, engine) =>
+    `#run=${encodeURIComponent(JSON.stringify({ version: 1, ...config }))}${engine ? `&engine=${engine}` : ""}`;
+
+/// A page of a visitor who has not been here before, with all that goes wrong on it.
+async function visit(fragment = "", { width = 1280, theme = "light", language = "en-US", url = site.url, tour = false } = {}) {
+    const context = await browser.createBrowserContext();
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    const faults = [];
+    page.on("pageerror", error => faults.push(String(error)));
+    page.on("console", message => message.type() === "error" && faults.push(message.text()));
+    page.on("request", request => new URL(request.url()).origin !== new URL(url).origin
+        && !/^(data|blob):/.test(request.url()) && faults.push(`request to ${request.url()}`));
+    await page.setViewport({ width, height: 900 });
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+    await page.evaluateOnNewDocument((language, tour) => {
+        Object.defineProperty(navigator, "languages", { get: () => [language] });
+        if (!tour) localStorage.setItem("tour", "seen");
+    }, language, tour);
+    await page.goto(url + fragment);
+    await page.waitForSelector("#train");
+    return { page, faults, close: () => context.close() };
+}
+
+const status = page => page.$eval("#status", element => element.innerText);
+const reaches = (page, words) =>
+    page.waitForFunction(words => new RegExp(words).test(document.querySelector("#status").innerText), {}, words);
+const told = page => page.$eval(".alerts", element => element.innerText);
+const finished = page => page.evaluate(() => JSON.parse(localStorage.getItem("runs") ?? "[]").map(kept => kept.state));
+
+/// Asks the probe in the worker.
+const dispatches = page => page.evaluate(() => new Promise(answer => {
+    const channel = new BroadcastChannel("probe");
+    channel.onmessage = ({ data }) => answer(data.dispatches);
+    channel.postMessage("count");
+}));
+const break_ = (page, what) => page.evaluate(what => new BroadcastChannel("probe").postMessage(what), what);
+
+/// Trains to the end, and returns what the browser kept of the run.
+async function train(page) {
+    await page.click("#train");
+    await reaches(page, "^(Done|Failed|Stopped)");
+    assert.match(await status(page), /^Done/, await told(page));
+    await page.waitForFunction(() => JSON.parse(localStorage.getItem("runs") ?? "[]").length > 0);
+    return (await finished(page))[0];
+}
+
+test("one button trains a network that reads what is drawn", async () => {
+    const { page, faults, close } = await visit("#engine=cpu");
+    assert.match(await status(page), /^Ready/);
+    const run = await train(page);
+    assert.ok(run.test.accuracy > 0.9, `accuracy ${run.test.accuracy}`);
+    assert.equal(run.start.device.engine, "cpu");
+    assert.equal(await dispatches(page), 0);
+    const board = await page.$("#board");
+    await board.scrollIntoView();
+    const { x, y, width, height } = await board.boundingBox();
+    await page.mouse.move(x + width / 2, y + height / 5);
+    await page.mouse.down();
+    await page.mouse.move(x + width / 2, y + 4 * height / 5, { steps: 10 });
+    await page.mouse.up();
+    await page.waitForFunction(() => /\d/.test(document.querySelector("#answer").innerText));
+    assert.match(await page.$eval("#answer", element => element.innerText), /reads 1,/);
+    assert.deepEqual(faults, []);
+    await close();
+});
+
+test("MNIST on the CPU", NEEDS_MNIST, async () => {
+    const { page, faults, close } = await visit(link({ model: { preset: "mlp" }, dataset: { name: "mnist" }, schedule: { rate: 0.1 }, length: { epochs: 2 } }, "cpu"));
+    const run = await train(page);
+    assert.ok(run.test.accuracy >= 0.95, `accuracy ${run.test.accuracy}`);
+    assert.equal(run.start.data.training, 55000);
+    assert.equal(await dispatches(page), 0);
+    assert.deepEqual(faults, []);
+    await close();
+});
+
+test("MNIST on WebGPU", NEEDS_MNIST, async () => {
+    const { page, faults, close } = await visit(link({ model: { preset: "softmax" }, dataset: { name: "mnist" }, schedule: { rate: 0.2 }, length: { steps: 500 } }, "wgpu"));
+    const run = await train(page);
+    assert.ok(run.test.accuracy >= 0.9, `accuracy ${run.test.accuracy}`);
+    assert.equal(run.start.device.engine, "wgpu");
+    assert.ok(await dispatches(page) > 500);
+    assert.deepEqual(faults, []);
+    await close();
+});
+
+test("pausing, single steps and rewinding change no number", async () => {
+    const { page, close } = await visit(link(SMALL, "cpu"));
+    const whole = await train(page);
+    await page.click("#rewind");
+    await reaches(page, "^Paused at step 0 ");
+    await page.click("#step");
+    await reaches(page, "^Paused at step 1 ");
+    await page.click("#pause"); // resumes
+    await reaches(page, "^Done");
+    await page.waitForFunction(() => JSON.parse(localStorage.getItem("runs")).length === 2);
+    const [again] = await finished(page);
+    assert.deepEqual(again.test, whole.test);
+    assert.deepEqual(again.validation, whole.validation);
+    await close();
+});
+
+test("a link says what to train, and never starts it", async () => {
+    const first = await visit(link({ ...SMALL, seed: 7, batch: 32 }, "cpu") + "&hide=runs");
+    await new Promise(done => setTimeout(done, 1000));
+    assert.match(await status(first.page), /^Ready/);
+    const address = await first.page.evaluate(() => location.hash);
+    const second = await visit(address);
+    assert.equal(await second.page.evaluate(() => location.hash), address);
+    const run = await train(second.page);
+    assert.deepEqual([run.start.config.seed, run.start.config.batch, run.start.device.engine], [7, 32, "cpu"]);
+    const bad = await visit(link({ ...SMALL, batch: 0 }));
+    assert.match(await told(bad.page), /`batch` is 0/);
+    await Promise.all([first.close(), second.close(), bad.close()]);
+});
+
+test("a checkpoint goes from the page to the command line and back", async () => {
+    const { page, close } = await visit(link(SMALL, "cpu"));
+    await train(page);
+    const session = await page.createCDPSession();
+    await session.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: downloads,
+        browserContextId: page.browserContext().id });
+    await page.click("#save");
+    const saved = path.join(downloads, "playground-120.safetensors");
+    for (let i = 0; !fs.existsSync(saved) && i < 100; i++) await new Promise(done => setTimeout(done, 100));
+    const continued = path.join(downloads, "continued.safetensors");
+    const out = execFileSync(CLI, ["train", "--resume", saved, "--steps", "180", "--engine", "cpu", "--save", continued, "--json"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    const events = out.trim().split("\n").map(line => JSON.parse(line));
+    assert.equal(events.find(event => event.event === "started").first_step, 120);
+    const summary = events.find(event => event.event === "finished");
+    // The page goes on from what the command line wrote, and so ends at once, with the same test.
+    const input = await page.$("input[type=file]");
+    await input.uploadFile(continued);
+    await page.waitForFunction(() => JSON.parse(localStorage.getItem("runs")).length === 2);
+    const [run] = await finished(page);
+    assert.equal(run.step, 180);
+    assert.ok(Math.abs(run.test.accuracy - summary.test_accuracy) < 1e-9);
+    // Its events join the comparison.
+    const file = path.join(downloads, "events.jsonl");
+    fs.writeFileSync(file, out);
+    await (await page.$("input[type=file]")).uploadFile(file);
+    await page.waitForFunction(() => JSON.parse(localStorage.getItem("runs")).length === 3);
+    await close();
+});
+
+test("each reason for missing WebGPU is told, and nothing takes its place", async () => {
+    site.options.without = true;
+    const none = await visit(link(SMALL, "wgpu"));
+    await none.page.waitForFunction(() => /This browser has no WebGPU/.test(document.body.innerText));
+    await none.page.click("#train");
+    await reaches(none.page, "Failed|Ready|Stopped");
+    assert.deepEqual(await finished(none.page), []);
+    await none.close();
+    site.options.without = false;
+    const insecure = await visit("", { url: site.url.replace("127.0.0.1", "school.test") });
+    await insecure.page.waitForFunction(() => /insecure connection/.test(document.body.innerText));
+    await insecure.close();
+});
+
+test("a worker that dies is replaced", async () => {
+    const { page, close } = await visit(link({ ...SMALL, length: { steps: 100_000 } }, "cpu"));
+    await page.click("#train");
+    await reaches(page, "^Training");
+    await break_(page, "crash");
+    await page.waitForFunction(() => /crashed: .*planted/.test(document.querySelector(".alerts").innerText));
+    await page.waitForFunction(() => /^(Ready|Training|Paused|Stopped|Failed)/.test(document.querySelector("#status").innerText));
+    await page.click("#train");
+    await reaches(page, "^Training");
+    await page.click("#stop");
+    await reaches(page, "^Stopped");
+    await close();
+});
+
+test("a lost device is opened again, to the same end", async () => {
+    const config = { ...SMALL, model: { preset: "softmax" }, length: { steps: 300 } };
+    const { page, close } = await visit(link(config, "wgpu"));
+    const whole = await train(page);
+    await page.click("#rewind");
+    await reaches(page, "^Paused at step 0 ");
+    await page.click("#pause");
+    await page.waitForFunction(() => /step [1-9]/.test(document.querySelector("#status").innerText));
+    await break_(page, "destroy");
+    await reaches(page, "^(Done|Failed)");
+    assert.match(await told(page), /lost and opened again/);
+    await page.waitForFunction(() => JSON.parse(localStorage.getItem("runs")).length === 2);
+    const [again] = await finished(page);
+    assert.deepEqual(again.test, whole.test);
+    await close();
+});
+
+test("it works offline once it is loaded", async () => {
+    const { page, close } = await visit(link(SMALL, "cpu"));
+    await page.waitForFunction(() => !/Looking/.test(document.querySelector("#status").innerText));
+    await page.waitForFunction(() => /thread/.test(document.body.innerText)); // the worker has answered
+    await page.setOfflineMode(true);
+    await train(page);
+    await close();
+});
+
+test("the keyboard is enough", async () => {
+    const { page, close } = await visit(link(SMALL, "cpu"));
+    let focused = "";
+    for (let i = 0; focused !== "train" && i < 20; i++) {
+        await page.keyboard.press("Tab");
+        focused = await page.evaluate(() => document.activeElement.id);
+    }
+    assert.equal(focused, "train");
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    assert.notEqual(outline, "none");
+    await page.keyboard.press("Enter");
+    await reaches(page, "^Done");
+    await page.focus("#board");
+    for (const key of [" ", ...Array(16).fill("ArrowDown")]) await page.keyboard.press(key);
+    await page.waitForFunction(() => /reads \d/.test(document.querySelector("#answer").innerText));
+    await close();
+});
+
+for (const [width, theme, language] of [[1280, "light", "en-US"], [1280, "dark", "zh-CN"], [360, "dark", "en-US"], [360, "light", "zh-CN"]]) {
+    test(`it is accessible and fits: ${width} px, ${theme}, ${language}`, async () => {
+        const { page, faults, close } = await visit(link(SMALL, "cpu"), { width, theme, language });
+        const check = async when => {
+            await page.evaluate(axe.source);
+            const { violations } = await page.evaluate(() => window.axe.run());
+            const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+            assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.target).join(" ")}`), [], when);
+            assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${when}: it scrolls sideways`);
+        };
+        await page.setBypassCSP(true);
+        await page.reload();
+        await page.waitForSelector("#train");
+        await page.waitForFunction(() => /SIMD/.test(document.body.innerText));
+        await check("before a run");
+        await page.evaluate(() => {
+            window.shift = 0;
+            new PerformanceObserver(list => list.getEntries().forEach(entry => window.shift += entry.value)).observe({ type: "layout-shift" });
+        });
+        await page.click("#train");
+        await page.waitForFunction(() => JSON.parse(localStorage.getItem("runs") ?? "[]").length === 1);
+        assert.ok(await page.evaluate(() => window.shift) < 0.02, `the layout shifts by ${await page.evaluate(() => window.shift)}`);
+        await page.evaluate(() => document.querySelectorAll("details").forEach(details => details.open = true));
+        await check("after a run");
+        assert.equal(await page.evaluate(() => document.documentElement.lang.slice(0, 2)), language.slice(0, 2));
+        assert.deepEqual(faults, []);
+        await close();
+    });
+}
+
+test("the tour shows itself once, and can be left", async () => {
+    const { page, close } = await visit("", { tour: true });
+    await page.waitForFunction(() => document.querySelector("dialog[open]"));
+    await page.keyboard.press("Escape");
+    await page.waitForFunction(() => !document.querySelector("dialog[open]"));
+    await page.reload();
+    await page.waitForSelector("#train");
+    assert.equal(await page.$("dialog[open]"), null);
+    await close();
+});
+
+test("the benchmark for programs", async () => {
+    const context = await browser.createBrowserContext();
+    const page = await context.newPage();
+    await page.goto(`${site.url}bench.html`);
+    await page.waitForFunction(() => globalThis.playground?.bench);
+    for (const [engine, software] of [["cpu", false], ["wgpu", true]]) {
+        const report = await page.evaluate(engine => playground.bench({ workload: "W1", engine, seconds: 0.3, most_seconds: 1 }), engine);
+        assert.equal(report.device.engine, engine);
+        assert.equal(report.device.software, software);
+        // The harness's data and weights, as every library of the comparison is measured.
+        assert.ok(Math.abs(report.losses[0] - 2.387169) < 1e-4, `loss ${report.losses[0]}`);
+        assert.equal(report.dispatches, engine === "cpu" ? 0 : 8);
+        assert.ok(report.end.steps_per_second > 0 && report.losses.at(-1) < report.losses[0]);
+    }
+    await context.close();
+});

@@ -1,0 +1,59 @@
+// Serves a built site for tests: as a plain host would, with a probe in front of the worker's first script. What is
+// injected into a page does not reach its workers.
+import fs from "node:fs";
+import http from "node:http";
+import path from "node:path";
+
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm", ".css": "text/css" };
+
+// Counts dispatches, and breaks what it is told to break. Imports of the script below it are evaluated before it, but
+// they open no device.
+const PROBE = `{
+    const channel = new BroadcastChannel("probe");
+    const devices = [];
+    let dispatches = 0;
+    const wrap = (type, method, around) => {
+        const original = type?.prototype[method];
+        if (original) type.prototype[method] = function (...all) { return around.call(this, original, all); };
+    };
+    wrap(self.GPUComputePassEncoder, "dispatchWorkgroups", function (original, all) {
+        dispatches += 1;
+        return original.apply(this, all);
+    });
+    wrap(self.GPUAdapter, "requestDevice", async function (original, all) {
+        const device = await original.apply(this, all);
+        devices.push(device);
+        return device;
+    });
+    channel.onmessage = ({ data }) => {
+        if (data === "count") channel.postMessage({ dispatches });
+        if (data === "destroy") devices.forEach(device => device.destroy());
+        if (data === "crash") setTimeout(() => { throw new Error("planted"); });
+    };
+}
+`;
+const WITHOUT_WEBGPU = `Object.defineProperty(self.navigator, "gpu", { value: undefined });\n`;
+
+/// Serves `folder` below a path of its own, since a site must work below any. `?without-webgpu` of the page's address is
+/// the worker's, too.
+export async function serve(folder) {
+    const options = { without: false };
+    const server = http.createServer((request, response) => {
+        const { pathname } = new URL(request.url, "http://site");
+        const name = pathname.startsWith("/a/class/") ? pathname.slice("/a/class/".length) || "index.html" : "";
+        const file = path.join(folder, name);
+        if (!name || !file.startsWith(folder) || !fs.existsSync(file) || !fs.statSync(file).isFile()) {
+            response.writeHead(404);
+            return response.end();
+        }
+        let body = fs.readFileSync(file);
+        if (/^worker-[0-9a-f]+\.js$/.test(name)) {
+            body = (options.without ? WITHOUT_WEBGPU : "") + PROBE + body;
+        }
+        response.writeHead(200, { "content-type": TYPES[path.extname(name)] ?? "application/octet-stream" });
+        response.end(body);
+    });
+    await new Promise(ready => server.listen(0, "127.0.0.1", ready));
+    const { port } = server.address();
+    return { server, options, port, url: `http://127.0.0.1:${port}/a/class/` };
+}
