@@ -122,25 +122,35 @@ impl Site {
         let Program { package, folder: _, script, entry, glue } = program;
         let profile = "release-web";
         let _root = sh.push_dir(root);
-        bundle::build(package, profile, glue, folder.path())?;
+        bundle::build(package, profile, bundle::Vectors::Relaxed, glue, folder.path())?;
         let wasm = format!("{glue}_bg.wasm");
-        let bytes = fs::read(folder.path().join(&wasm))?;
-        let name = hashed_name(&wasm, &bytes);
-        fs::write(self.out.join(&name), bytes)?;
+        let relaxed = fs::read(folder.path().join(&wasm))?;
+        let plain = self.content(&wasm, &bundle::plain(&relaxed)?)?;
         let text = fs::read_to_string(folder.path().join(format!("{glue}.js")))?;
         ensure!(text.contains(&wasm), "the script of {package} does not name its wasm");
-        self.hashed(&format!("{glue}.js"), &text.replace(&wasm, &name))?;
+        self.hashed(&format!("{glue}.js"), &text.replace(&wasm, &plain))?;
         let entry = match entry {
             Entry::File(path) => fs::read_to_string(root.join(path))?,
             Entry::Text(text) => (*text).to_owned(),
         };
+        let name = format!("{glue}_relaxed.wasm");
+        if entry.contains(&name) {
+            let hashed = self.content(&name, &relaxed)?;
+            self.renamed.push((format!("\"./{name}\""), format!("\"./{hashed}\"")));
+        }
         self.hashed(script, &self.rename(&entry))
     }
 
-    /// Writes a script under a name with its hash.
+    /// Writes a file under a name with its hash, which is returned.
+    fn content(&self, name: &str, bytes: &[u8]) -> Result<String> {
+        let hashed = hashed_name(name, bytes);
+        fs::write(self.out.join(&hashed), bytes)?;
+        Ok(hashed)
+    }
+
+    /// Writes a script under a name with its hash, which other texts get to know.
     fn hashed(&mut self, name: &str, text: &str) -> Result<()> {
-        let hashed = hashed_name(name, text.as_bytes());
-        fs::write(self.out.join(&hashed), text)?;
+        let hashed = self.content(name, text.as_bytes())?;
         self.renamed.push((format!("\"./{name}\""), format!("\"./{hashed}\"")));
         Ok(())
     }
