@@ -8,6 +8,7 @@ use pulp::{Simd, WithSimd};
 use crate::{
     math,
     memory::Memory,
+    vectors,
     walk::{Form, Walk},
 };
 
@@ -187,7 +188,7 @@ impl Code {
     /// Computes and stores a block; `result` are the values of [`Line::Result`].
     pub(crate) fn run(&self, memory: &Memory, registers: &mut Registers, place: Place, result: &[f32]) {
         registers.fit(self);
-        pulp::Arch::new().dispatch(Run { code: self, memory, registers, place, result });
+        vectors::dispatch(Run { code: self, memory, registers, place, result });
     }
 
     /// The same for a range of any length, whose results lie in a buffer from `first` on.

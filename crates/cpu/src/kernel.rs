@@ -7,6 +7,8 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::vectors;
+
 /// Most rows of a tile.
 pub(crate) const ROWS: usize = 12;
 /// Most lanes of a tile: two vectors of the widest instruction set. Narrower ones take several passes.
@@ -74,12 +76,12 @@ impl Tile<'_> {
             let lane = self.lanes.last(self.terms) + wide;
             assert!(row < self.a.len() && lane <= self.b.len(), "a tile inside of its operands");
         }
-        match pulp::Arch::new() {
-            // Half a vector in its own right is as fast as a whole one of which half is wasted, and two run at once.
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            pulp::Arch::V4(wider) if self.width <= LANES / 4 => Simd::vectorize(*wider, self),
-            arch => arch.dispatch(self),
+        // Half a vector in its own right is as fast as a whole one of which half is wasted, and two run at once.
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        if let (pulp::Arch::V4(wider), true) = (pulp::Arch::new(), self.width <= LANES / 4) {
+            return Simd::vectorize(*wider, self);
         }
+        vectors::dispatch(self);
     }
 }
 
@@ -100,15 +102,20 @@ impl WithSimd for Tile<'_> {
     }
 }
 
+/// Most rows of two vectors that the registers hold.
+const fn most_rows<S: Simd>() -> usize {
+    match S::F32_LANES {
+        16.. => 12,
+        4 if cfg!(target_arch = "aarch64") => 12,
+        _ => 6,
+    }
+}
+
 /// As many rows and vectors at once as the registers hold, in parts of nearly one size.
 #[inline(always)]
 fn passes<S: Simd>(simd: S, tile: Tile<'_>, place: impl Fn(usize) -> (usize, usize) + Copy) {
     let Tile { terms, a, rows, b, width, sums, .. } = tile;
-    let most = match S::F32_LANES {
-        16.. => 12,
-        4 if cfg!(target_arch = "aarch64") => 12,
-        _ => 6,
-    };
+    let most = most_rows::<S>();
     let mut j = 0;
     while j < width {
         let two = width - j > S::F32_LANES;
@@ -153,7 +160,11 @@ struct Part<'a> {
 impl Part<'_> {
     #[inline(always)]
     fn columns<S: Simd, const M: usize>(self, simd: S, two: bool, place: impl Fn(usize) -> (usize, usize)) {
-        if two { self.block::<S, M, 2>(simd, place) } else { self.block::<S, M, 1>(simd, place) }
+        // Where registers hold few rows, `passes` gives no more, and code for more would only be larger.
+        match two && M <= most_rows::<S>() {
+            true => self.block::<S, M, 2>(simd, place),
+            false => self.block::<S, M, 1>(simd, place),
+        }
     }
 
     #[inline(always)]

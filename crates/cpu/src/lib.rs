@@ -45,6 +45,7 @@ mod product;
 mod program;
 mod stage;
 mod team;
+mod vectors;
 mod walk;
 
 pub use engine::Cpu;

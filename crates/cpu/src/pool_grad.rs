@@ -8,6 +8,7 @@ use crate::{
     body::Code,
     job::{Job, Worker},
     memory::Memory,
+    vectors,
 };
 
 /// Elements of a task.
@@ -43,7 +44,7 @@ impl Unpool {
         let ([_, width], [_, columns]) = (self.x, self.g);
         out.fill(0.0);
         if (kind, size, stride) == (PoolKind::Max, 2, 2) {
-            return pulp::Arch::new().dispatch(Quarters { x, g, out, width, columns });
+            return vectors::dispatch(Quarters { x, g, out, width, columns });
         }
         for (line, g) in g.chunks_exact(columns).enumerate() {
             for (column, g) in g.iter().enumerate() {

@@ -10,6 +10,7 @@ use crate::{
     body::{BLOCK, Block, Code, Loops, Place, Registers, Values, combine, max},
     job::{Job, Worker},
     memory::Memory,
+    vectors,
     walk::Walk,
 };
 
@@ -114,7 +115,7 @@ impl Folded {
         if let (Some(window), Some((buffer, at))) = (&self.window, self.code.only_load()) {
             let from = &memory.words(buffer, 0..memory.count(buffer))[place.row * at.row..];
             let total = &mut results.total.0[..place.len];
-            return pulp::Arch::new().dispatch(Window { kind: self.kind, window, from, at: &at.block, place, total });
+            return vectors::dispatch(Window { kind: self.kind, window, from, at: &at.block, place, total });
         }
         if self.sideways {
             results.partial.0[..place.len].fill(if self.kind == FoldKind::Sum { 0.0 } else { f32::NEG_INFINITY });
@@ -123,7 +124,7 @@ impl Folded {
                 let values = registers.values(memory, self.value, place.len, &[]);
                 let flush = (around + 1) % RUN == 0 || around + 1 == self.inner;
                 let step = Step { kind: self.kind, values, number: around, flush, len: place.len, results };
-                pulp::Arch::new().dispatch(step);
+                vectors::dispatch(step);
             }
             return;
         }
@@ -135,8 +136,8 @@ impl Folded {
                 self.code.run(memory, registers, inner, &[]);
                 let values = registers.values(memory, self.value, len, &[]);
                 match self.kind {
-                    FoldKind::Sum => sum += f64::from(pulp::Arch::new().dispatch(Total { values, len })),
-                    FoldKind::Max => best = pulp::Arch::new().dispatch(Largest { values, best }),
+                    FoldKind::Sum => sum += f64::from(vectors::dispatch(Total { values, len })),
+                    FoldKind::Max => best = vectors::dispatch(Largest { values, best }),
                     FoldKind::ArgMax => {
                         for k in 0..len {
                             let value = values.get(k);

@@ -46,6 +46,7 @@ pub(crate) fn serve(sh: &Shell, args: &ServeArgs) -> Result<()> {
 /// What is compiled for the site: the package, and the script that loads it.
 struct Program {
     package: &'static str,
+    folder: &'static str,
     /// The name that the HTML says.
     script: &'static str,
     /// The text of the script, which imports `./GLUE.js`.
@@ -59,9 +60,16 @@ enum Entry {
 }
 
 const PROGRAMS: [Program; 2] = [
-    Program { package: "worker", script: "worker.js", entry: Entry::File("web/worker/entry.js"), glue: "worker_glue" },
+    Program {
+        package: "worker",
+        folder: "web/worker",
+        script: "worker.js",
+        entry: Entry::File("web/worker/entry.js"),
+        glue: "worker_glue",
+    },
     Program {
         package: "web",
+        folder: "web",
         script: "page.js",
         entry: Entry::Text("import init from \"./page_glue.js\";\nawait init();\n"),
         glue: "page_glue",
@@ -81,7 +89,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         _ => fs::create_dir_all(&out)?,
     }
     let mut site = Site { out, renamed: vec![] };
-    for program in &PROGRAMS {
+    for program in PROGRAMS.iter().filter(|program| root.join(program.folder).join("Cargo.toml").is_file()) {
         site.compile(sh, &root, program)?;
     }
     let sources = || fs::read_dir(root.join(FOLDER)).context("there is no folder `web`");
@@ -111,28 +119,38 @@ struct Site {
 impl Site {
     fn compile(&mut self, sh: &Shell, root: &Path, program: &Program) -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let Program { package, script, entry, glue } = program;
+        let Program { package, folder: _, script, entry, glue } = program;
         let profile = "release-web";
         let _root = sh.push_dir(root);
-        bundle::build(package, profile, glue, folder.path())?;
+        bundle::build(package, profile, bundle::Vectors::Relaxed, glue, folder.path())?;
         let wasm = format!("{glue}_bg.wasm");
-        let bytes = fs::read(folder.path().join(&wasm))?;
-        let name = hashed_name(&wasm, &bytes);
-        fs::write(self.out.join(&name), bytes)?;
+        let relaxed = fs::read(folder.path().join(&wasm))?;
+        let plain = self.content(&wasm, &bundle::plain(&relaxed)?)?;
         let text = fs::read_to_string(folder.path().join(format!("{glue}.js")))?;
         ensure!(text.contains(&wasm), "the script of {package} does not name its wasm");
-        self.hashed(&format!("{glue}.js"), &text.replace(&wasm, &name))?;
+        self.hashed(&format!("{glue}.js"), &text.replace(&wasm, &plain))?;
         let entry = match entry {
             Entry::File(path) => fs::read_to_string(root.join(path))?,
             Entry::Text(text) => (*text).to_owned(),
         };
+        let name = format!("{glue}_relaxed.wasm");
+        if entry.contains(&name) {
+            let hashed = self.content(&name, &relaxed)?;
+            self.renamed.push((format!("\"./{name}\""), format!("\"./{hashed}\"")));
+        }
         self.hashed(script, &self.rename(&entry))
     }
 
-    /// Writes a script under a name with its hash.
+    /// Writes a file under a name with its hash, which is returned.
+    fn content(&self, name: &str, bytes: &[u8]) -> Result<String> {
+        let hashed = hashed_name(name, bytes);
+        fs::write(self.out.join(&hashed), bytes)?;
+        Ok(hashed)
+    }
+
+    /// Writes a script under a name with its hash, which other texts get to know.
     fn hashed(&mut self, name: &str, text: &str) -> Result<()> {
-        let hashed = hashed_name(name, text.as_bytes());
-        fs::write(self.out.join(&hashed), text)?;
+        let hashed = self.content(name, text.as_bytes())?;
         self.renamed.push((format!("\"./{name}\""), format!("\"./{hashed}\"")));
         Ok(())
     }

@@ -36,8 +36,7 @@ pub mod jobs {
     /// All jobs of an engine, by name.
     pub fn of(engine: &str) -> Vec<String> {
         let cases = graph::cases().into_iter().map(|case| format!("case {}", case.name));
-        let presets =
-            protocol::presets().flat_map(|(name, _)| [format!("step parity of {name}"), format!("free run of {name}")]);
+        let presets = protocol::presets().map(|(name, _)| format!("step parity of {name}"));
         let goldens =
             tests::goldens::goldens().into_iter().map(|golden| format!("PyTorch's losses of {}", golden.name));
         let repeats = (engine == "cpu").then(|| "every case twice".to_owned());
@@ -83,10 +82,6 @@ pub async fn run(engine: String, job: String) -> Result<String, String> {
         Some(("step", rest)) => {
             let name = rest.strip_prefix("parity of ").ok_or("no such job")?;
             json!(format!("{:?}", presets::step_parity(name, own.as_mut()).await))
-        }
-        Some(("free", rest)) => {
-            let name = rest.strip_prefix("run of ").ok_or("no such job")?;
-            json!(presets::free_run(name, own.as_mut()).await)
         }
         Some(("PyTorch's", rest)) => {
             json!(golden(own.as_mut(), rest.strip_prefix("losses of ").ok_or("no such job")?).await?)
