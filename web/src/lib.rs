@@ -8,5 +8,29 @@ pub mod format;
 pub mod link;
 pub mod plot;
 pub mod scores;
+pub mod shapes;
 pub mod state;
 pub mod text;
+
+#[cfg(target_arch = "wasm32")]
+pub mod app;
+#[cfg(target_arch = "wasm32")]
+pub mod browser;
+#[cfg(target_arch = "wasm32")]
+pub mod client;
+#[cfg(target_arch = "wasm32")]
+pub mod notice;
+#[cfg(target_arch = "wasm32")]
+pub mod parts;
+#[cfg(target_arch = "wasm32")]
+pub mod replies;
+
+/// Shows the page.
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen::prelude::wasm_bindgen(start)]
+pub fn start() {
+    std::panic::set_hook(Box::new(|info| leptos::logging::error!("{info}")));
+    browser::add_style(parts::STYLE);
+    browser::clear();
+    leptos::mount::mount_to_body(parts::page::Page);
+}

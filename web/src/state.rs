@@ -218,7 +218,9 @@ impl RunState {
     /// The run goes on from an earlier step: what came after it was not.
     fn back_to(&mut self, step: u64) {
         self.step = step;
-        [&mut self.loss, &mut self.accuracy, &mut self.gradient_norm].map(|curve| curve.cut(step));
+        for curve in [&mut self.loss, &mut self.accuracy, &mut self.gradient_norm] {
+            curve.cut(step);
+        }
         self.validation.retain(|evaluated| evaluated.step <= step);
         let per_epoch = self.start.as_ref().map_or(1, |start| start.steps_per_epoch.max(1));
         self.epochs.retain(|epoch| epoch.epoch * per_epoch <= step);

@@ -1,0 +1,99 @@
+use leptos::prelude::*;
+use protocol::Command;
+use web_sys::HtmlElement;
+use wasm_bindgen::JsCast;
+
+use crate::app::App;
+use crate::browser;
+use crate::parts::confusion::Confusion;
+use crate::parts::controls::Controls;
+use crate::parts::curves::Curves;
+use crate::parts::device::Devices;
+use crate::parts::figures::Figures;
+use crate::parts::files::{self, Files};
+use crate::parts::header::Header;
+use crate::parts::network::Layers;
+use crate::parts::run_panel::RunPanel;
+use crate::parts::runs::Runs;
+use crate::parts::sketch::Sketch;
+use crate::parts::strip::Strip;
+use crate::parts::timing::Timing;
+use crate::parts::tour::Tour;
+
+/// The whole page.
+#[component]
+pub fn Page() -> impl IntoView {
+    let app = App::start();
+    provide_context(app);
+    files::listen(app);
+    let keys = window_event_listener(leptos::ev::keydown, move |event| shortcut(app, &event));
+    on_cleanup(move || keys.remove());
+    Effect::new(move || browser::set_fragment(&app.settings.with(|settings| settings.to_link())));
+    let tour = RwSignal::new(0);
+    view! {
+        <Header on_tour=move |()| tour.update(|asked| *asked += 1) />
+        // Everything else is made anew in another language: texts are plain then, not signals.
+        {move || {
+            app.language.track();
+            view! { <Body tour /> }
+        }}
+    }
+}
+
+#[component]
+fn Body(tour: RwSignal<u32>) -> impl IntoView {
+    let app = expect_context::<App>();
+    let t = app.language.get_untracked().texts();
+    let notice = move || app.notice.get().map(|notice| view! {
+        <div class="notice" class:problem=notice.is_problem()>
+            <p>{notice.say(t)}</p>
+            <button class="quiet" on:click=move |_| app.notice.set(None)>{t.close}</button>
+        </div>
+    });
+    let ended = Memo::new(move |_| app.state.with(|state| state.recovered.as_ref().map(|(times, why)| {
+        crate::format::fill(t.recovered, &[&times.to_string(), why])
+    }).or(state.ended.clone().filter(|_| state.stage == crate::state::Stage::Failed))));
+    view! {
+        <Controls />
+        <div role="alert">{notice}{move || ended.get().map(|message| view! { <div class="notice problem"><p>{message}</p></div> })}</div>
+        <div class="columns">
+            <aside class="settings card" aria-labelledby="settings-title">
+                <details open=browser::is_wide()>
+                    <summary><h2 id="settings-title">{t.settings}</h2></summary>
+                    <RunPanel />
+                </details>
+            </aside>
+            <main id="results" tabindex="-1" aria-label=t.results>
+                <Figures />
+                <Curves />
+                <Strip />
+                <Sketch />
+                <Confusion />
+                <div class="pair"><Timing /><Devices /></div>
+                <Layers />
+                <Runs />
+                <Files />
+            </main>
+        </div>
+        <footer class="muted"><b>{t.shortcuts}</b>" "{t.shortcuts_text}</footer>
+        <Tour asked=tour />
+    }
+}
+
+/// Keys that do what buttons do, except where one types or draws.
+fn shortcut(app: App, event: &web_sys::KeyboardEvent) {
+    let typing = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
+    let typing = typing.is_some_and(|element| ["INPUT", "SELECT", "TEXTAREA", "CANVAS"].contains(&element.tag_name().as_str()));
+    if typing || event.ctrl_key() || event.meta_key() || event.alt_key() || event.repeat() {
+        return;
+    }
+    let (live, started) = app.state.with_untracked(|state| (state.stage.is_live(), state.start.is_some()));
+    match event.key().as_str() {
+        "t" => app.train(),
+        "p" => app.pause_or_resume(),
+        "s" => app.step(),
+        "r" if started => app.tell(Command::Rewind),
+        "x" if live => app.tell(Command::Stop),
+        _ => {}
+    }
+}
