@@ -8,6 +8,7 @@ use protocol::{Command, EngineName, RunConfig, Target};
 
 use crate::browser;
 use crate::client::Client;
+use crate::kept::{self, Kept};
 use crate::link::Settings;
 use crate::notice::Notice;
 use crate::state::{RunState, Stage};
@@ -15,6 +16,9 @@ use crate::text::{Language, Texts};
 
 /// Test images in the strip.
 pub const SAMPLES: u32 = 24;
+
+/// Under which name the browser keeps finished runs.
+pub const RUNS: &str = "runs";
 
 /// Images that the network is asked about, and their labels.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,17 +29,6 @@ pub struct Samples {
     pub pictures: Vec<Vec<u8>>,
     /// What they are.
     pub labels: Vec<u8>,
-}
-
-/// A finished run.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    /// Counted from 1 over the visit.
-    pub number: u64,
-    /// All that is known of it.
-    pub state: RunState,
-    /// Whether it is drawn into the charts.
-    pub shown: bool,
 }
 
 /// The page. Copies are the same page.
@@ -117,7 +110,7 @@ impl App {
             answers: RwSignal::new(vec![]),
             drawing: RwSignal::new(None),
             guess: RwSignal::new(None),
-            runs: RwSignal::new(vec![]),
+            runs: RwSignal::new(browser::recall(RUNS).map_or(vec![], |text| kept::from_json(&text))),
             inner: StoredValue::new_local(Inner::default()),
         };
         app.start_worker();

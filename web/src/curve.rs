@@ -1,10 +1,12 @@
 //! A curve of one number a step in bounded memory.
 
+use serde::{Deserialize, Serialize};
+
 /// Most points that are kept: more than a screen has pixels for one chart.
 const MOST: usize = 512;
 
 /// The means of equally long stretches of steps. When there are too many, two become one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
     /// The step before the first one.
     first: u64,

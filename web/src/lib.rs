@@ -5,6 +5,8 @@
 
 pub mod curve;
 pub mod format;
+pub mod kept;
+pub mod layers;
 pub mod link;
 pub mod plot;
 pub mod scores;

@@ -31,7 +31,7 @@ impl Axis {
                 Axis { low, high: 10_f64.powf(most.max(10.0 * low).log10().ceil()), logarithmic }
             }
             false => {
-                let step = step(if most > 0.0 { most } else { 1.0 });
+                let step = step(if least.is_finite() { most.max(1e-9) } else { 1.0 });
                 Axis { low: 0.0, high: step * (most / step).ceil().max(1.0), logarithmic }
             }
         }
@@ -103,7 +103,7 @@ mod tests {
         };
         check(2.31, 3.0, &[0.0, 1.0, 2.0, 3.0]);
         check(8.0, 8.0, &[0.0, 2.0, 4.0, 6.0, 8.0]);
-        check(0.0, 0.25, &[0.0, 0.1, 0.2]);
+        assert_eq!(Axis::over([], false).ticks(), [0.0, 0.25, 0.5, 0.75, 1.0]);
         assert_eq!(Axis::UNIT.ticks(), [0.0, 0.25, 0.5, 0.75, 1.0]);
         let axis = Axis::over([0.02, f64::NAN, 2.0], true);
         assert_eq!((axis.low, axis.high), (0.01, 10.0));

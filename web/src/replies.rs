@@ -4,8 +4,9 @@ use leptos::prelude::*;
 use protocol::worker::{Reply, Request};
 use protocol::{Event, Message, Part};
 
-use crate::app::{App, Kept, SAMPLES, Samples, Wanted};
+use crate::app::{App, SAMPLES, Samples, Wanted};
 use crate::browser;
+use crate::kept::keep;
 use crate::notice::Notice;
 use crate::state::{RunState, Stage};
 
@@ -123,8 +124,7 @@ impl App {
             Told::Other => {}
         }
         if finished {
-            let (number, state) = (self.inner.with_value(|inner| inner.run), self.state.get_untracked());
-            self.runs.update(|runs| runs.insert(0, Kept { number, state, shown: false }));
+            self.runs.update(|runs| keep(runs, self.state.get_untracked()));
             self.next_in_queue();
         }
     }

@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 
 use protocol::{Command, Data, Device, Event, Part, RunConfig, Seconds, Summary};
 
+use serde::{Deserialize, Serialize};
+
 use crate::curve::Curve;
 
 /// The speed is that of the last steps that took this long together, in seconds.
 const SPEED_SECONDS: f64 = 2.0;
 
 /// Where a run is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Stage {
     #[default]
@@ -31,7 +33,7 @@ impl Stage {
 }
 
 /// One evaluation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Evaluated {
     pub step: u64,
@@ -40,7 +42,7 @@ pub struct Evaluated {
 }
 
 /// An epoch's means while the weights moved.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Epoch {
     pub epoch: u64,
@@ -50,7 +52,7 @@ pub struct Epoch {
 }
 
 /// What was there when the run started.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Start {
     pub device: Device,
@@ -62,7 +64,7 @@ pub struct Start {
 }
 
 /// A run as the page knows it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunState {
     /// Where it is.
     pub stage: Stage,
@@ -97,6 +99,7 @@ pub struct RunState {
     /// Whether it waits before its first step, once it has started.
     pub waits: bool,
     /// Steps and seconds of the last pieces.
+    #[serde(skip)]
     pieces: VecDeque<(u64, f64)>,
 }
 

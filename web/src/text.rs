@@ -98,6 +98,16 @@ texts! {
     preset_hint: "A network to begin with, and how it is best trained. Its layers are listed below.",
         "选择一个网络及其合适的训练方式，各层见下方列表。";
     preset_own: "own layers", "自定义";
+    about_softmax: "One layer: a template for each digit.", "单层：每个数字一个模板。";
+    about_mlp: "One hidden layer of 128.", "一个 128 单元的隐藏层。";
+    about_mlp_300: "One hidden layer of 300.", "一个 300 单元的隐藏层。";
+    about_mlp_wide: "Two hidden layers of 800: much work.", "两个 800 单元的隐藏层，计算量大。";
+    about_lenet5: "LeNet-5 with ReLU and max pooling.", "采用 ReLU 和最大池化的 LeNet-5。";
+    about_cnn: "Two convolutions, one dense layer.", "两个卷积层和一个全连接层。";
+    about_cnn_bn: "Three convolutions with batch norm.", "三个带批归一化的卷积层。";
+    about_resnet_mini: "Residual blocks: the most accurate, and the slowest.", "残差块：最准确，也最慢。";
+    about_nolearn_dbn: "A comparison of CPU and GPU from 2014, reproduced.", "重现 2014 年的 CPU/GPU 对比。";
+    about_own: "Your own layers; see “Layers” below.", "自定义的层，见下方“网络各层”。";
     engine: "Device", "设备";
     engine_hint: "Where the steps are computed. WebGPU uses your graphics card, CPU one core by WebAssembly. Both compute the same.",
         "在哪里计算。WebGPU 使用显卡，CPU 通过 WebAssembly 使用一个核心，两者计算结果相同。";
@@ -179,6 +189,7 @@ texts! {
     sketch_hint: "Draw with mouse, finger or pen. By keyboard: arrows move the pen, space lowers or lifts it, Delete clears.",
         "用鼠标、手指或手写笔画。键盘：方向键移动画笔，空格落笔或抬笔，Delete 清除。";
     sketch_board: "Drawing board", "画板";
+    sketch_here: "Draw here", "在此绘制";
     sketch_clear: "Clear", "清除";
     sketch_sample: "Take a test digit", "取一个测试数字";
     sketch_seen: "What the network gets", "网络看到的图像";
@@ -240,6 +251,19 @@ texts! {
     parameters: "parameters", "参数";
     flops: "FLOPs an image", "每图 FLOPs";
     total: "total", "合计";
+    edit: "Edit layers", "编辑各层";
+    add_layer: "Add a layer …", "添加一层……";
+    up: "Move up", "上移";
+    down: "Move down", "下移";
+    remove: "Remove", "删除";
+    units: "units", "单元数";
+    filters: "filters", "滤波器";
+    kernel: "kernel", "卷积核";
+    stride: "stride", "步幅";
+    padding: "padding", "填充";
+    size: "window", "窗口";
+    slope: "slope", "斜率";
+    part_dropped: "rate", "丢弃率";
     edit_json: "Edit as JSON", "以 JSON 编辑";
     edit_hint: "The whole run, as the command line reads it too.", "完整的运行配置，命令行工具也读取同样的格式。";
     apply: "Apply", "应用";
@@ -265,6 +289,10 @@ texts! {
     run: "run", "训练";
     show: "show", "显示";
     time: "time", "用时";
+    export_json: "Save as JSON", "保存为 JSON";
+    export_csv: "Save as CSV", "保存为 CSV";
+    kept_here: "The list is kept in this browser. The events of a run on the command line (train --json) can be dropped on the page, too.",
+        "列表保存在此浏览器中。也可将命令行训练的事件（train --json）拖放到页面上。";
     forget: "Clear the list", "清空列表";
     difference: "Same settings on {} and {}: the losses differ by at most {}; {} is {} times as fast.",
         "相同设置在 {} 与 {} 上：损失最多相差 {}；{} 的速度是另一方的 {} 倍。";

@@ -25,7 +25,7 @@ pub fn Answer() -> impl IntoView {
             <li class:best=move || answer.get() == Some(class)>
                 <b>{class}</b>
                 <span class="bar"><i style:transform=move || format!("scaleX({})", part.get())></i></span>
-                <span class="value">{move || percent(part.get().into())}</span>
+                <span class="value">{move || score(class).map_or(t.no_value.into(), |score| percent(score.into()))}</span>
             </li>
         }
     };

@@ -94,6 +94,7 @@ pub fn Chart(
                 })}
             </figcaption>
             <div class="plot" role="img" aria-label=label>
+                <p class="plot-empty muted" class:shown=move || drawn.with(|drawn| drawn.summary.is_empty())>{t.chart_empty}</p>
                 <div class="plot-y">{labels}</div>
                 <svg viewBox="0 0 1000 1000" preserveAspectRatio="none"><g class="grid">{lines}</g>{paths}</svg>
                 <div class="plot-x">
@@ -129,6 +130,11 @@ fn draw(series: &[Series], width: f64, unit: bool, logarithmic: bool, show: fn(f
             summary.push(fill(part, &[&one.name, &show(first.1), &show(last.1)]));
         }
     }
-    let ticks = axis.ticks().into_iter().map(|value| (axis.place(value), show(value))).collect();
+    let ticks = axis.ticks().into_iter().map(|value| (axis.place(value), if unit { show(value) } else { tick(value) })).collect();
     Drawn { paths, ticks, summary: summary.join(" ") }
+}
+
+/// A round value without zeros at its end.
+fn tick(value: f64) -> String {
+    format!("{}", (value * 1e6).round() / 1e6)
 }

@@ -2,7 +2,7 @@ use leptos::prelude::*;
 use protocol::Part;
 
 use crate::app::App;
-use crate::format::{fill, grouped, number};
+use crate::format::{fill, grouped};
 use crate::parts::hint::Card;
 use crate::scores::{classes, worst};
 
@@ -54,7 +54,7 @@ pub fn Confusion() -> impl IntoView {
                 <td>{move || part(at().and_then(|at| at.precision))}</td>
                 <td>{move || part(at().and_then(|at| at.recall))}</td>
                 <td>{move || part(at().and_then(|at| at.f1))}</td>
-                <td>{move || at().map_or("–".to_owned(), |at| number(at.images as f64))}</td>
+                <td>{move || at().map_or("–".to_owned(), |at| grouped(at.images as i64))}</td>
             </tr>
         }
     };

@@ -7,6 +7,7 @@ use web_sys::{File, FileList, HtmlInputElement};
 
 use crate::app::App;
 use crate::browser;
+use crate::kept::{from_events, keep};
 use crate::notice::Notice;
 use crate::parts::hint::Card;
 
@@ -66,8 +67,12 @@ impl App {
         let kind = |name: &str| name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
         match &mut files[..] {
             [(name, bytes)] if kind(name) == "safetensors" => self.open_checkpoint(std::mem::take(bytes)),
-            [(name, bytes)] if kind(name) == "json" => {
-                self.open_config(&String::from_utf8_lossy(bytes)).map_err(Notice::Refused)?;
+            [(name, bytes)] if ["json", "jsonl", "ndjson", "txt", "log"].contains(&kind(name).as_str()) => {
+                let text = String::from_utf8_lossy(bytes);
+                match from_events(&text) {
+                    Some(run) => self.runs.update(|runs| keep(runs, run)),
+                    None => self.open_config(&text).map_err(Notice::Refused)?,
+                }
             }
             all => {
                 if let Some((name, _)) = all.iter().find(|(name, _)| !name.contains("idx")) {

@@ -7,6 +7,7 @@ pub mod confusion;
 pub mod controls;
 pub mod curves;
 pub mod device;
+pub mod editor;
 pub mod field;
 pub mod figures;
 pub mod files;
@@ -31,6 +32,7 @@ pub const STYLE: &str = concat!(
     include_str!("controls.css"),
     include_str!("curves.css"),
     include_str!("device.css"),
+    include_str!("editor.css"),
     include_str!("field.css"),
     include_str!("figures.css"),
     include_str!("files.css"),

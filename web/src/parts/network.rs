@@ -2,6 +2,7 @@ use leptos::prelude::*;
 
 use crate::app::App;
 use crate::format::{fill, grouped};
+use crate::parts::editor::Editor;
 use crate::parts::hint::Card;
 use crate::shapes::{Row, rows};
 
@@ -53,6 +54,10 @@ pub fn Layers() -> impl IntoView {
     view! {
         <Card name="network" title=t.network hint=t.network_hint>
             {table}
+            <details>
+                <summary>{t.edit}</summary>
+                <Editor />
+            </details>
             <details on:toggle=open>
                 <summary>{t.edit_json}</summary>
                 <p class="muted">{t.edit_hint}</p>

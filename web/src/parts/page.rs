@@ -3,8 +3,9 @@ use protocol::Command;
 use web_sys::HtmlElement;
 use wasm_bindgen::JsCast;
 
-use crate::app::App;
+use crate::app::{App, RUNS};
 use crate::browser;
+use crate::kept::to_json;
 use crate::parts::confusion::Confusion;
 use crate::parts::controls::Controls;
 use crate::parts::curves::Curves;
@@ -29,6 +30,7 @@ pub fn Page() -> impl IntoView {
     let keys = window_event_listener(leptos::ev::keydown, move |event| shortcut(app, &event));
     on_cleanup(move || keys.remove());
     Effect::new(move || browser::set_fragment(&app.settings.with(|settings| settings.to_link())));
+    Effect::new(move || browser::remember(RUNS, &app.runs.with(|runs| to_json(runs))));
     let tour = RwSignal::new(0);
     view! {
         <Header on_tour=move |()| tour.update(|asked| *asked += 1) />
@@ -50,12 +52,22 @@ fn Body(tour: RwSignal<u32>) -> impl IntoView {
             <button class="quiet" on:click=move |_| app.notice.set(None)>{t.close}</button>
         </div>
     });
+    // A failure stays until it is closed or another run begins.
+    let closed = RwSignal::new(None::<String>);
     let ended = Memo::new(move |_| app.state.with(|state| state.recovered.as_ref().map(|(times, why)| {
         crate::format::fill(t.recovered, &[&times.to_string(), why])
     }).or(state.ended.clone().filter(|_| state.stage == crate::state::Stage::Failed))));
+    let trouble = move || ended.get().filter(|message| closed.read().as_ref() != Some(message)).map(|message| view! {
+        <div class="notice problem">
+            <p>{message.clone()}</p>
+            <button class="quiet" on:click=move |_| closed.set(Some(message.clone()))>{t.close}</button>
+        </div>
+    });
     view! {
-        <Controls />
-        <div role="alert">{notice}{move || ended.get().map(|message| view! { <div class="notice problem"><p>{message}</p></div> })}</div>
+        <div class="top">
+            <Controls />
+            <div class="alerts" role="alert">{notice}{trouble}</div>
+        </div>
         <div class="columns">
             <aside class="settings card" aria-labelledby="settings-title">
                 <details open=browser::is_wide()>
@@ -70,9 +82,7 @@ fn Body(tour: RwSignal<u32>) -> impl IntoView {
                 <Sketch />
                 <Confusion />
                 <div class="pair"><Timing /><Devices /></div>
-                <Layers />
-                <Runs />
-                <Files />
+                <div class="pair"><Layers /><div class="stack"><Runs /><Files /></div></div>
             </main>
         </div>
         <footer class="muted"><b>{t.shortcuts}</b>" "{t.shortcuts_text}</footer>

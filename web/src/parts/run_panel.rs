@@ -9,6 +9,7 @@ use crate::link::Settings;
 use crate::notice::Notice;
 use crate::parts::device::engine_name;
 use crate::parts::field::{Choice, Entry};
+use crate::text::Texts;
 
 /// Update rules: the value of the choice, the rule as JSON, its name.
 const RULES: [(&str, &str, &str); 5] = [
@@ -36,6 +37,22 @@ fn shape(config: &RunConfig) -> &'static str {
         ScheduleShape::Exponential { .. } => "exponential",
         ScheduleShape::Cosine => "cosine",
         ScheduleShape::OneCycle => "one_cycle",
+    }
+}
+
+/// A preset in a few words.
+fn about(preset: &str, t: &Texts) -> &'static str {
+    match preset {
+        "softmax" => t.about_softmax,
+        "mlp" => t.about_mlp,
+        "mlp-300" => t.about_mlp_300,
+        "mlp-wide" => t.about_mlp_wide,
+        "lenet5" => t.about_lenet5,
+        "cnn" => t.about_cnn,
+        "cnn-bn" => t.about_cnn_bn,
+        "resnet-mini" => t.about_resnet_mini,
+        "nolearn-dbn" => t.about_nolearn_dbn,
+        _ => t.about_own,
     }
 }
 
@@ -68,9 +85,9 @@ pub fn RunPanel() -> impl IntoView {
         options
     });
     let networks = Signal::derive(move || {
-        let about = presets().map(|(name, about)| (name.to_owned(), format!("{name} – {about}")));
+        let all = presets().map(|(name, _)| (name.to_owned(), name.to_owned()));
         let own = app.settings.with(|settings| matches!(settings.config.model, Model::Network(_)));
-        about.chain(own.then(|| ("own".to_owned(), t.preset_own.to_owned()))).collect::<Vec<_>>()
+        all.chain(own.then(|| ("own".to_owned(), t.preset_own.to_owned()))).collect::<Vec<_>>()
     });
     let engines = Signal::derive(move || {
         let devices = app.devices.get().unwrap_or_default();
@@ -131,17 +148,13 @@ pub fn RunPanel() -> impl IntoView {
             {move || digits.get().then(|| view! {
                 <Entry label=t.digits hint=t.digits_hint path="dataset.digits" value=|config| config.dataset.digits.to_string() />
             })}
+            <Entry label=t.seed hint=t.seed_hint path="seed" value=|config| config.seed.to_string() />
             <Choice label=t.preset hint=t.preset_hint name="preset" options=networks chosen=preset on_choose=choose_preset />
+            <p class="run-about muted">{move || about(&preset.read(), t)}</p>
             <Choice label=t.engine hint=t.engine_hint name="engine" options=engines chosen=engine on_choose=choose_engine />
             <Choice label=t.optimizer hint=t.optimizer_hint name="optimizer" options=rules chosen=chosen(|config| rule(config).into()) on_choose=choose_rule />
-            {move || momentum.get().map(|path| view! {
-                <Entry label=t.momentum hint=t.momentum_hint path=path step="any" value=|config| match config.optimizer.rule {
-                    Rule::Momentum { momentum } | Rule::Nesterov { momentum } => momentum.to_string(),
-                    _ => String::new(),
-                } />
-            })}
-            <Entry label=t.rate hint=t.rate_hint path="schedule.rate" step="any" value=|config| config.schedule.rate.to_string() />
             <Choice label=t.schedule hint=t.schedule_hint name="schedule" options=shapes chosen=chosen(|config| shape(config).into()) on_choose=choose_shape />
+            <Entry label=t.rate hint=t.rate_hint path="schedule.rate" step="any" value=|config| config.schedule.rate.to_string() />
             <Entry label=t.batch hint=t.batch_hint path="batch" value=|config| config.batch.to_string() />
             {move || in_epochs.get().then(|| view! {
                 <Entry label=t.epochs hint=t.epochs_hint path="length.epochs" value=|config| match config.length {
@@ -149,7 +162,12 @@ pub fn RunPanel() -> impl IntoView {
                     Length::Steps(_) => String::new(),
                 } />
             })}
-            <Entry label=t.seed hint=t.seed_hint path="seed" value=|config| config.seed.to_string() />
+            {move || momentum.get().map(|path| view! {
+                <Entry label=t.momentum hint=t.momentum_hint path=path step="any" value=|config| match config.optimizer.rule {
+                    Rule::Momentum { momentum } | Rule::Nesterov { momentum } => momentum.to_string(),
+                    _ => String::new(),
+                } />
+            })}
             <details>
                 <summary>{t.more}</summary>
                 <div class="run-panel">
@@ -161,15 +179,15 @@ pub fn RunPanel() -> impl IntoView {
                     <Entry label=t.stop_seconds hint=t.stop_hint path="stop.seconds" step="any" value=|config| optional(config.stop.seconds) />
                 </div>
             </details>
+            <div class="run-buttons">
+                <button class="quiet" on:click=link>{t.copy_link}</button>
+                <button class="quiet" on:click=move |_| app.settings.set(Settings::default())>{t.reset}</button>
+            </div>
             <div class="run-differs" role="status">
                 {move || differs.get().then(|| view! {
                     <p>{t.restart_needed}</p>
                     <button on:click=move |_| app.train()>{t.restart}</button>
                 })}
-            </div>
-            <div class="run-buttons">
-                <button class="quiet" on:click=link>{t.copy_link}</button>
-                <button class="quiet" on:click=move |_| app.settings.set(Settings::default())>{t.reset}</button>
             </div>
         </div>
     }

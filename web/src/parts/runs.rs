@@ -2,8 +2,10 @@ use leptos::prelude::*;
 use protocol::EngineName;
 use protocol::worker::DeviceState;
 
-use crate::app::{App, Kept};
+use crate::app::App;
+use crate::browser;
 use crate::format::{duration, fill, number, percent};
+use crate::kept::{Kept, to_csv, to_json};
 use crate::parts::device::engine_name;
 use crate::parts::hint::Card;
 use crate::text::Texts;
@@ -49,6 +51,8 @@ pub fn Runs() -> impl IntoView {
             </table></div>
         }.into_any(),
     };
+    let none = move || app.runs.with(Vec::is_empty);
+    let export = move |name: &str, text: fn(&[Kept]) -> String| browser::save(name, app.runs.with_untracked(|runs| text(runs)).as_bytes());
     let differ = move || app.runs.with(|runs| difference(runs, t));
     view! {
         <Card name="runs" title=t.runs hint=t.runs_hint>
@@ -56,8 +60,11 @@ pub fn Runs() -> impl IntoView {
             <p class="runs-differ">{differ}</p>
             <div class="files-buttons">
                 <button id="compare" disabled=move || !can_compare.get() on:click=move |_| app.compare([EngineName::Cpu, EngineName::Wgpu])>{t.compare}</button>
-                <button class="quiet" disabled=move || app.runs.with(Vec::is_empty) on:click=move |_| app.runs.set(vec![])>{t.forget}</button>
+                <button class="quiet" disabled=none on:click=move |_| export("runs.json", to_json)>{t.export_json}</button>
+                <button class="quiet" disabled=none on:click=move |_| export("runs.csv", to_csv)>{t.export_csv}</button>
+                <button class="quiet" disabled=none on:click=move |_| app.runs.set(vec![])>{t.forget}</button>
             </div>
+            <p class="muted">{t.kept_here}</p>
             <p class="muted">{move || if can_compare.get() || app.devices.with(Option::is_none) { t.compare_hint } else { t.compare_missing }}</p>
         </Card>
     }
