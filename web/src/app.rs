@@ -56,6 +56,10 @@ pub struct App {
     pub guess: RwSignal<Option<Vec<f32>>>,
     /// Finished runs, the last one first.
     pub runs: RwSignal<Vec<Kept>>,
+    /// Whether the page was opened by a link that says what to train.
+    pub linked: bool,
+    /// Whether a run waits while nobody can see it.
+    pub pause_hidden: RwSignal<bool>,
     pub(crate) inner: StoredValue<Inner, LocalStorage>,
 }
 
@@ -73,6 +77,8 @@ pub(crate) struct Inner {
     pub(crate) asked: Option<(u64, usize)>,
     /// Whether there is something new to ask about.
     pub(crate) stale: bool,
+    /// Whether the run was paused because the page is hidden.
+    pub(crate) paused_hidden: bool,
     /// When answers were last asked for, in milliseconds.
     pub(crate) asked_at: f64,
     pub(crate) question: u64,
@@ -111,6 +117,8 @@ impl App {
             drawing: RwSignal::new(None),
             guess: RwSignal::new(None),
             runs: RwSignal::new(browser::recall(RUNS).map_or(vec![], |text| kept::from_json(&text))),
+            linked: !browser::fragment().is_empty(),
+            pause_hidden: RwSignal::new(browser::recall("pause-hidden").is_some_and(|value| value == "true")),
             inner: StoredValue::new_local(Inner::default()),
         };
         app.start_worker();
@@ -143,6 +151,27 @@ impl App {
             inner.question
         })
         .expect("the page lives as long as the tab")
+    }
+
+    /// Takes the settings of a link that was put into the address; nothing starts by it.
+    pub fn read_link(self) {
+        match Settings::from_link(&browser::fragment()) {
+            Ok(settings) => self.settings.set(settings),
+            Err(message) => self.notice.set(Some(Notice::BadLink(message))),
+        }
+    }
+
+    /// Pauses a run that nobody can see, if the visitor wants that, and resumes it afterwards.
+    pub fn pause_if_hidden(self) {
+        let stage = self.state.with_untracked(|state| state.stage);
+        let paused = self.inner.with_value(|inner| inner.paused_hidden);
+        match (browser::is_hidden(), stage) {
+            (true, Stage::Running) if self.pause_hidden.get_untracked() => self.tell(Command::Pause),
+            (false, Stage::Paused) if paused => self.tell(Command::Resume),
+            _ => {}
+        }
+        let pauses = browser::is_hidden() && stage == Stage::Running;
+        self.inner.update_value(|inner| inner.paused_hidden = pauses && self.pause_hidden.get_untracked());
     }
 
     /// What it says, in the language of the moment.
@@ -184,7 +213,7 @@ impl App {
     }
 
     pub(crate) fn launch(self, devices: &[DeviceReport], wanted: Wanted) {
-        let Settings { config, engine } = self.settings.get_untracked();
+        let Settings { config, engine, .. } = self.settings.get_untracked();
         let ready = |report: &&DeviceReport| matches!(report.state, DeviceState::Ready { .. });
         let engine = wanted.engine.or(engine);
         // A device that was chosen is used or refused: the worker says why. Another never takes its place.

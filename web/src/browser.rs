@@ -12,11 +12,15 @@ pub fn fragment() -> String {
     window().location().hash().unwrap_or_default().trim_start_matches('#').into()
 }
 
-/// Puts `fragment` after `#` without a new entry in the history.
+/// Puts `fragment` after `#` without a new entry in the history; an empty one takes the `#` away.
 pub fn set_fragment(fragment: &str) {
+    let address = match fragment {
+        "" => window().location().pathname().unwrap_or_default(),
+        fragment => format!("#{fragment}"),
+    };
     if let Ok(history) = window().history() {
         // It fails where a page may not touch its history; then the link is only what it was.
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("#{fragment}")));
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
     }
 }
 
@@ -126,4 +130,9 @@ pub fn add_style(text: &str) {
 /// Takes away what the page showed while it was loading.
 pub fn clear() {
     document().body().expect("a document has one").set_inner_html("");
+}
+
+/// Whether nobody can see the page: its tab or window is in the background.
+pub fn is_hidden() -> bool {
+    document().hidden()
 }

@@ -12,6 +12,8 @@ pub struct Settings {
     pub config: RunConfig,
     /// Where; none: the best that there is.
     pub engine: Option<EngineName>,
+    /// Parts of the page that a lesson does without.
+    pub hide: Vec<String>,
 }
 
 impl Default for Settings {
@@ -27,7 +29,7 @@ impl Default for Settings {
             evaluate_every: Some(25),
             ..cnn
         };
-        Settings { config, engine: None }
+        Settings { config, engine: None, hide: vec![] }
     }
 }
 
@@ -63,7 +65,8 @@ impl Settings {
     pub fn to_link(&self) -> String {
         let json = serde_json::to_string(&self.config).expect("plain data with string keys serialises");
         let engine = self.engine.map_or(String::new(), |engine| format!("&engine={engine}"));
-        format!("run={}{engine}", encode(&json))
+        let hide = if self.hide.is_empty() { String::new() } else { format!("&hide={}", self.hide.join(",")) };
+        format!("run={}{engine}{hide}", encode(&json))
     }
 
     /// Reads the part of a link after `#`; an empty one is the default.
@@ -89,6 +92,11 @@ impl Settings {
                 "engine" => {
                     let engine = serde_json::from_value(value.into());
                     settings.engine = Some(engine.map_err(|_| format!("there is no engine `{value}`"))?);
+                }
+                // Names that the page does not have hide nothing.
+                "hide" => {
+                    let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_lowercase());
+                    settings.hide = value.split(',').filter(is_name).take(20).map(str::to_owned).collect();
                 }
                 _ => {} // for a later release, or for other readers
             }
@@ -136,7 +144,8 @@ mod tests {
 
     #[test]
     fn links_carry_everything() {
-        let mut settings = Settings { engine: Some(EngineName::Wgpu), ..Default::default() };
+        let hide = vec!["network".into(), "runs".into()];
+        let mut settings = Settings { engine: Some(EngineName::Wgpu), hide, ..Default::default() };
         for (name, _) in presets() {
             settings = settings.with_preset(name);
             settings.config.seed += 1;

@@ -31,7 +31,8 @@ impl Axis {
                 Axis { low, high: 10_f64.powf(most.max(10.0 * low).log10().ceil()), logarithmic }
             }
             false => {
-                let step = step(if least.is_finite() { most.max(1e-9) } else { 1.0 });
+                let most = if least.is_finite() { most.max(1e-9) } else { 1.0 };
+                let step = step(most);
                 Axis { low: 0.0, high: step * (most / step).ceil().max(1.0), logarithmic }
             }
         }

@@ -63,7 +63,7 @@ texts! {
     train_again: "Train again", "重新训练";
     pause: "Pause", "暂停";
     resume: "Resume", "继续";
-    step: "One step", "单步";
+    step: "Step", "单步";
     rewind: "Rewind", "回到起点";
     stop: "Stop", "停止";
     controls: "Training", "训练";
@@ -92,7 +92,7 @@ texts! {
         "网络的学习材料。内置数字由页面自行绘制；MNIST 是 7 万张手写数字，从本站加载。";
     data_digits: "digits, built in", "内置数字";
     data_mnist: "MNIST, from this site", "MNIST（本站）";
-    digits: "Number of digits", "数字张数";
+    digits: "Digits", "数字张数";
     digits_hint: "More images take longer and are recognised better.", "图像越多，训练越久，识别越准。";
     preset: "Network", "网络";
     preset_hint: "A network to begin with, and how it is best trained. Its layers are listed below.",
@@ -146,6 +146,7 @@ texts! {
     stop_seconds: "after seconds of training", "训练秒数";
     stop_hint: "Empty: not used.", "留空：不使用。";
     more: "More settings", "更多设置";
+    pause_hidden: "Pause while the page is hidden", "页面隐藏时暂停";
     restart_needed: "Changed settings apply to the next run.", "更改将用于下一次训练。";
     restart: "Restart now", "立即重新开始";
     refused: "Not accepted: {}", "不被接受：{}";
@@ -160,7 +161,7 @@ texts! {
     training: "training", "训练";
     validation: "validation", "验证";
     test: "test", "测试";
-    images_a_second: "Images a second", "每秒图像数";
+    images_a_second: "Images/s", "图像/秒";
     step_time: "Time a step", "每步用时";
     time_left: "Time left", "剩余时间";
     time_taken: "Time taken", "总用时";

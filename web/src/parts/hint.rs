@@ -32,8 +32,10 @@ pub fn Card(
     hint: Option<&'static str>,
     children: Children,
 ) -> impl IntoView {
+    let settings = expect_context::<App>().settings;
+    let hidden = move || settings.with(|settings| settings.hide.iter().any(|hidden| hidden == name));
     view! {
-        <section class=format!("card {name}") aria-labelledby=format!("{name}-title")>
+        <section hidden=hidden class=format!("card {name}") aria-labelledby=format!("{name}-title")>
             <div class="card-head">
                 <h2 id=format!("{name}-title")>{title}</h2>
                 {hint.map(|text| view! { <Hint of=title text /> })}

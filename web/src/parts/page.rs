@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 use crate::app::{App, RUNS};
 use crate::browser;
 use crate::kept::to_json;
+use crate::link::Settings;
 use crate::parts::confusion::Confusion;
 use crate::parts::controls::Controls;
 use crate::parts::curves::Curves;
@@ -28,12 +29,22 @@ pub fn Page() -> impl IntoView {
     provide_context(app);
     files::listen(app);
     let keys = window_event_listener(leptos::ev::keydown, move |event| shortcut(app, &event));
-    on_cleanup(move || keys.remove());
-    Effect::new(move || browser::set_fragment(&app.settings.with(|settings| settings.to_link())));
+    let link = window_event_listener(leptos::ev::hashchange, move |_| app.read_link());
+    let hidden = window_event_listener(leptos::ev::visibilitychange, move |_| app.pause_if_hidden());
+    on_cleanup(move || {
+        keys.remove();
+        link.remove();
+        hidden.remove();
+    });
+    Effect::new(move || app.settings.with(|settings| match *settings == Settings::default() {
+        true => browser::set_fragment(""),
+        false => browser::set_fragment(&settings.to_link()),
+    }));
     Effect::new(move || browser::remember(RUNS, &app.runs.with(|runs| to_json(runs))));
-    let tour = RwSignal::new(0);
+    // The first visit begins with the tour, unless it follows a link with a task of its own.
+    let tour = RwSignal::new(browser::recall("tour").is_none() && !app.linked);
     view! {
-        <Header on_tour=move |()| tour.update(|asked| *asked += 1) />
+        <Header on_tour=move |()| tour.set(true) />
         // Everything else is made anew in another language: texts are plain then, not signals.
         {move || {
             app.language.track();
@@ -43,7 +54,7 @@ pub fn Page() -> impl IntoView {
 }
 
 #[component]
-fn Body(tour: RwSignal<u32>) -> impl IntoView {
+fn Body(tour: RwSignal<bool>) -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let notice = move || app.notice.get().map(|notice| view! {
@@ -69,7 +80,7 @@ fn Body(tour: RwSignal<u32>) -> impl IntoView {
             <div class="alerts" role="alert">{notice}{trouble}</div>
         </div>
         <div class="columns">
-            <aside class="settings card" aria-labelledby="settings-title">
+            <aside class="settings card" hidden=move || app.settings.with(|settings| settings.hide.iter().any(|name| name == "settings")) aria-labelledby="settings-title">
                 <details open=browser::is_wide()>
                     <summary><h2 id="settings-title">{t.settings}</h2></summary>
                     <RunPanel />
@@ -86,7 +97,7 @@ fn Body(tour: RwSignal<u32>) -> impl IntoView {
             </main>
         </div>
         <footer class="muted"><b>{t.shortcuts}</b>" "{t.shortcuts_text}</footer>
-        <Tour asked=tour />
+        <Tour open=tour />
     }
 }
 

@@ -148,7 +148,6 @@ pub fn RunPanel() -> impl IntoView {
             {move || digits.get().then(|| view! {
                 <Entry label=t.digits hint=t.digits_hint path="dataset.digits" value=|config| config.dataset.digits.to_string() />
             })}
-            <Entry label=t.seed hint=t.seed_hint path="seed" value=|config| config.seed.to_string() />
             <Choice label=t.preset hint=t.preset_hint name="preset" options=networks chosen=preset on_choose=choose_preset />
             <p class="run-about muted">{move || about(&preset.read(), t)}</p>
             <Choice label=t.engine hint=t.engine_hint name="engine" options=engines chosen=engine on_choose=choose_engine />
@@ -162,6 +161,7 @@ pub fn RunPanel() -> impl IntoView {
                     Length::Steps(_) => String::new(),
                 } />
             })}
+            <Entry label=t.seed hint=t.seed_hint path="seed" value=|config| config.seed.to_string() />
             {move || momentum.get().map(|path| view! {
                 <Entry label=t.momentum hint=t.momentum_hint path=path step="any" value=|config| match config.optimizer.rule {
                     Rule::Momentum { momentum } | Rule::Nesterov { momentum } => momentum.to_string(),
@@ -173,6 +173,14 @@ pub fn RunPanel() -> impl IntoView {
                 <div class="run-panel">
                     <Entry label=t.evaluate_every hint=t.evaluate_hint path="evaluate_every" value=|config| optional(config.evaluate_every) />
                     <Entry label=t.warm_up hint=t.warm_up_hint path="schedule.warm_up" value=|config| config.schedule.warm_up.to_string() />
+                    <label class="check">
+                        <input type="checkbox" prop:checked=move || app.pause_hidden.get() on:change=move |event| {
+                            let pause = event_target_checked(&event);
+                            browser::remember("pause-hidden", if pause { "true" } else { "false" });
+                            app.pause_hidden.set(pause);
+                        } />
+                        {t.pause_hidden}
+                    </label>
                     <h3>{t.stop_when}</h3>
                     <Entry label=t.stop_accuracy hint=t.stop_hint path="stop.accuracy" step="any" value=|config| optional(config.stop.accuracy) />
                     <Entry label=t.stop_patience hint=t.stop_hint path="stop.patience" value=|config| optional(config.stop.patience) />

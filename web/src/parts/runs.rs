@@ -41,7 +41,7 @@ pub fn Runs() -> impl IntoView {
             </tr>
         })
     };
-    let heads = move || [t.run, t.device, t.preset, t.accuracy, t.images_a_second, t.time, t.show].map(|name| view! { <th scope="col">{name}</th> });
+    let heads = move || [t.run, t.engine, t.preset, t.accuracy, t.images_a_second, t.time, t.show].map(|name| view! { <th scope="col">{name}</th> });
     let table = move || match app.runs.get() {
         runs if runs.is_empty() => view! { <p class="muted">{t.runs_empty}</p> }.into_any(),
         runs => view! {

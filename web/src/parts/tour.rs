@@ -7,9 +7,8 @@ use crate::browser;
 /// Five steps through the page; each brings what it speaks of into view.
 #[component]
 pub fn Tour(
-    /// Counts how often it was asked for.
-    #[prop(into)]
-    asked: Signal<u32>,
+    /// Whether it is shown.
+    open: RwSignal<bool>,
 ) -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
@@ -24,22 +23,21 @@ pub fn Tour(
         at.set(to);
     };
     let end = move || {
-        if let Some(dialog) = dialog.get_untracked() {
-            dialog.close();
-        }
+        browser::remember("tour", "seen");
+        browser::point_out(None);
+        at.set(0);
+        open.set(false);
     };
-    Effect::new(move |before: Option<u32>| {
-        let asked = asked.get();
-        if let Some(dialog) = dialog.get().filter(|_| before.is_some_and(|before| before != asked)) {
+    Effect::new(move || match (dialog.get(), open.get()) {
+        (Some(dialog), true) => {
             dialog.show(); // not modal: the page it speaks of stays in use
             let _ = dialog.focus();
-            go(0);
         }
-        asked
+        (Some(dialog), false) => dialog.close(),
+        (None, _) => {}
     });
     view! {
         <dialog class="tour card" node_ref=dialog aria-labelledby="tour-title" tabindex="-1"
-            on:close=move |_| browser::point_out(None)
             on:keydown=move |event| if event.key() == "Escape" { end() }>
             <p class="muted">{move || crate::format::fill(t.tour_place, &[&(at.get() + 1).to_string()])}</p>
             <h2 id="tour-title">{move || steps[at.get()].0}</h2>
