@@ -7,6 +7,7 @@ use protocol::worker::{DeviceReport, DeviceState, Request, Work};
 use protocol::{Command, EngineName, RunConfig, Target};
 
 use crate::browser;
+use crate::checkpoint;
 use crate::client::Client;
 use crate::kept::{self, Kept};
 use crate::link::Settings;
@@ -197,9 +198,12 @@ impl App {
         }
     }
 
-    /// Goes on from a checkpoint file.
-    pub fn open_checkpoint(self, bytes: Vec<u8>) {
+    /// Goes on from a checkpoint file, with its settings. False where the file is none.
+    pub fn open_checkpoint(self, bytes: Vec<u8>) -> bool {
+        let Some(config) = checkpoint::config(&bytes) else { return false };
+        self.settings.update(|settings| settings.config = config);
         self.begin(Wanted { checkpoint: Some(bytes), ..Default::default() });
+        true
     }
 
     pub(crate) fn begin(self, wanted: Wanted) {

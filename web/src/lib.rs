@@ -3,6 +3,7 @@
 //! It contains no engine and does not know where one runs: it asks a worker and folds what that says into
 //! [`state::RunState`]. What needs no browser is here for every target and tested natively; components are wasm only.
 
+pub mod checkpoint;
 pub mod curve;
 pub mod format;
 pub mod kept;

@@ -64,6 +64,7 @@ impl App {
                 }
                 _ => self.notice.set(Some(Notice::Refused(message))),
             },
+            Reply::Bench { .. } => {} // what bench.html asks for
             Reply::Crashed { message } => self.revive(message),
         }
     }

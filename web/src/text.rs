@@ -276,8 +276,8 @@ texts! {
     open: "Open a file", "打开文件";
     drop: "Drop a checkpoint (.safetensors), a configuration (.json) or the four files of an image set (IDX) anywhere on this page.",
         "可将检查点（.safetensors）、配置（.json）或图像集的四个 IDX 文件拖放到页面任意处。";
-    file_unknown: "`{}` is neither a checkpoint (.safetensors), a configuration (.json) nor a file of an image set (IDX).",
-        "“{}”既不是检查点（.safetensors）、配置（.json），也不是图像集文件（IDX）。";
+    file_unknown: "`{}` is neither a checkpoint of this playground (.safetensors), a configuration (.json) nor a file of an image set (IDX).",
+        "“{}”既不是本站的检查点（.safetensors）、配置（.json），也不是图像集文件（IDX）。";
     file_large: "`{}` is larger than {}.", "“{}”大于 {}。";
     files_ready: "Image set `{}`: {} training and {} test images.", "图像集“{}”：{} 张训练图像，{} 张测试图像。";
 

@@ -66,7 +66,11 @@ impl App {
     fn open(self, mut files: Vec<(String, Vec<u8>)>) -> Result<(), Notice> {
         let kind = |name: &str| name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
         match &mut files[..] {
-            [(name, bytes)] if kind(name) == "safetensors" => self.open_checkpoint(std::mem::take(bytes)),
+            [(name, bytes)] if kind(name) == "safetensors" => {
+                if !self.open_checkpoint(std::mem::take(bytes)) {
+                    return Err(Notice::UnknownFile(name.clone()));
+                }
+            }
             [(name, bytes)] if ["json", "jsonl", "ndjson", "txt", "log"].contains(&kind(name).as_str()) => {
                 let text = String::from_utf8_lossy(bytes);
                 match from_events(&text) {
