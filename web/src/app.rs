@@ -147,11 +147,12 @@ impl App {
 
     /// A new question's id.
     pub(crate) fn question(self) -> u64 {
-        self.inner.try_update_value(|inner| {
-            inner.question += 1;
-            inner.question
-        })
-        .expect("the page lives as long as the tab")
+        self.inner
+            .try_update_value(|inner| {
+                inner.question += 1;
+                inner.question
+            })
+            .expect("the page lives as long as the tab")
     }
 
     /// Takes the settings of a link that was put into the address; nothing starts by it.

@@ -54,7 +54,8 @@ pub fn to_csv(runs: &[Kept]) -> String {
         let Some(start) = &state.start else { continue };
         let device = start.device.name.replace('"', "\"\"");
         let mut line = |curve: &str, step: f64, loss: f64, accuracy: f64| {
-            table.push_str(&format!("{number},{},\"{device}\",{curve},{step},{loss},{accuracy}\n", start.device.engine));
+            table
+                .push_str(&format!("{number},{},\"{device}\",{curve},{step},{loss},{accuracy}\n", start.device.engine));
         };
         for ((step, loss), (_, accuracy)) in state.loss.points().zip(state.accuracy.points()) {
             line("training", step, loss, accuracy);

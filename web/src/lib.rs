@@ -9,6 +9,7 @@ pub mod format;
 pub mod kept;
 pub mod layers;
 pub mod link;
+pub mod notice;
 pub mod plot;
 pub mod scores;
 pub mod shapes;
@@ -21,8 +22,6 @@ pub mod app;
 pub mod browser;
 #[cfg(target_arch = "wasm32")]
 pub mod client;
-#[cfg(target_arch = "wasm32")]
-pub mod notice;
 #[cfg(target_arch = "wasm32")]
 pub mod parts;
 #[cfg(target_arch = "wasm32")]

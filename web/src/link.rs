@@ -5,6 +5,11 @@ use protocol::{Dataset, EngineName, Length, Model, RunConfig, Split, preset};
 /// Longest link that is read: far more than any network of a classroom.
 const MOST: usize = 16_384;
 
+/// Steps between evaluations on a thousand validation images, so that one sees them move …
+const OFTEN: u64 = 25;
+/// … and on five thousand.
+const SELDOM: u64 = 100;
+
 /// What the visitor has chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -26,7 +31,7 @@ impl Default for Settings {
             dataset,
             model: Model::Preset("cnn".into()),
             length: Length::Epochs(3),
-            evaluate_every: Some(25),
+            evaluate_every: Some(OFTEN),
             ..cnn
         };
         Settings { config, engine: None, hide: vec![] }
@@ -50,6 +55,7 @@ impl Settings {
     pub fn with_data(&self, name: &str) -> Self {
         let mut settings = self.clone();
         settings.config.dataset.name = name.into();
+        settings.config.evaluate_every = Some(if name == "digits" { OFTEN } else { SELDOM });
         if let Split::Standard { .. } = settings.config.dataset.split {
             settings.config.dataset.split = settings.standard_split();
         }

@@ -11,10 +11,19 @@ pub enum Notice {
     /// The worker's own words, with what to do.
     Refused(String),
     /// `resumed`: whether the run goes on from a checkpoint; none where no worker could be started.
-    WorkerDied { message: String, resumed: Option<bool> },
+    WorkerDied {
+        message: String,
+        resumed: Option<bool>,
+    },
     UnknownFile(String),
-    LargeFile { name: String, most: u64 },
-    ImageSet { name: String, images: [u64; 2] },
+    LargeFile {
+        name: String,
+        most: u64,
+    },
+    ImageSet {
+        name: String,
+        images: [u64; 2],
+    },
     LinkCopied,
 }
 

@@ -83,7 +83,7 @@ pub fn line(points: &[(f64, f64)], width: f64, axis: Axis) -> String {
 
 /// `points` with the noise taken out: each is a mean of those before it, the nearest weighing most.
 pub fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let keep = 1.0 - 1.0 / (1.0 + points.len() as f64 / 25.0).min(12.0);
+    let keep = 1.0 - 1.0 / (1.0 + points.len() as f64 / 25.0).min(6.0);
     let (mut mean, mut weight) = (0.0, 0.0);
     let next = |(x, y): &(f64, f64)| {
         (mean, weight) = (keep * mean + (1.0 - keep) * y, keep * weight + (1.0 - keep));

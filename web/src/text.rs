@@ -178,6 +178,7 @@ texts! {
     chart_norm: "Gradient norm over steps. {}", "梯度范数随步数变化。{}";
     chart_part: "{}: from {} to {}.", "{}：从 {} 到 {}。";
     logarithmic: "logarithmic", "对数坐标";
+    selected: "selected runs", "选中的训练";
     steps: "steps", "步";
 
     strip: "Test digits and answers", "测试数字与回答";
@@ -246,11 +247,11 @@ texts! {
     cpu_instead: "The CPU trains the same network, only slower.", "CPU 可以训练同样的网络，只是慢一些。";
 
     network: "Layers", "网络各层";
-    network_hint: "What each layer makes of one image, and how many numbers it learns.", "每一层的输出形状，以及它学习的参数个数。";
+    network_hint: "What each layer makes of one image, and how many numbers it learns, and how many operations one image takes.", "每一层的输出形状、它学习的参数个数，以及处理一张图像的运算量。";
     layer: "layer", "层";
     shape: "output", "输出";
     parameters: "parameters", "参数";
-    flops: "FLOPs an image", "每图 FLOPs";
+    flops: "FLOPs", "运算量";
     total: "total", "合计";
     edit: "Edit layers", "编辑各层";
     add_layer: "Add a layer …", "添加一层……";

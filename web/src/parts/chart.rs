@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 
 use crate::app::App;
-use crate::format::{fill, number};
+use crate::format::{fill, grouped};
 use crate::parts::hint::Hint;
 use crate::plot::{Axis, line, smooth};
 
@@ -72,7 +72,8 @@ pub fn Chart(
         ticks.get().into_iter().map(line).collect_view()
     };
     let labels = move || {
-        let label = |(place, text): (f64, String)| view! { <span style:bottom=format!("{}%", 100.0 * place)>{text}</span> };
+        let label =
+            |(place, text): (f64, String)| view! { <span style:bottom=format!("{}%", 100.0 * place)>{text}</span> };
         ticks.get().into_iter().map(label).collect_view()
     };
     let paths = move || {
@@ -86,6 +87,9 @@ pub fn Chart(
                 <Hint of=title text=hint />
                 <span class="legend"><i class="training"></i>{t.training}</span>
                 <span class="legend"><i class="validation"></i>{t.validation}</span>
+                <span class="legend" hidden=move || series.with(|series| series.iter().all(|one| one.look != Look::Other))>
+                    <i class="other"></i>{t.selected}
+                </span>
                 {(!unit).then(|| view! {
                     <label class="chart-log">
                         <input type="checkbox" on:change=move |event| logarithmic.set(event_target_checked(&event)) />
@@ -99,7 +103,7 @@ pub fn Chart(
                 <svg viewBox="0 0 1000 1000" preserveAspectRatio="none"><g class="grid">{lines}</g>{paths}</svg>
                 <div class="plot-x">
                     <span>"0"</span>
-                    <span>{move || format!("{} {}", number(steps.get() as f64), t.steps)}</span>
+                    <span>{move || format!("{} {}", grouped(steps.get() as i64), t.steps)}</span>
                 </div>
             </div>
         </figure>
@@ -107,10 +111,13 @@ pub fn Chart(
 }
 
 fn draw(series: &[Series], width: f64, unit: bool, logarithmic: bool, show: fn(f64) -> String, part: &str) -> Drawn {
-    let smoothed: Vec<_> = series.iter().map(|one| match one.look {
-        Look::Training | Look::Other => smooth(&one.points),
-        Look::Validation => one.points.clone(),
-    }).collect();
+    let smoothed: Vec<_> = series
+        .iter()
+        .map(|one| match one.look {
+            Look::Training | Look::Other => smooth(&one.points),
+            Look::Validation => one.points.clone(),
+        })
+        .collect();
     let axis = match unit {
         true => Axis::UNIT,
         false => Axis::over(smoothed.iter().flatten().map(|point| point.1), logarithmic),
@@ -130,7 +137,11 @@ fn draw(series: &[Series], width: f64, unit: bool, logarithmic: bool, show: fn(f
             summary.push(fill(part, &[&one.name, &show(first.1), &show(last.1)]));
         }
     }
-    let ticks = axis.ticks().into_iter().map(|value| (axis.place(value), if unit { show(value) } else { tick(value) })).collect();
+    let ticks = axis
+        .ticks()
+        .into_iter()
+        .map(|value| (axis.place(value), if unit { show(value) } else { tick(value) }))
+        .collect();
     Drawn { paths, ticks, summary: summary.join(" ") }
 }
 

@@ -23,26 +23,34 @@ pub fn Confusion() -> impl IntoView {
             let images: u64 = rows.iter().flatten().sum();
             let mistake = match worst(&rows) {
                 None => t.confusion_none.into(),
-                Some((label, answer, images)) => fill(t.confusion_worst, &[label, answer, images as usize].map(|n| n.to_string()).each_ref().map(String::as_str)),
+                Some((label, answer, images)) => fill(
+                    t.confusion_worst,
+                    &[label, answer, images as usize].map(|n| n.to_string()).each_ref().map(String::as_str),
+                ),
             };
             format!("{}. {mistake}", fill(t.confusion_of, &[part, &grouped(images as i64)]))
         }
     };
     let cell = move |label: usize, answer: usize| {
-        let at = Memo::new(move |_| matrix.with(|matrix| {
-            let row = &matrix.as_ref()?.1[label];
-            Some((row[answer], row[answer] as f64 / row.iter().sum::<u64>().max(1) as f64))
-        }));
+        let at = Memo::new(move |_| {
+            matrix.with(|matrix| {
+                let row = &matrix.as_ref()?.1[label];
+                Some((row[answer], row[answer] as f64 / row.iter().sum::<u64>().max(1) as f64))
+            })
+        });
         // Mistakes are few: their shade grows quickly.
-        let shade = move || at.get().map_or(0.0, |(_, part)| if label == answer { 60.0 * part } else { 80.0 * part.sqrt() });
+        let shade =
+            move || at.get().map_or(0.0, |(_, part)| if label == answer { 60.0 * part } else { 80.0 * part.sqrt() });
         view! {
             <td class:diagonal=label == answer style:--shade=move || format!("{:.0}%", shade())>
                 {move || at.get().map_or(String::new(), |(images, _)| images.to_string())}
             </td>
         }
     };
-    let row = move |label: usize| view! {
-        <tr><th scope="row">{label}</th>{(0..10).map(|answer| cell(label, answer)).collect_view()}</tr>
+    let row = move |label: usize| {
+        view! {
+            <tr><th scope="row">{label}</th>{(0..10).map(|answer| cell(label, answer)).collect_view()}</tr>
+        }
     };
     let scores = Memo::new(move |_| matrix.with(|matrix| matrix.as_ref().map(|(_, rows)| classes(rows))));
     let class = move |class: usize| {

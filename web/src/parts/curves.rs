@@ -14,11 +14,13 @@ pub fn Curves() -> impl IntoView {
         Signal::derive(move || {
             let mut series: Vec<Series> = app.runs.with(|runs| {
                 let shown = runs.iter().filter(|kept| kept.shown);
-                shown.map(|kept| Series {
-                    name: format!("{} {}", t.run, kept.number),
-                    look: Look::Other,
-                    points: training(&kept.state),
-                }).collect()
+                shown
+                    .map(|kept| Series {
+                        name: format!("{} {}", t.run, kept.number),
+                        look: Look::Other,
+                        points: training(&kept.state),
+                    })
+                    .collect()
             });
             app.state.with(|state| {
                 let name = |name: &str| name.to_owned();

@@ -13,10 +13,12 @@ pub fn Devices() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let used = Memo::new(move |_| app.state.with(|state| state.start.as_ref().map(|start| start.device.clone())));
-    let used = move || used.get().map(|device| {
-        let name = format!("{}: {}", engine_name(device.engine), device.name);
-        view! { <p class="device-used"><b>{fill(t.device_used, &[&name])}</b></p> }
-    });
+    let used = move || {
+        used.get().map(|device| {
+            let name = format!("{}: {}", engine_name(device.engine), device.name);
+            view! { <p class="device-used"><b>{fill(t.device_used, &[&name])}</b></p> }
+        })
+    };
     let list = move || match app.devices.get() {
         None => view! { <p class="muted">{t.looking}</p> }.into_any(),
         Some(devices) => devices.into_iter().map(|report| one(report, t)).collect_view().into_any(),
@@ -44,12 +46,13 @@ fn one(report: DeviceReport, t: &'static Texts) -> impl IntoView {
     let name = engine_name(report.engine);
     let body = match report.state {
         DeviceState::Ready { device, facts, features } => {
-            let facts = facts.into_iter().map(|(name, value)| view! { <tr><th scope="row">{name}</th><td>{value}</td></tr> });
+            let facts =
+                facts.into_iter().map(|(name, value)| view! { <tr><th scope="row">{name}</th><td>{value}</td></tr> });
             let facts = facts.collect_view();
             let features = features.join(", ");
             view! {
                 <p>{device.name}</p>
-                {device.software.then(|| view! { <p class="problem">{t.software}</p> })}
+                {device.software.then(|| view! { <p class="muted">{t.software}</p> })}
                 <details>
                     <summary>{t.facts}</summary>
                     <div class="scroll" tabindex="0" role="group" aria-label=t.facts><table>
@@ -57,7 +60,8 @@ fn one(report: DeviceReport, t: &'static Texts) -> impl IntoView {
                         <tr><th scope="row">{t.features}</th><td>{features}</td></tr>
                     </table></div>
                 </details>
-            }.into_any()
+            }
+            .into_any()
         }
         DeviceState::Missing(missing) => {
             let why = match missing {

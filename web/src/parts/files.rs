@@ -42,7 +42,8 @@ pub fn Files() -> impl IntoView {
 impl App {
     /// Opens files that the visitor chose or dropped.
     pub fn open_files(self, files: Option<FileList>) {
-        let files: Vec<File> = files.iter().flat_map(|files| (0..files.length()).filter_map(|i| files.get(i))).collect();
+        let files: Vec<File> =
+            files.iter().flat_map(|files| (0..files.length()).filter_map(|i| files.get(i))).collect();
         if files.is_empty() {
             return;
         }

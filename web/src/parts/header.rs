@@ -31,9 +31,15 @@ pub fn Header(
         browser::remember("language", language.tag());
         app.language.set(language);
     };
-    let themes = move || THEMES.into_iter().zip([t().theme_auto, t().theme_light, t().theme_dark]).map(move |(value, name)| {
-        view! { <option value=value selected=move || *theme.read() == value>{name}</option> }
-    }).collect_view();
+    let themes = move || {
+        THEMES
+            .into_iter()
+            .zip([t().theme_auto, t().theme_light, t().theme_dark])
+            .map(move |(value, name)| {
+                view! { <option value=value selected=move || *theme.read() == value>{name}</option> }
+            })
+            .collect_view()
+    };
     view! {
         <a class="skip" href="#results" on:click=move |event| {
             event.prevent_default(); // the address holds the settings

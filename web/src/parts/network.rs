@@ -19,12 +19,15 @@ pub fn Layers() -> impl IntoView {
     let table = move || match layers.get() {
         Err(message) => view! { <p class="problem" role="alert">{message}</p> }.into_any(),
         Ok(rows) => {
-            let (parameters, flops) = rows.iter().fold((0, 0), |a, row| (a.0 + row.parameters, a.1 + row.flops as usize));
-            let one = |(i, row): (usize, Row)| view! {
-                <tr>
-                    <th scope="row">{format!("{}. {}", i + 1, row.layer)}</th>
-                    <td>{row.shape}</td><td>{grouped(row.parameters as i64)}</td><td>{grouped(row.flops as i64)}</td>
-                </tr>
+            let (parameters, flops) =
+                rows.iter().fold((0, 0), |a, row| (a.0 + row.parameters, a.1 + row.flops as usize));
+            let one = |(i, row): (usize, Row)| {
+                view! {
+                    <tr>
+                        <th scope="row">{format!("{}. {}", i + 1, row.layer)}</th>
+                        <td>{row.shape}</td><td>{grouped(row.parameters as i64)}</td><td>{grouped(row.flops as i64)}</td>
+                    </tr>
+                }
             };
             view! {
                 <div class="scroll" tabindex="0" role="group" aria-label=t.network><table>
@@ -38,7 +41,8 @@ pub fn Layers() -> impl IntoView {
                         <td>{grouped(parameters as i64)}</td><td>{grouped(flops as i64)}</td>
                     </tr></tfoot>
                 </table></div>
-            }.into_any()
+            }
+            .into_any()
         }
     };
     let json = RwSignal::new(String::new());

@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 use protocol::Command;
-use web_sys::HtmlElement;
 use wasm_bindgen::JsCast;
+use web_sys::HtmlElement;
 
 use crate::app::{App, RUNS};
 use crate::browser;
@@ -36,10 +36,12 @@ pub fn Page() -> impl IntoView {
         link.remove();
         hidden.remove();
     });
-    Effect::new(move || app.settings.with(|settings| match *settings == Settings::default() {
-        true => browser::set_fragment(""),
-        false => browser::set_fragment(&settings.to_link()),
-    }));
+    Effect::new(move || {
+        app.settings.with(|settings| match *settings == Settings::default() {
+            true => browser::set_fragment(""),
+            false => browser::set_fragment(&settings.to_link()),
+        })
+    });
     Effect::new(move || browser::remember(RUNS, &app.runs.with(|runs| to_json(runs))));
     // The first visit begins with the tour, unless it follows a link with a task of its own.
     let tour = RwSignal::new(browser::recall("tour").is_none() && !app.linked);
@@ -57,23 +59,37 @@ pub fn Page() -> impl IntoView {
 fn Body(tour: RwSignal<bool>) -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let notice = move || app.notice.get().map(|notice| view! {
-        <div class="notice" class:problem=notice.is_problem()>
-            <p>{notice.say(t)}</p>
-            <button class="quiet" on:click=move |_| app.notice.set(None)>{t.close}</button>
-        </div>
-    });
+    let notice = move || {
+        app.notice.get().map(|notice| {
+            view! {
+                <div class="notice" class:problem=notice.is_problem()>
+                    <p>{notice.say(t)}</p>
+                    <button class="quiet" on:click=move |_| app.notice.set(None)>{t.close}</button>
+                </div>
+            }
+        })
+    };
     // A failure stays until it is closed or another run begins.
     let closed = RwSignal::new(None::<String>);
-    let ended = Memo::new(move |_| app.state.with(|state| state.recovered.as_ref().map(|(times, why)| {
-        crate::format::fill(t.recovered, &[&times.to_string(), why])
-    }).or(state.ended.clone().filter(|_| state.stage == crate::state::Stage::Failed))));
-    let trouble = move || ended.get().filter(|message| closed.read().as_ref() != Some(message)).map(|message| view! {
-        <div class="notice problem">
-            <p>{message.clone()}</p>
-            <button class="quiet" on:click=move |_| closed.set(Some(message.clone()))>{t.close}</button>
-        </div>
+    let ended = Memo::new(move |_| {
+        app.state.with(|state| {
+            state
+                .recovered
+                .as_ref()
+                .map(|(times, why)| crate::format::fill(t.recovered, &[&times.to_string(), why]))
+                .or(state.ended.clone().filter(|_| state.stage == crate::state::Stage::Failed))
+        })
     });
+    let trouble = move || {
+        ended.get().filter(|message| closed.read().as_ref() != Some(message)).map(|message| {
+            view! {
+                <div class="notice problem">
+                    <p>{message.clone()}</p>
+                    <button class="quiet" on:click=move |_| closed.set(Some(message.clone()))>{t.close}</button>
+                </div>
+            }
+        })
+    };
     view! {
         <div class="top">
             <Controls />
@@ -104,7 +120,8 @@ fn Body(tour: RwSignal<bool>) -> impl IntoView {
 /// Keys that do what buttons do, except where one types or draws.
 fn shortcut(app: App, event: &web_sys::KeyboardEvent) {
     let typing = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
-    let typing = typing.is_some_and(|element| ["INPUT", "SELECT", "TEXTAREA", "CANVAS"].contains(&element.tag_name().as_str()));
+    let typing =
+        typing.is_some_and(|element| ["INPUT", "SELECT", "TEXTAREA", "CANVAS"].contains(&element.tag_name().as_str()));
     if typing || event.ctrl_key() || event.meta_key() || event.alt_key() || event.repeat() {
         return;
     }

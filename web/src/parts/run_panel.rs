@@ -65,8 +65,10 @@ fn optional<T: ToString>(value: Option<T>) -> String {
 pub fn RunPanel() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let chosen = move |of: fn(&RunConfig) -> String| Signal::derive(move || app.settings.with(|settings| of(&settings.config)));
-    let is = move |test: fn(&RunConfig) -> bool| Memo::new(move |_| app.settings.with(|settings| test(&settings.config)));
+    let chosen =
+        move |of: fn(&RunConfig) -> String| Signal::derive(move || app.settings.with(|settings| of(&settings.config)));
+    let is =
+        move |test: fn(&RunConfig) -> bool| Memo::new(move |_| app.settings.with(|settings| test(&settings.config)));
     let set = move |path: &'static str, json: &str| {
         if let Err(message) = app.set(path, json) {
             app.notice.set(Some(Notice::Refused(fill(t.refused, &[&message]))));
@@ -92,19 +94,24 @@ pub fn RunPanel() -> impl IntoView {
     let engines = Signal::derive(move || {
         let devices = app.devices.get().unwrap_or_default();
         let ready = |state: &DeviceState| matches!(state, DeviceState::Ready { .. });
-        let best = devices.iter().find(|report| ready(&report.state)).map_or("…", |report| engine_name(report.engine));
+        let best =
+            devices.iter().find(|report| ready(&report.state)).map_or("…", |report| engine_name(report.engine));
         let mut options = vec![("best".to_owned(), fill(t.engine_best, &[best]))];
         for report in &devices {
             let name = engine_name(report.engine);
             options.push(match &report.state {
-                DeviceState::Ready { device, .. } if device.software => (report.engine.to_string(), fill(t.engine_software, &[name])),
+                DeviceState::Ready { device, .. } if device.software => {
+                    (report.engine.to_string(), fill(t.engine_software, &[name]))
+                }
                 DeviceState::Ready { .. } => (report.engine.to_string(), name.into()),
                 DeviceState::Missing(_) => (String::new(), fill(t.engine_missing, &[name])),
             });
         }
         options
     });
-    let engine = Signal::derive(move || app.settings.with(|settings| settings.engine.map_or("best".into(), |engine| engine.to_string())));
+    let engine = Signal::derive(move || {
+        app.settings.with(|settings| settings.engine.map_or("best".into(), |engine| engine.to_string()))
+    });
     let choose_engine = move |name: String| {
         let engine = [EngineName::Wgpu, EngineName::Cpu].into_iter().find(|engine| engine.to_string() == name);
         app.settings.update(|settings| settings.engine = engine);
@@ -122,20 +129,26 @@ pub fn RunPanel() -> impl IntoView {
     let choose_preset = move |name: String| app.settings.update(|settings| *settings = settings.with_preset(&name));
     let choose_data = move |name: String| app.settings.update(|settings| *settings = settings.with_data(&name));
     let shapes = Signal::stored(pairs(&[
-        ("constant", t.shape_constant), ("step", t.shape_step), ("exponential", t.shape_exponential),
-        ("cosine", t.shape_cosine), ("one_cycle", t.shape_one_cycle),
+        ("constant", t.shape_constant),
+        ("step", t.shape_step),
+        ("exponential", t.shape_exponential),
+        ("cosine", t.shape_cosine),
+        ("one_cycle", t.shape_one_cycle),
     ]));
-    let rules = Signal::stored(RULES.iter().map(|(value, _, name)| ((*value).to_owned(), (*name).to_owned())).collect());
+    let rules =
+        Signal::stored(RULES.iter().map(|(value, _, name)| ((*value).to_owned(), (*name).to_owned())).collect());
     let preset = chosen(|config| match &config.model {
         Model::Preset(name) => name.clone(),
         Model::Network(_) => "own".into(),
     });
     let digits = is(|config| config.dataset.name == "digits");
-    let momentum = Memo::new(move |_| app.settings.with(|settings| match settings.config.optimizer.rule {
-        Rule::Momentum { .. } => Some("optimizer.rule.momentum.momentum"),
-        Rule::Nesterov { .. } => Some("optimizer.rule.nesterov.momentum"),
-        _ => None,
-    }));
+    let momentum = Memo::new(move |_| {
+        app.settings.with(|settings| match settings.config.optimizer.rule {
+            Rule::Momentum { .. } => Some("optimizer.rule.momentum.momentum"),
+            Rule::Nesterov { .. } => Some("optimizer.rule.nesterov.momentum"),
+            _ => None,
+        })
+    });
     let in_epochs = is(|config| matches!(config.length, Length::Epochs(_)));
     let differs = Memo::new(move |_| app.differs());
     let link = move |_| {

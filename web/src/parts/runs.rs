@@ -15,17 +15,26 @@ use crate::text::Texts;
 pub fn Runs() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let can_compare = Memo::new(move |_| app.devices.with(|devices| {
-        let ready = |engine| devices.iter().flatten().any(|report| report.engine == engine && matches!(report.state, DeviceState::Ready { .. }));
-        ready(EngineName::Cpu) && ready(EngineName::Wgpu)
-    }));
+    let can_compare = Memo::new(move |_| {
+        app.devices.with(|devices| {
+            let ready = |engine| {
+                devices
+                    .iter()
+                    .flatten()
+                    .any(|report| report.engine == engine && matches!(report.state, DeviceState::Ready { .. }))
+            };
+            ready(EngineName::Cpu) && ready(EngineName::Wgpu)
+        })
+    });
     let row = move |kept: Kept| {
         let number_of = kept.number;
-        let show = move |event| app.runs.update(|runs| {
-            if let Some(kept) = runs.iter_mut().find(|kept| kept.number == number_of) {
-                kept.shown = event_target_checked(&event);
-            }
-        });
+        let show = move |event| {
+            app.runs.update(|runs| {
+                if let Some(kept) = runs.iter_mut().find(|kept| kept.number == number_of) {
+                    kept.shown = event_target_checked(&event);
+                }
+            })
+        };
         let (Some(start), Some(summary)) = (kept.state.start, kept.state.summary) else { return None };
         let seconds = summary.seconds.steps + summary.seconds.readback;
         let network = match &start.config.model {
@@ -41,7 +50,10 @@ pub fn Runs() -> impl IntoView {
             </tr>
         })
     };
-    let heads = move || [t.run, t.engine, t.preset, t.accuracy, t.images_a_second, t.time, t.show].map(|name| view! { <th scope="col">{name}</th> });
+    let heads = move || {
+        [t.run, t.engine, t.preset, t.accuracy, t.images_a_second, t.time, t.show]
+            .map(|name| view! { <th scope="col">{name}</th> })
+    };
     let table = move || match app.runs.get() {
         runs if runs.is_empty() => view! { <p class="muted">{t.runs_empty}</p> }.into_any(),
         runs => view! {
@@ -49,10 +61,13 @@ pub fn Runs() -> impl IntoView {
                 <thead><tr>{heads()}</tr></thead>
                 <tbody>{runs.into_iter().map(row).collect_view()}</tbody>
             </table></div>
-        }.into_any(),
+        }
+        .into_any(),
     };
     let none = move || app.runs.with(Vec::is_empty);
-    let export = move |name: &str, text: fn(&[Kept]) -> String| browser::save(name, app.runs.with_untracked(|runs| text(runs)).as_bytes());
+    let export = move |name: &str, text: fn(&[Kept]) -> String| {
+        browser::save(name, app.runs.with_untracked(|runs| text(runs)).as_bytes())
+    };
     let differ = move || app.runs.with(|runs| difference(runs, t));
     view! {
         <Card name="runs" title=t.runs hint=t.runs_hint>
@@ -82,7 +97,8 @@ fn difference(runs: &[Kept], t: &Texts) -> Option<String> {
     let pairs = latest.state.loss.points().zip(other.state.loss.points());
     let most = pairs.map(|(a, b)| (a.1 - b.1).abs()).fold(0.0, f64::max);
     let [(slow, slow_speed), (fast, fast_speed)] = {
-        let mut both = [&summary, &other_summary].map(|summary| (engine_name(summary.engine), summary.images_per_second));
+        let mut both =
+            [&summary, &other_summary].map(|summary| (engine_name(summary.engine), summary.images_per_second));
         both.sort_by(|a, b| a.1.total_cmp(&b.1));
         both
     };

@@ -40,7 +40,8 @@ pub fn Sketch() -> impl IntoView {
         request_animation_frame(move || {
             awaited.set_value(false);
             let gray = board.get_untracked().and_then(|canvas| read(&canvas));
-            app.drawing.set(gray.and_then(|gray| data::prepare::pixels(&gray, BOARD, BOARD).ok()).map(|image| image.to_vec()));
+            app.drawing
+                .set(gray.and_then(|gray| data::prepare::pixels(&gray, BOARD, BOARD).ok()).map(|image| image.to_vec()));
             if app.drawing.with_untracked(Option::is_none) {
                 app.guess.set(None);
             }
@@ -81,7 +82,10 @@ pub fn Sketch() -> impl IntoView {
         let canvas = board.get_untracked()?;
         let bounds = canvas.get_bounding_client_rect();
         let scale = f64::from(BOARD) / bounds.width().max(1.0);
-        Some(((f64::from(event.client_x()) - bounds.left()) * scale, (f64::from(event.client_y()) - bounds.top()) * scale))
+        Some((
+            (f64::from(event.client_x()) - bounds.left()) * scale,
+            (f64::from(event.client_y()) - bounds.top()) * scale,
+        ))
     };
     let down = move |event: PointerEvent| {
         let Some(at) = point(&event) else { return };

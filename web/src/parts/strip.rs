@@ -16,13 +16,15 @@ pub fn Strip() -> impl IntoView {
         let answers = app.answers.with(|answers| answers.iter().map(|scores| best(scores)).collect::<Vec<_>>());
         labels.into_iter().zip(answers).collect::<Vec<_>>()
     });
-    let score = move || read.with(|read| match read.len() {
-        0 => t.strip_empty.into(),
-        all => {
-            let right = read.iter().filter(|(label, answer)| usize::from(*label) == *answer).count();
-            fill(t.strip_right, &[&right.to_string(), &all.to_string()])
-        }
-    });
+    let score = move || {
+        read.with(|read| match read.len() {
+            0 => t.strip_empty.into(),
+            all => {
+                let right = read.iter().filter(|(label, answer)| usize::from(*label) == *answer).count();
+                fill(t.strip_right, &[&right.to_string(), &all.to_string()])
+            }
+        })
+    };
     let one = move |i: usize| {
         let at = move || read.with(|read| read.get(i).copied());
         let right = move || at().map(|(label, answer)| usize::from(label) == answer);

@@ -15,8 +15,11 @@ pub fn Tour(
     let dialog = NodeRef::<Dialog>::new();
     let at = RwSignal::new(0_usize);
     let steps = [
-        (t.tour_1, t.tour_1_text, "controls"), (t.tour_2, t.tour_2_text, "chart"), (t.tour_3, t.tour_3_text, "sketch"),
-        (t.tour_4, t.tour_4_text, "settings"), (t.tour_5, t.tour_5_text, "files"),
+        (t.tour_1, t.tour_1_text, "controls"),
+        (t.tour_2, t.tour_2_text, "chart"),
+        (t.tour_3, t.tour_3_text, "sketch"),
+        (t.tour_4, t.tour_4_text, "settings"),
+        (t.tour_5, t.tour_5_text, "files"),
     ];
     let go = move |to: usize| {
         browser::point_out(Some(steps[to].2));
