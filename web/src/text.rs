@@ -64,7 +64,7 @@ texts! {
     pause: "Pause", "暂停";
     resume: "Resume", "继续";
     step: "Step", "单步";
-    rewind: "Rewind", "回到起点";
+    rewind: "Rewind", "倒回";
     stop: "Stop", "停止";
     controls: "Training", "训练";
     idle: "Ready. Press Train.", "就绪，请按“开始训练”。";
@@ -206,7 +206,7 @@ texts! {
     confusion: "Confusion matrix", "混淆矩阵";
     confusion_hint: "Rows: the digit that it is. Columns: the digit that the network said. Off the diagonal are mistakes.",
         "行是真实数字，列是网络的回答，对角线以外是错误。";
-    confusion_of: "on {} images, {}", "{}图像，共 {} 张";
+    confusion_of: "on {} images, {}.", "{}图像，共 {} 张。";
     confusion_worst: "Most frequent mistake: {} read as {}, {} times.", "最常见的错误：{} 被认作 {}，{} 次。";
     confusion_none: "No mistakes.", "没有错误。";
     confusion_empty: "Appears with the first evaluation.", "首次评估后显示。";
@@ -305,7 +305,7 @@ texts! {
     bad_link: "The link could not be read ({}); these are the default settings.", "无法读取链接（{}），已使用默认设置。";
     close: "Close", "关闭";
     shortcuts: "Keys", "快捷键";
-    shortcuts_text: "T trains, P pauses and resumes, S makes one step, R rewinds, X stops.", "T 开始训练，P 暂停或继续，S 单步，R 回到起点，X 停止。";
+    shortcuts_text: "T trains, P pauses and resumes, S makes one step, R rewinds, X stops.", "T 开始训练，P 暂停或继续，S 单步，R 倒回，X 停止。";
 
     tour: "Tour", "导览";
     tour_next: "Next", "下一步";

@@ -28,7 +28,7 @@ pub fn Confusion() -> impl IntoView {
                     &[label, answer, images as usize].map(|n| n.to_string()).each_ref().map(String::as_str),
                 ),
             };
-            format!("{}. {mistake}", fill(t.confusion_of, &[part, &grouped(images as i64)]))
+            format!("{} {mistake}", fill(t.confusion_of, &[part, &grouped(images as i64)]))
         }
     };
     let cell = move |label: usize, answer: usize| {

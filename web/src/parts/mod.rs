@@ -2,7 +2,9 @@
 #![allow(missing_docs, reason = "the macro makes a struct of each component's documented properties")]
 
 pub mod answer;
+pub mod board;
 pub mod chart;
+pub mod choices;
 pub mod confusion;
 pub mod controls;
 pub mod curves;
@@ -27,6 +29,7 @@ pub mod tour;
 pub const STYLE: &str = concat!(
     include_str!("page.css"),
     include_str!("answer.css"),
+    include_str!("board.css"),
     include_str!("chart.css"),
     include_str!("confusion.css"),
     include_str!("controls.css"),

@@ -1,60 +1,15 @@
 use leptos::prelude::*;
 use protocol::worker::DeviceState;
-use protocol::{EngineName, Length, Model, Rule, RunConfig, ScheduleShape, presets};
+use protocol::{EngineName, Length, Model, Rule, RunConfig, presets};
 
 use crate::app::App;
 use crate::browser;
 use crate::format::fill;
 use crate::link::Settings;
 use crate::notice::Notice;
+use crate::parts::choices::{RULES, about, rule, shape, shape_json};
 use crate::parts::device::engine_name;
 use crate::parts::field::{Choice, Entry};
-use crate::text::Texts;
-
-/// Update rules: the value of the choice, the rule as JSON, its name.
-const RULES: [(&str, &str, &str); 5] = [
-    ("sgd", "\"sgd\"", "SGD"),
-    ("momentum", "{\"momentum\":{}}", "SGD + momentum"),
-    ("nesterov", "{\"nesterov\":{}}", "SGD + Nesterov"),
-    ("adam", "{\"adam\":{}}", "Adam"),
-    ("adam_w", "{\"adam_w\":{}}", "AdamW"),
-];
-
-fn rule(config: &RunConfig) -> &'static str {
-    match config.optimizer.rule {
-        Rule::Sgd => "sgd",
-        Rule::Momentum { .. } => "momentum",
-        Rule::Nesterov { .. } => "nesterov",
-        Rule::Adam(_) => "adam",
-        Rule::AdamW(_) => "adam_w",
-    }
-}
-
-fn shape(config: &RunConfig) -> &'static str {
-    match config.schedule.shape {
-        ScheduleShape::Constant => "constant",
-        ScheduleShape::Step { .. } => "step",
-        ScheduleShape::Exponential { .. } => "exponential",
-        ScheduleShape::Cosine => "cosine",
-        ScheduleShape::OneCycle => "one_cycle",
-    }
-}
-
-/// A preset in a few words.
-fn about(preset: &str, t: &Texts) -> &'static str {
-    match preset {
-        "softmax" => t.about_softmax,
-        "mlp" => t.about_mlp,
-        "mlp-300" => t.about_mlp_300,
-        "mlp-wide" => t.about_mlp_wide,
-        "lenet5" => t.about_lenet5,
-        "cnn" => t.about_cnn,
-        "cnn-bn" => t.about_cnn_bn,
-        "resnet-mini" => t.about_resnet_mini,
-        "nolearn-dbn" => t.about_nolearn_dbn,
-        _ => t.about_own,
-    }
-}
 
 fn optional<T: ToString>(value: Option<T>) -> String {
     value.map_or(String::new(), |value| value.to_string())
@@ -121,11 +76,7 @@ pub fn RunPanel() -> impl IntoView {
             set("optimizer.rule", json);
         }
     };
-    let choose_shape = move |name: String| match name.as_str() {
-        "step" => set("schedule.shape", r#"{"step":{"epochs":1,"factor":0.5}}"#),
-        "exponential" => set("schedule.shape", r#"{"exponential":{"factor":0.9}}"#),
-        name => set("schedule.shape", name),
-    };
+    let choose_shape = move |name: String| set("schedule.shape", &shape_json(&name));
     let choose_preset = move |name: String| app.settings.update(|settings| *settings = settings.with_preset(&name));
     let choose_data = move |name: String| app.settings.update(|settings| *settings = settings.with_data(&name));
     let shapes = Signal::stored(pairs(&[
