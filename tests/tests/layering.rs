@@ -27,11 +27,8 @@ const BELOW: &[(&str, &[&str])] = &[
     ("shaders", &[WORKSPACE]),
     ("gpu", &["cpu", "playground-candle", "cli"]),
     ("cpu", &["playground-candle", "cli"]),
-<<<<<<< HEAD
     ("server", &[WORKSPACE]),
-=======
-    ("web", &["shaders", "compiler", "gpu", "cpu", "playground-candle", "train", "cli"]),
->>>>>>> b4c1616 (web: checkpoints bring their settings; the page's boundary)
+    ("web", &["shaders", "compiler", "gpu", "cpu", "playground-candle", "train", "cli", "server"]),
 ];
 
 /// A crate, and those that it must not name, though they lie below what it does name.
