@@ -28,6 +28,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("gpu", &["cpu", "playground-candle", "cli"]),
     ("cpu", &["playground-candle", "cli"]),
     ("server", &[WORKSPACE]),
+    ("web", &["shaders", "compiler", "gpu", "cpu", "playground-candle", "train", "cli", "server"]),
 ];
 
 /// A crate, and those that it must not name, though they lie below what it does name.
@@ -154,14 +155,16 @@ fn planted_violations_are_found() {
             protocol must not know candle-core: protocol → models → candle-core
             train must not know candle-core: train → models → candle-core
             gpu must not know candle-core: gpu → protocol → models → candle-core
-            cpu must not know candle-core: cpu → protocol → models → candle-core"#]],
+            cpu must not know candle-core: cpu → protocol → models → candle-core
+            web must not know candle-core: web → models → candle-core"#]],
     );
     check(
         "protocol",
         "train",
         expect![[r#"
-        protocol must not know data: protocol → train → data
-        protocol must not know train: protocol → train"#]],
+            protocol must not know data: protocol → train → data
+            protocol must not know train: protocol → train
+            web must not know train: web → protocol → train"#]],
     );
     check("gpu", "data", expect!["gpu must not name data"]);
     check("cli", "wgpu", expect!["cli names wgpu, which is for gpu alone"]);

@@ -1,0 +1,303 @@
+//! What the page knows and what it can do: signals that components read, and the verbs behind their buttons.
+
+use std::collections::VecDeque;
+
+use leptos::prelude::*;
+use protocol::worker::{DeviceReport, DeviceState, Request, Work};
+use protocol::{Command, EngineName, RunConfig, Target};
+
+use crate::browser;
+use crate::checkpoint;
+use crate::client::Client;
+use crate::kept::{self, Kept};
+use crate::link::Settings;
+use crate::notice::Notice;
+use crate::state::{RunState, Stage};
+use crate::text::{Language, Texts};
+
+/// Test images in the strip.
+pub const SAMPLES: u32 = 24;
+
+/// Under which name the browser keeps finished runs.
+pub const RUNS: &str = "runs";
+
+/// Images that the network is asked about, and their labels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// Height and width.
+    pub size: [usize; 2],
+    /// Bytes of each, row by row.
+    pub pictures: Vec<Vec<u8>>,
+    /// What they are.
+    pub labels: Vec<u8>,
+}
+
+/// The page. Copies are the same page.
+#[derive(Clone, Copy)]
+pub struct App {
+    /// What it speaks.
+    pub language: RwSignal<Language>,
+    /// What the visitor has chosen for the next run.
+    pub settings: RwSignal<Settings>,
+    /// The run there is; tells of its changes once a frame.
+    pub state: RwSignal<RunState>,
+    /// What the worker found; none: it has not answered yet.
+    pub devices: RwSignal<Option<Vec<DeviceReport>>>,
+    /// What takes a while, how much is done, of how much.
+    pub work: RwSignal<Option<(Work, u64, Option<u64>)>>,
+    /// Something to be told.
+    pub notice: RwSignal<Option<Notice>>,
+    /// Test images.
+    pub samples: RwSignal<Samples>,
+    /// Scores for each of them.
+    pub answers: RwSignal<Vec<Vec<f32>>>,
+    /// The visitor's drawing as the network gets it.
+    pub drawing: RwSignal<Option<Vec<u8>>>,
+    /// Scores for it.
+    pub guess: RwSignal<Option<Vec<f32>>>,
+    /// Finished runs, the last one first.
+    pub runs: RwSignal<Vec<Kept>>,
+    /// Whether the page was opened by a link that says what to train.
+    pub linked: bool,
+    /// Whether a run waits while nobody can see it.
+    pub pause_hidden: RwSignal<bool>,
+    pub(crate) inner: StoredValue<Inner, LocalStorage>,
+}
+
+/// What no component reads.
+#[derive(Default)]
+pub(crate) struct Inner {
+    pub(crate) client: Option<Client>,
+    /// The number of the latest run, and whether it continues a checkpoint.
+    pub(crate) run: u64,
+    /// A run that was asked for before the devices were known.
+    pub(crate) wanted: Option<Wanted>,
+    /// Whether a frame is awaited to tell of changes.
+    pub(crate) frame: bool,
+    /// The question that is under way: its id, and how many samples it is about.
+    pub(crate) asked: Option<(u64, usize)>,
+    /// Whether there is something new to ask about.
+    pub(crate) stale: bool,
+    /// Whether the run was paused because the page is hidden.
+    pub(crate) paused_hidden: bool,
+    /// When answers were last asked for, in milliseconds.
+    pub(crate) asked_at: f64,
+    pub(crate) question: u64,
+    /// A checkpoint that the visitor wants as a file.
+    pub(crate) saving: Option<u64>,
+    /// The last checkpoint, to go on from where the worker dies.
+    pub(crate) last: Option<Vec<u8>>,
+    /// Engines that the same settings are still to be trained on, to be compared.
+    pub(crate) queue: VecDeque<EngineName>,
+}
+
+/// A run that is to begin.
+#[derive(Clone, Default)]
+pub(crate) struct Wanted {
+    pub(crate) waits: bool,
+    pub(crate) checkpoint: Option<Vec<u8>>,
+    pub(crate) engine: Option<EngineName>,
+}
+
+impl App {
+    /// The page with the settings of its link, and its worker started.
+    pub fn start() -> Self {
+        let (settings, notice) = match Settings::from_link(&browser::fragment()) {
+            Ok(settings) => (settings, None),
+            Err(message) => (Settings::default(), Some(Notice::BadLink(message))),
+        };
+        let app = App {
+            language: RwSignal::new(browser::language()),
+            settings: RwSignal::new(settings),
+            state: RwSignal::new(RunState::default()),
+            devices: RwSignal::new(None),
+            work: RwSignal::new(None),
+            notice: RwSignal::new(notice),
+            samples: RwSignal::new(Samples::default()),
+            answers: RwSignal::new(vec![]),
+            drawing: RwSignal::new(None),
+            guess: RwSignal::new(None),
+            runs: RwSignal::new(browser::recall(RUNS).map_or(vec![], |text| kept::from_json(&text))),
+            linked: !browser::fragment().is_empty(),
+            pause_hidden: RwSignal::new(browser::recall("pause-hidden").is_some_and(|value| value == "true")),
+            inner: StoredValue::new_local(Inner::default()),
+        };
+        app.start_worker();
+        app
+    }
+
+    pub(crate) fn start_worker(self) {
+        let hear = move |reply, buffers| self.hear(reply, buffers);
+        match Client::start(&browser::worker_address(), hear) {
+            Ok(client) => {
+                client.ask(&Request::Devices, &[]);
+                self.inner.update_value(|inner| inner.client = Some(client));
+            }
+            Err(message) => self.notice.set(Some(Notice::WorkerDied { message, resumed: None })),
+        }
+    }
+
+    pub(crate) fn ask(self, request: &Request, buffers: &[&[u8]]) {
+        self.inner.with_value(|inner| {
+            if let Some(client) = &inner.client {
+                client.ask(request, buffers);
+            }
+        });
+    }
+
+    /// A new question's id.
+    pub(crate) fn question(self) -> u64 {
+        self.inner
+            .try_update_value(|inner| {
+                inner.question += 1;
+                inner.question
+            })
+            .expect("the page lives as long as the tab")
+    }
+
+    /// Takes the settings of a link that was put into the address; nothing starts by it.
+    pub fn read_link(self) {
+        match Settings::from_link(&browser::fragment()) {
+            Ok(settings) => self.settings.set(settings),
+            Err(message) => self.notice.set(Some(Notice::BadLink(message))),
+        }
+    }
+
+    /// Pauses a run that nobody can see, if the visitor wants that, and resumes it afterwards.
+    pub fn pause_if_hidden(self) {
+        let stage = self.state.with_untracked(|state| state.stage);
+        let paused = self.inner.with_value(|inner| inner.paused_hidden);
+        match (browser::is_hidden(), stage) {
+            (true, Stage::Running) if self.pause_hidden.get_untracked() => self.tell(Command::Pause),
+            (false, Stage::Paused) if paused => self.tell(Command::Resume),
+            _ => {}
+        }
+        let pauses = browser::is_hidden() && stage == Stage::Running;
+        self.inner.update_value(|inner| inner.paused_hidden = pauses && self.pause_hidden.get_untracked());
+    }
+
+    /// What it says, in the language of the moment.
+    pub fn texts(self) -> &'static Texts {
+        self.language.get().texts()
+    }
+
+    /// Begins a run with the present settings, in place of any other.
+    pub fn train(self) {
+        self.inner.update_value(|inner| inner.queue.clear());
+        self.begin(Wanted::default());
+    }
+
+    /// Trains the present settings on one engine after the other.
+    pub fn compare(self, engines: impl IntoIterator<Item = EngineName>) {
+        self.inner.update_value(|inner| inner.queue = engines.into_iter().collect());
+        self.next_in_queue();
+    }
+
+    pub(crate) fn next_in_queue(self) {
+        if let Some(engine) = self.inner.try_update_value(|inner| inner.queue.pop_front()).flatten() {
+            self.begin(Wanted { engine: Some(engine), ..Default::default() });
+        }
+    }
+
+    /// Goes on from a checkpoint file, with its settings. False where the file is none.
+    pub fn open_checkpoint(self, bytes: Vec<u8>) -> bool {
+        let Some(config) = checkpoint::config(&bytes) else { return false };
+        self.settings.update(|settings| settings.config = config);
+        self.begin(Wanted { checkpoint: Some(bytes), ..Default::default() });
+        true
+    }
+
+    pub(crate) fn begin(self, wanted: Wanted) {
+        self.notice.set(None);
+        self.state.set(RunState::preparing(wanted.waits));
+        (self.answers.set(vec![]), self.guess.set(None));
+        match self.devices.get_untracked() {
+            None => self.inner.update_value(|inner| inner.wanted = Some(wanted)),
+            Some(devices) => self.launch(&devices, wanted),
+        }
+    }
+
+    pub(crate) fn launch(self, devices: &[DeviceReport], wanted: Wanted) {
+        let Settings { config, engine, .. } = self.settings.get_untracked();
+        let ready = |report: &&DeviceReport| matches!(report.state, DeviceState::Ready { .. });
+        let engine = wanted.engine.or(engine);
+        // A device that was chosen is used or refused: the worker says why. Another never takes its place.
+        let engine = engine.or_else(|| devices.iter().find(ready).map(|report| report.engine));
+        let run = self.inner.try_update_value(|inner| {
+            inner.run += 1;
+            (inner.asked, inner.last) = (None, None);
+            inner.run.to_string()
+        });
+        let request = Request::Start {
+            run: run.expect("the page lives as long as the tab"),
+            config: Box::new(config),
+            target: Target { engine: engine.unwrap_or(EngineName::Cpu), adapter: None },
+            checkpoint: wanted.checkpoint.is_some(),
+            paused: wanted.waits,
+        };
+        let buffers: Vec<&[u8]> = wanted.checkpoint.iter().map(Vec::as_slice).collect();
+        self.ask(&request, &buffers);
+    }
+
+    /// Tells the run something.
+    pub fn tell(self, command: Command) {
+        if command == Command::Stop {
+            self.inner.update_value(|inner| inner.queue.clear());
+        }
+        self.state.update(|state| state.told(&command));
+        self.ask(&Request::Run(command), &[]);
+    }
+
+    /// One step: of the run there is, or of a new one that then waits.
+    pub fn step(self) {
+        match self.state.with_untracked(|state| state.stage) {
+            Stage::Running | Stage::Paused => self.tell(Command::Step),
+            Stage::Preparing => {}
+            Stage::Idle | Stage::Done | Stage::Stopped | Stage::Failed => {
+                self.begin(Wanted { waits: true, ..Default::default() });
+            }
+        }
+    }
+
+    /// Pauses what runs, resumes what is paused.
+    pub fn pause_or_resume(self) {
+        match self.state.with_untracked(|state| state.stage) {
+            Stage::Running => self.tell(Command::Pause),
+            Stage::Paused => self.tell(Command::Resume),
+            _ => {}
+        }
+    }
+
+    /// Replaces one value of the configuration. A new learning rate applies to the run at once.
+    ///
+    /// # Errors
+    /// What is wrong with the value, in words; nothing changes then.
+    pub fn set(self, path: &str, value: &str) -> Result<(), String> {
+        let old = self.settings.with_untracked(|settings| settings.config.clone());
+        let config = old.set(path, value).map_err(|error| error.to_string())?;
+        if path == "schedule.rate" && self.state.with_untracked(|state| state.stage.is_live()) {
+            self.tell(Command::Rate { rate: config.schedule.rate });
+        }
+        self.settings.update(|settings| settings.config = config);
+        Ok(())
+    }
+
+    /// Whether the run there is was started with other settings than the present ones.
+    pub fn differs(self) -> bool {
+        let wanted = self.settings.with(|settings| settings.config.clone());
+        self.state.with(|state| match (&state.start, state.stage.is_live()) {
+            (Some(start), true) => comparable(&start.config) != comparable(&wanted),
+            _ => false,
+        })
+    }
+}
+
+/// What a run does not learn at once, with every preset written out as layers.
+fn comparable(config: &RunConfig) -> RunConfig {
+    let mut config = config.clone();
+    if let Ok(network) = config.network() {
+        config.model = protocol::Model::Network(network);
+    }
+    config.schedule.rate = 0.0;
+    config
+}

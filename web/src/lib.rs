@@ -1,0 +1,38 @@
+//! The page: watch a network learn in the browser.
+//!
+//! It contains no engine and does not know where one runs: it asks a worker and folds what that says into
+//! [`state::RunState`]. What needs no browser is here for every target and tested natively; components are wasm only.
+
+pub mod checkpoint;
+pub mod curve;
+pub mod format;
+pub mod kept;
+pub mod layers;
+pub mod link;
+pub mod notice;
+pub mod plot;
+pub mod scores;
+pub mod shapes;
+pub mod state;
+pub mod text;
+
+#[cfg(target_arch = "wasm32")]
+pub mod app;
+#[cfg(target_arch = "wasm32")]
+pub mod browser;
+#[cfg(target_arch = "wasm32")]
+pub mod client;
+#[cfg(target_arch = "wasm32")]
+pub mod parts;
+#[cfg(target_arch = "wasm32")]
+pub mod replies;
+
+/// Shows the page.
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen::prelude::wasm_bindgen(start)]
+pub fn start() {
+    std::panic::set_hook(Box::new(|info| leptos::logging::error!("{info}")));
+    browser::add_style(parts::STYLE);
+    browser::clear();
+    leptos::mount::mount_to_body(parts::page::Page);
+}

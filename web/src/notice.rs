@@ -1,0 +1,58 @@
+//! What the page has to tell, apart from the run.
+
+use crate::format::{bytes, fill, grouped};
+use crate::text::Texts;
+
+/// Something to be told.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Notice {
+    BadLink(String),
+    /// The worker's own words, with what to do.
+    Refused(String),
+    /// `resumed`: whether the run goes on from a checkpoint; none where no worker could be started.
+    WorkerDied {
+        message: String,
+        resumed: Option<bool>,
+    },
+    UnknownFile(String),
+    LargeFile {
+        name: String,
+        most: u64,
+    },
+    ImageSet {
+        name: String,
+        images: [u64; 2],
+    },
+    LinkCopied,
+}
+
+impl Notice {
+    /// In words.
+    pub fn say(&self, t: &Texts) -> String {
+        match self {
+            Notice::BadLink(message) => fill(t.bad_link, &[message]),
+            Notice::Refused(message) => message.clone(),
+            Notice::WorkerDied { message, resumed } => {
+                let next = match resumed {
+                    None => "",
+                    Some(true) => t.worker_again,
+                    Some(false) => t.worker_fresh,
+                };
+                format!("{} {next}", fill(t.worker_died, &[message]))
+            }
+            Notice::UnknownFile(name) => fill(t.file_unknown, &[name]),
+            Notice::LargeFile { name, most } => fill(t.file_large, &[name, &bytes(*most)]),
+            Notice::ImageSet { name, images } => {
+                let [training, test] = images.map(|n| grouped(n as i64));
+                fill(t.files_ready, &[name, &training, &test])
+            }
+            Notice::LinkCopied => t.copied.into(),
+        }
+    }
+
+    /// Whether something went wrong.
+    pub fn is_problem(&self) -> bool {
+        !matches!(self, Notice::ImageSet { .. } | Notice::LinkCopied)
+    }
+}

@@ -1,0 +1,77 @@
+use leptos::prelude::*;
+use protocol::EngineName;
+use protocol::worker::{DeviceReport, DeviceState, Missing};
+
+use crate::app::App;
+use crate::format::fill;
+use crate::parts::hint::Card;
+use crate::text::Texts;
+
+/// What the visitor's machine offers, and why it does not offer more.
+#[component]
+pub fn Devices() -> impl IntoView {
+    let app = expect_context::<App>();
+    let t = app.language.get_untracked().texts();
+    let used = Memo::new(move |_| app.state.with(|state| state.start.as_ref().map(|start| start.device.clone())));
+    let used = move || {
+        used.get().map(|device| {
+            let name = format!("{}: {}", engine_name(device.engine), device.name);
+            view! { <p class="device-used"><b>{fill(t.device_used, &[&name])}</b></p> }
+        })
+    };
+    let list = move || match app.devices.get() {
+        None => view! { <p class="muted">{t.looking}</p> }.into_any(),
+        Some(devices) => devices.into_iter().map(|report| one(report, t)).collect_view().into_any(),
+    };
+    view! {
+        <Card name="device" title=t.device>
+            {used}
+            {list}
+        </Card>
+    }
+}
+
+/// An engine as visitors know it.
+pub fn engine_name(engine: EngineName) -> &'static str {
+    match engine {
+        EngineName::Wgpu => "WebGPU",
+        EngineName::Cpu => "CPU",
+        EngineName::CandleCpu => "candle CPU",
+        EngineName::CandleCuda => "candle CUDA",
+        EngineName::CandleMetal => "candle Metal",
+    }
+}
+
+fn one(report: DeviceReport, t: &'static Texts) -> impl IntoView {
+    let name = engine_name(report.engine);
+    let body = match report.state {
+        DeviceState::Ready { device, facts, features } => {
+            let facts =
+                facts.into_iter().map(|(name, value)| view! { <tr><th scope="row">{name}</th><td>{value}</td></tr> });
+            let facts = facts.collect_view();
+            let features = features.join(", ");
+            view! {
+                <p>{device.name}</p>
+                {device.software.then(|| view! { <p class="muted">{t.software}</p> })}
+                <details>
+                    <summary>{t.facts}</summary>
+                    <div class="scroll" tabindex="0" role="group" aria-label=t.facts><table>
+                        {facts}
+                        <tr><th scope="row">{t.features}</th><td>{features}</td></tr>
+                    </table></div>
+                </details>
+            }
+            .into_any()
+        }
+        DeviceState::Missing(missing) => {
+            let why = match missing {
+                Missing::InsecureContext => t.missing_insecure.into(),
+                Missing::NoApi => t.missing_api.into(),
+                Missing::NoAdapter => t.missing_adapter.into(),
+                Missing::Refused { reason } => fill(t.missing_refused, &[&reason]),
+            };
+            view! { <p class="problem">{t.missing}</p><p>{why}</p><p>{t.cpu_instead}</p> }.into_any()
+        }
+    };
+    view! { <div class="device-one"><h3>{name}</h3>{body}</div> }
+}

@@ -1,0 +1,75 @@
+use leptos::prelude::*;
+
+use crate::app::App;
+use crate::format::{fill, grouped};
+use crate::parts::editor::Editor;
+use crate::parts::hint::Card;
+use crate::shapes::{Row, rows};
+
+/// The layers of the network that is chosen, with what each makes of an image; and the whole run as JSON.
+#[component]
+pub fn Layers() -> impl IntoView {
+    let app = expect_context::<App>();
+    let t = app.language.get_untracked().texts();
+    let network = Memo::new(move |_| app.settings.with(|settings| settings.config.network()));
+    let layers = Memo::new(move |_| match network.get() {
+        Ok(network) => rows(&network),
+        Err(error) => Err(error.to_string()),
+    });
+    let table = move || match layers.get() {
+        Err(message) => view! { <p class="problem" role="alert">{message}</p> }.into_any(),
+        Ok(rows) => {
+            let (parameters, flops) =
+                rows.iter().fold((0, 0), |a, row| (a.0 + row.parameters, a.1 + row.flops as usize));
+            let one = |(i, row): (usize, Row)| {
+                view! {
+                    <tr>
+                        <th scope="row">{format!("{}. {}", i + 1, row.layer)}</th>
+                        <td>{row.shape}</td><td>{grouped(row.parameters as i64)}</td><td>{grouped(row.flops as i64)}</td>
+                    </tr>
+                }
+            };
+            view! {
+                <div class="scroll" tabindex="0" role="group" aria-label=t.network><table>
+                    <thead><tr>
+                        <th scope="col">{t.layer}</th><th scope="col">{t.shape}</th>
+                        <th scope="col">{t.parameters}</th><th scope="col">{t.flops}</th>
+                    </tr></thead>
+                    <tbody>{rows.into_iter().enumerate().map(one).collect_view()}</tbody>
+                    <tfoot><tr>
+                        <th scope="row">{t.total}</th><td></td>
+                        <td>{grouped(parameters as i64)}</td><td>{grouped(flops as i64)}</td>
+                    </tr></tfoot>
+                </table></div>
+            }
+            .into_any()
+        }
+    };
+    let json = RwSignal::new(String::new());
+    let refused = RwSignal::new(None::<String>);
+    let open = move |_| {
+        json.set(app.settings.with_untracked(|settings| settings.config.to_json()));
+        refused.set(None);
+    };
+    let apply = move |_| match app.open_config(&json.read_untracked()) {
+        Ok(()) => refused.set(None),
+        Err(message) => refused.set(Some(message)),
+    };
+    view! {
+        <Card name="network" title=t.network hint=t.network_hint>
+            {table}
+            <details>
+                <summary>{t.edit}</summary>
+                <Editor />
+            </details>
+            <details on:toggle=open>
+                <summary>{t.edit_json}</summary>
+                <p class="muted">{t.edit_hint}</p>
+                <textarea rows="16" spellcheck="false" aria-label=t.edit_json prop:value=move || json.get()
+                    on:input=move |event| json.set(event_target_value(&event))></textarea>
+                <p class="problem" role="alert">{move || refused.get().map(|message| fill(t.refused, &[&message]))}</p>
+                <button on:click=apply>{t.apply}</button>
+            </details>
+        </Card>
+    }
+}

@@ -1,0 +1,193 @@
+//! What the worker says, taken in.
+
+use leptos::prelude::*;
+use protocol::worker::{Reply, Request};
+use protocol::{Event, Message, Part};
+
+use crate::app::{App, SAMPLES, Samples, Wanted};
+use crate::browser;
+use crate::kept::keep;
+use crate::notice::Notice;
+use crate::state::{RunState, Stage};
+
+/// Between two questions about the pictures while a run trains, in milliseconds.
+const ANSWER_EVERY: f64 = 250.0;
+/// Networks up to this size are kept as a checkpoint after each epoch, to go on from where the worker dies.
+const KEPT_PARAMETERS: u64 = 2_000_000;
+
+impl App {
+    pub(crate) fn hear(self, reply: Reply, mut buffers: Vec<Vec<u8>>) {
+        match reply {
+            Reply::Devices { devices } => {
+                let wanted = self.inner.try_update_value(|inner| inner.wanted.take()).flatten();
+                if let Some(wanted) = wanted {
+                    self.launch(&devices, wanted);
+                }
+                self.devices.set(Some(devices));
+            }
+            Reply::Progress { what, done, total } => self.work.set(Some((what, done, total))),
+            Reply::Run(message) => self.hear_run(message),
+            Reply::Prediction { request, mut scores } => {
+                let Some((_, samples)) = self.answered(request) else { return };
+                self.guess.set(scores.get(samples).cloned());
+                scores.truncate(samples);
+                self.answers.set(scores);
+                self.ask_if_stale();
+            }
+            Reply::Saved { request, step } => {
+                let Some(bytes) = buffers.pop() else { return };
+                match self.inner.with_value(|inner| inner.saving == Some(request)) {
+                    true => browser::save(&format!("playground-{step}.safetensors"), &bytes),
+                    false => self.inner.update_value(|inner| inner.last = Some(bytes)),
+                }
+            }
+            Reply::Files { name, images } => {
+                self.settings.update(|settings| *settings = settings.with_data(&name));
+                self.notice.set(Some(Notice::ImageSet { name, images }));
+            }
+            Reply::Images { labels, size, .. } => {
+                let bytes = buffers.pop().unwrap_or_default();
+                let pictures = bytes.chunks_exact((size[0] * size[1]).max(1)).map(<[u8]>::to_vec).collect();
+                self.samples.set(Samples { size, pictures, labels });
+                self.ask_again();
+            }
+            Reply::Refused { request: Some(request), message } => {
+                // Nothing can be asked before a run has weights: the next answers come with it.
+                if self.answered(request).is_none() {
+                    self.notice.set(Some(Notice::Refused(message)));
+                }
+            }
+            Reply::Refused { request: None, message } => match self.state.with_untracked(|state| state.stage) {
+                Stage::Preparing => {
+                    self.work.set(None);
+                    self.state.update(|state| (state.stage, state.ended) = (Stage::Failed, Some(message)));
+                }
+                _ => self.notice.set(Some(Notice::Refused(message))),
+            },
+            Reply::Bench { .. } => {} // what bench.html asks for
+            Reply::Crashed { message } => self.revive(message),
+        }
+    }
+
+    /// A worker that died is started again, and the run goes on from the last checkpoint, if there is one.
+    fn revive(self, message: String) {
+        let ready = self.devices.get_untracked().is_some();
+        let last = self.inner.try_update_value(|inner| {
+            (inner.client, inner.asked) = (None, None);
+            inner.last.take()
+        });
+        let last = last.flatten().filter(|_| self.state.with_untracked(|state| state.stage.is_live()));
+        self.work.set(None);
+        self.state.set(RunState::default());
+        if !ready {
+            // It has never worked, and would not when started again.
+            self.notice.set(Some(Notice::WorkerDied { message, resumed: None }));
+            return;
+        }
+        self.devices.set(None);
+        let resumed = Some(last.is_some());
+        if let Some(checkpoint) = last {
+            self.begin(Wanted { checkpoint: Some(checkpoint), ..Default::default() });
+        }
+        self.start_worker();
+        self.notice.set(Some(Notice::WorkerDied { message, resumed }));
+    }
+
+    fn hear_run(self, message: Message) {
+        if self.inner.with_value(|inner| inner.run.to_string() != message.run) {
+            return; // of a run that was replaced
+        }
+        let event = message.event;
+        let (told, finished) = (Told::of(&event), matches!(event, Event::Finished { .. }));
+        // Components hear of it with the next frame, however many events come before.
+        self.state.update_untracked(|state| state.apply(event));
+        if !self.inner.with_value(|inner| inner.frame) {
+            self.inner.update_value(|inner| inner.frame = true);
+            request_animation_frame(move || {
+                self.inner.update_value(|inner| inner.frame = false);
+                self.state.notify();
+            });
+        }
+        match told {
+            Told::Started => {
+                self.work.set(None);
+                let request = self.question();
+                self.ask(&Request::Images { request, part: Part::Test, first: 0, count: SAMPLES }, &[]);
+            }
+            Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
+            Told::Steps | Told::New => self.ask_again(),
+            Told::Epoch => {
+                let size = self.state.with_untracked(|state| state.start.as_ref().map_or(0, |start| start.parameters));
+                if size <= KEPT_PARAMETERS {
+                    self.ask(&Request::Save { request: self.question() }, &[]);
+                }
+            }
+            Told::Other => {}
+        }
+        if finished {
+            self.runs.update(|runs| keep(runs, self.state.get_untracked()));
+            self.next_in_queue();
+        }
+    }
+
+    /// The visitor wants the run as a file.
+    pub fn save(self) {
+        let request = self.question();
+        self.inner.update_value(|inner| inner.saving = Some(request));
+        self.ask(&Request::Save { request }, &[]);
+    }
+
+    /// Asks what the network says of the samples and of the drawing; at once, or after the answer that is awaited.
+    pub fn ask_again(self) {
+        self.inner.update_value(|inner| inner.stale = true);
+        self.ask_if_stale();
+    }
+
+    fn ask_if_stale(self) {
+        let waits = self.inner.with_value(|inner| inner.asked.is_some() || !inner.stale);
+        if waits || self.state.with_untracked(|state| state.start.is_none()) {
+            return;
+        }
+        let mut pictures = self.samples.with_untracked(|samples| samples.pictures.concat());
+        let samples = self.samples.with_untracked(|samples| samples.pictures.len());
+        let drawing = self.drawing.get_untracked();
+        pictures.extend(drawing.iter().flatten());
+        let count = samples + usize::from(drawing.is_some());
+        if count > 0 {
+            let request = self.question();
+            self.inner.update_value(|inner| {
+                (inner.asked, inner.stale, inner.asked_at) = (Some((request, samples)), false, browser::now());
+            });
+            self.ask(&Request::Predict { request, count }, &[&pictures]);
+        }
+    }
+
+    /// The question about pictures that this answers.
+    fn answered(self, request: u64) -> Option<(u64, usize)> {
+        self.inner.try_update_value(|inner| inner.asked.take_if(|asked| asked.0 == request)).flatten()
+    }
+}
+
+/// What an event means for more than the state.
+enum Told {
+    Started,
+    Steps,
+    /// The weights may have jumped.
+    New,
+    Epoch,
+    Other,
+}
+
+impl Told {
+    fn of(event: &Event) -> Self {
+        match event {
+            Event::Started { .. } => Told::Started,
+            Event::Steps { .. } => Told::Steps,
+            Event::Evaluation { .. } | Event::Rewound | Event::Recovered { .. } => Told::New,
+            Event::Epoch { .. } => Told::Epoch,
+            Event::Checkpoint { .. } | Event::Finished { .. } | Event::Stopped { .. } | Event::Failed { .. } => {
+                Told::Other
+            }
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! A run as the page knows it: a pure fold over what the run says.
+
+use std::collections::VecDeque;
+
+use protocol::{Command, Data, Device, Event, Part, RunConfig, Seconds, Summary};
+
+use serde::{Deserialize, Serialize};
+
+use crate::curve::Curve;
+
+/// The speed is that of the last steps that took this long together, in seconds.
+const SPEED_SECONDS: f64 = 2.0;
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Stage {
+    #[default]
+    Idle,
+    Preparing,
+    Running,
+    Paused,
+    Done,
+    Stopped,
+    Failed,
+}
+
+impl Stage {
+    /// Whether there is a run that can be told something.
+    pub fn is_live(self) -> bool {
+        matches!(self, Stage::Preparing | Stage::Running | Stage::Paused)
+    }
+}
+
+/// One evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Evaluated {
+    pub step: u64,
+    pub loss: f64,
+    pub accuracy: f64,
+}
+
+/// An epoch's means while the weights moved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Epoch {
+    pub epoch: u64,
+    pub loss: f64,
+    pub accuracy: f64,
+    pub seconds: f64,
+}
+
+/// What was there when the run started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Start {
+    pub device: Device,
+    pub config: Box<RunConfig>,
+    pub data: Data,
+    pub parameters: u64,
+    pub steps: u64,
+    pub steps_per_epoch: u64,
+}
+
+/// A run as the page knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunState {
+    /// Where it is.
+    pub stage: Stage,
+    /// Known once it has started.
+    pub start: Option<Start>,
+    /// Steps made.
+    pub step: u64,
+    /// Training loss a step.
+    pub loss: Curve,
+    /// Training accuracy a step.
+    pub accuracy: Curve,
+    /// Norm of all gradients, where it is told.
+    pub gradient_norm: Curve,
+    /// Learning rate of the last step.
+    pub rate: Option<f32>,
+    /// Complete epochs.
+    pub epochs: Vec<Epoch>,
+    /// On the validation images, in order.
+    pub validation: Vec<Evaluated>,
+    /// On the test images, at the end.
+    pub test: Option<Evaluated>,
+    /// `confusion[label][answer]` of the last evaluation, and on what.
+    pub confusion: Option<(Part, Vec<Vec<u64>>)>,
+    /// Where the time goes.
+    pub seconds: Seconds,
+    /// Times that the device was lost and opened anew, and the last reason.
+    pub recovered: Option<(u32, String)>,
+    /// The end in numbers.
+    pub summary: Option<Box<Summary>>,
+    /// Why it ended before its end.
+    pub ended: Option<String>,
+    /// Whether it waits before its first step, once it has started.
+    pub waits: bool,
+    /// Steps and seconds of the last pieces.
+    #[serde(skip)]
+    pieces: VecDeque<(u64, f64)>,
+}
+
+impl Default for RunState {
+    fn default() -> Self {
+        RunState {
+            stage: Stage::Idle,
+            start: None,
+            step: 0,
+            loss: Curve::new(0),
+            accuracy: Curve::new(0),
+            gradient_norm: Curve::new(0),
+            rate: None,
+            epochs: vec![],
+            validation: vec![],
+            test: None,
+            confusion: None,
+            seconds: Seconds::default(),
+            recovered: None,
+            summary: None,
+            ended: None,
+            waits: false,
+            pieces: VecDeque::new(),
+        }
+    }
+}
+
+impl RunState {
+    /// A run that was asked for and has not started yet; with `waits` it makes no step by itself.
+    pub fn preparing(waits: bool) -> Self {
+        RunState { stage: Stage::Preparing, waits, ..Default::default() }
+    }
+
+    /// What the run was told. It obeys without a word, except where its events say more.
+    pub fn told(&mut self, command: &Command) {
+        match (command, self.stage) {
+            (Command::Pause | Command::Step, Stage::Running | Stage::Paused) => self.stage = Stage::Paused,
+            (Command::Resume, Stage::Paused) => {
+                self.stage = Stage::Running;
+                self.pieces.clear(); // the speed is not that of single steps
+            }
+            (Command::Pause, Stage::Preparing) => self.waits = true,
+            (Command::Resume, Stage::Preparing) => self.waits = false,
+            (Command::Pause | Command::Resume | Command::Step, _) => {}
+            (Command::Rewind | Command::Rate { .. } | Command::Stop, _) => {}
+        }
+    }
+
+    /// What the run says next.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Started { device, parameters, config, data, steps, steps_per_epoch, first_step, .. } => {
+                let start = Start { device, config, data, parameters, steps, steps_per_epoch };
+                let curve = || Curve::new(first_step);
+                let (loss, accuracy, gradient_norm) = (curve(), curve(), curve());
+                let (seconds, step) = (self.seconds, first_step);
+                let stage = if self.waits { Stage::Paused } else { Stage::Running };
+                let start = Some(start);
+                *self = RunState { stage, start, step, loss, accuracy, gradient_norm, seconds, ..Default::default() };
+            }
+            Event::Steps { step, losses, hits, rate, gradient_norm, seconds } => {
+                let batch = self.start.as_ref().map_or(1, |start| start.config.batch.max(1)) as f64;
+                let before = step.saturating_sub(losses.len() as u64);
+                for (at, loss) in (before + 1..).zip(&losses) {
+                    self.loss.push(at, f64::from(*loss));
+                }
+                for (at, hits) in (before + 1..).zip(&hits) {
+                    self.accuracy.push(at, f64::from(*hits) / batch);
+                }
+                if let Some(norm) = gradient_norm {
+                    self.gradient_norm.push(step, norm.into());
+                }
+                (self.step, self.rate) = (step, Some(rate));
+                self.seconds.steps += seconds;
+                self.pieces.push_back((losses.len() as u64, seconds));
+                let mut known: f64 = self.pieces.iter().map(|piece| piece.1).sum();
+                while let Some(oldest) = self.pieces.front().filter(|piece| known - piece.1 >= SPEED_SECONDS) {
+                    known -= oldest.1;
+                    self.pieces.pop_front();
+                }
+            }
+            Event::Epoch { epoch, loss, error, seconds } => {
+                self.epochs.push(Epoch { epoch, loss, accuracy: 1.0 - error, seconds });
+            }
+            Event::Evaluation { step, on, loss, accuracy, confusion, seconds } => {
+                let evaluated = Evaluated { step, loss, accuracy };
+                match on {
+                    Part::Validation => self.validation.push(evaluated),
+                    Part::Test => self.test = Some(evaluated),
+                    Part::Training => {}
+                }
+                self.confusion = Some((on, confusion));
+                self.seconds.evaluation += seconds;
+            }
+            Event::Recovered { step, reason, .. } => {
+                self.back_to(step);
+                let times = self.recovered.as_ref().map_or(0, |(times, _)| *times);
+                self.recovered = Some((times + 1, reason));
+            }
+            Event::Rewound => {
+                let start = self.start.take();
+                *self = RunState { stage: Stage::Paused, start, ..Default::default() };
+            }
+            Event::Checkpoint { .. } => {}
+            Event::Finished { summary } => {
+                (self.stage, self.step, self.seconds) = (Stage::Done, summary.steps, summary.seconds);
+                self.ended = summary.ended_early.clone();
+                self.summary = Some(summary);
+            }
+            Event::Stopped { reason, step, .. } => {
+                (self.stage, self.step, self.ended) = (Stage::Stopped, step, Some(reason));
+            }
+            Event::Failed { message, step, .. } => {
+                (self.stage, self.step, self.ended) = (Stage::Failed, step, Some(message));
+            }
+        }
+    }
+
+    /// The run goes on from an earlier step: what came after it was not.
+    fn back_to(&mut self, step: u64) {
+        self.step = step;
+        for curve in [&mut self.loss, &mut self.accuracy, &mut self.gradient_norm] {
+            curve.cut(step);
+        }
+        self.validation.retain(|evaluated| evaluated.step <= step);
+        let per_epoch = self.start.as_ref().map_or(1, |start| start.steps_per_epoch.max(1));
+        self.epochs.retain(|epoch| epoch.epoch * per_epoch <= step);
+        self.test = None;
+    }
+
+    /// Steps a second, lately.
+    pub fn speed(&self) -> Option<f64> {
+        let (steps, seconds) = self.pieces.iter().fold((0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        (seconds > 0.0).then(|| steps as f64 / seconds)
+    }
+
+    /// Training images a second: at the end over the whole run, before that lately.
+    pub fn images_per_second(&self) -> Option<f64> {
+        match &self.summary {
+            Some(summary) => Some(summary.images_per_second),
+            None => Some(self.speed()? * self.start.as_ref()?.config.batch as f64),
+        }
+    }
+
+    /// Seconds to the end at the present speed, evaluations apart.
+    pub fn remaining(&self) -> Option<f64> {
+        let left = self.start.as_ref()?.steps.saturating_sub(self.step);
+        Some(left as f64 / self.speed()?)
+    }
+
+    /// Part of the steps that are made, 0 to 1.
+    pub fn progress(&self) -> f64 {
+        let steps = self.start.as_ref().map_or(0, |start| start.steps);
+        if steps == 0 { 0.0 } else { (self.step as f64 / steps as f64).min(1.0) }
+    }
+
+    /// The latest accuracy on images that the network does not learn from.
+    pub fn accuracy_now(&self) -> Option<f64> {
+        self.test.as_ref().or(self.validation.last()).map(|evaluated| evaluated.accuracy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{EngineName, preset};
+
+    use super::*;
+
+    fn started(first_step: u64) -> Event {
+        Event::Started {
+            device: Device { engine: EngineName::Cpu, name: "wasm".into(), software: false },
+            versions: vec![],
+            choices: Default::default(),
+            parameters: 7850,
+            config: Box::new(preset("softmax").unwrap()),
+            data: Data { name: "digits".into(), training: 640, validation: 64, test: 64 },
+            steps: 30,
+            steps_per_epoch: 10,
+            first_step,
+        }
+    }
+
+    fn steps(step: u64, losses: &[f32], seconds: f64) -> Event {
+        let hits = losses.iter().map(|_| 32).collect();
+        Event::Steps { step, losses: losses.to_vec(), hits, rate: 0.1, gradient_norm: Some(2.0), seconds }
+    }
+
+    fn evaluation(step: u64, on: Part, accuracy: f64) -> Event {
+        Event::Evaluation { step, on, loss: 1.0, accuracy, confusion: vec![vec![1, 0], vec![1, 2]], seconds: 0.5 }
+    }
+
+    fn fold(events: impl IntoIterator<Item = Event>) -> RunState {
+        let mut state = RunState::preparing(false);
+        events.into_iter().for_each(|event| state.apply(event));
+        state
+    }
+
+    #[test]
+    fn a_run_is_told() {
+        let epoch = Event::Epoch { epoch: 1, loss: 1.5, error: 0.25, seconds: 1.0 };
+        let events = [started(0), steps(2, &[3.0, 2.0], 0.5), epoch, evaluation(2, Part::Validation, 0.75)];
+        let mut state = fold(events);
+        assert_eq!((state.stage, state.step, state.rate), (Stage::Running, 2, Some(0.1)));
+        assert_eq!(state.loss.points().collect::<Vec<_>>(), [(1.0, 3.0), (2.0, 2.0)]);
+        assert_eq!(state.accuracy.points().collect::<Vec<_>>(), [(1.0, 0.5), (2.0, 0.5)]);
+        assert_eq!(state.epochs, [Epoch { epoch: 1, loss: 1.5, accuracy: 0.75, seconds: 1.0 }]);
+        assert_eq!(state.accuracy_now(), Some(0.75));
+        assert_eq!((state.speed(), state.images_per_second(), state.remaining()), (Some(4.0), Some(256.0), Some(7.0)));
+        assert_eq!((state.seconds.steps, state.seconds.evaluation), (0.5, 0.5));
+
+        state.apply(evaluation(30, Part::Test, 0.875));
+        let seconds = Seconds { steps: 9.0, readback: 1.0, ..Default::default() };
+        let summary = Summary {
+            engine: EngineName::Cpu,
+            device: "wasm".into(),
+            software: false,
+            steps: 30,
+            train_loss: 0.1,
+            test_loss: 0.2,
+            test_accuracy: 0.875,
+            images_per_second: 213.0,
+            seconds,
+            ended_early: None,
+        };
+        state.apply(Event::Finished { summary: Box::new(summary) });
+        assert_eq!((state.stage, state.progress(), state.seconds), (Stage::Done, 1.0, seconds));
+        assert_eq!((state.images_per_second(), state.accuracy_now()), (Some(213.0), Some(0.875)));
+        assert_eq!(state.confusion.unwrap().0, Part::Test);
+    }
+
+    #[test]
+    fn the_speed_is_that_of_the_last_seconds() {
+        let mut state = fold([started(0), steps(1, &[1.0], 10.0)]);
+        (2..=4).for_each(|step| state.apply(steps(step, &[1.0], 1.0)));
+        assert_eq!(state.speed(), Some(1.0));
+    }
+
+    #[test]
+    fn commands_are_obeyed_where_they_mean_something() {
+        let mut state = fold([started(0)]);
+        let stages = [Command::Pause, Command::Step, Command::Resume, Command::Resume].map(|command| {
+            state.told(&command);
+            state.stage
+        });
+        assert_eq!(stages, [Stage::Paused, Stage::Paused, Stage::Running, Stage::Running]);
+
+        let mut state = RunState::preparing(false);
+        state.told(&Command::Pause);
+        state.apply(started(0));
+        assert_eq!(state.stage, Stage::Paused);
+
+        state.apply(Event::Stopped { reason: "told to".into(), step: 0, checkpoint: None });
+        state.told(&Command::Resume);
+        assert_eq!((state.stage, state.ended.as_deref()), (Stage::Stopped, Some("told to")));
+    }
+
+    #[test]
+    fn a_rewound_run_is_as_before_its_first_step() {
+        let mut state = fold([started(0), steps(2, &[3.0, 2.0], 0.5), evaluation(2, Part::Validation, 0.5)]);
+        state.apply(Event::Rewound);
+        assert_eq!((state.stage, state.step, state.validation.len()), (Stage::Paused, 0, 0));
+        assert_eq!((state.start.is_some(), state.confusion.is_none(), state.speed()), (true, true, None));
+        state.apply(steps(1, &[3.0], 0.5));
+        assert_eq!(state.loss.points().collect::<Vec<_>>(), [(1.0, 3.0)]);
+    }
+
+    #[test]
+    fn a_lost_device_takes_back_what_was_told_since() {
+        let events = [started(0), steps(10, &[1.0; 10], 1.0), evaluation(10, Part::Validation, 0.5)];
+        let mut state = fold(events);
+        state.apply(Event::Epoch { epoch: 1, loss: 1.0, error: 0.5, seconds: 1.0 });
+        state.apply(steps(15, &[f32::NAN; 5], 1.0));
+        state.apply(Event::Recovered { step: 10, repeated: 5, reason: "lost".into() });
+        assert_eq!((state.step, state.epochs.len(), state.validation.len()), (10, 1, 1));
+        assert_eq!((state.stage, state.recovered.clone()), (Stage::Running, Some((1, "lost".into()))));
+        state.apply(steps(12, &[2.0; 2], 1.0));
+        assert_eq!(state.loss.points().last(), Some((12.0, 2.0)));
+    }
+
+    #[test]
+    fn a_resumed_run_begins_where_it_was() {
+        let state = fold([started(20), steps(21, &[1.0], 1.0)]);
+        assert_eq!(state.loss.points().collect::<Vec<_>>(), [(21.0, 1.0)]);
+        assert_eq!(state.progress(), 0.7);
+    }
+
+    #[test]
+    fn a_failure_says_why() {
+        let failed = Event::Failed { message: "the loss became NaN".into(), step: 3, checkpoint: None };
+        let state = fold([started(0), steps(3, &[1.0, 2.0, f32::NAN], 1.0), failed]);
+        assert_eq!((state.stage, state.ended.as_deref()), (Stage::Failed, Some("the loss became NaN")));
+        assert_eq!(state.loss.points().count(), 2);
+    }
+}

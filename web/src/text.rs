@@ -1,0 +1,357 @@
+//! Everything that the page says, in each of its languages. A key that is missing in one of them does not compile.
+
+/// A language of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Language {
+    English,
+    Chinese,
+}
+
+impl Language {
+    /// The first of the browser's languages that the page speaks, or else English.
+    pub fn of(wanted: impl IntoIterator<Item = String>) -> Self {
+        let known = |tag: String| match tag.split('-').next() {
+            Some("en") => Some(Language::English),
+            Some("zh") => Some(Language::Chinese),
+            _ => None,
+        };
+        wanted.into_iter().find_map(known).unwrap_or(Language::English)
+    }
+
+    /// As HTML's `lang` has it.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Language::English => "en",
+            Language::Chinese => "zh-Hans",
+        }
+    }
+
+    /// All that is said.
+    pub fn texts(self) -> &'static Texts {
+        match self {
+            Language::English => &ENGLISH,
+            Language::Chinese => &CHINESE,
+        }
+    }
+}
+
+macro_rules! texts {
+    ($($key:ident: $english:literal, $chinese:literal;)*) => {
+        /// What the page says in one language; `{}` stands for a value.
+        #[allow(missing_docs)]
+        pub struct Texts { $(pub $key: &'static str,)* }
+        static ENGLISH: Texts = Texts { $($key: $english,)* };
+        static CHINESE: Texts = Texts { $($key: $chinese,)* };
+        #[cfg(test)]
+        const ALL: &[(&str, &str, &str)] = &[$((stringify!($key), $english, $chinese),)*];
+    };
+}
+
+texts! {
+    title: "Training playground", "训练乐园";
+    tagline: "Watch a neural network learn, here in your browser. Nothing is installed, nothing is sent anywhere.",
+        "看神经网络如何学习，一切都在你的浏览器里进行：无需安装，不上传任何数据。";
+    skip: "Skip to the results", "跳到结果";
+    language: "Language", "语言";
+    theme: "Appearance", "外观";
+    theme_auto: "as the system", "跟随系统";
+    theme_light: "light", "浅色";
+    theme_dark: "dark", "深色";
+
+    train: "Train", "开始训练";
+    train_again: "Train again", "重新训练";
+    pause: "Pause", "暂停";
+    resume: "Resume", "继续";
+    step: "Step", "单步";
+    rewind: "Rewind", "倒回";
+    stop: "Stop", "停止";
+    controls: "Training", "训练";
+    idle: "Ready. Press Train.", "就绪，请按“开始训练”。";
+    looking: "Looking for devices …", "正在查找设备……";
+    preparing: "Preparing …", "正在准备……";
+    work_download: "Downloading images …", "正在下载图像……";
+    work_data: "Preparing images …", "正在准备图像……";
+    work_prepare: "Compiling the network …", "正在编译网络……";
+    running: "Training: step {} of {}", "训练中：第 {} / {} 步";
+    paused: "Paused at step {} of {}", "已暂停：第 {} / {} 步";
+    done: "Done: {} of the test images are recognised", "完成：测试图像识别率 {}";
+    stopped: "Stopped at step {}", "已停止：第 {} 步";
+    failed: "Failed at step {}", "在第 {} 步失败";
+    ended_early: "Ended early: {}", "提前结束：{}";
+    recovered: "The device was lost and opened again ({}×); the run went on from its last evaluation: {}",
+        "设备曾丢失并已重新打开（{} 次），训练从最近一次评估处继续：{}";
+    spoken: "{}, accuracy {}", "{}，准确率 {}";
+    epoch_of: "epoch {} of {}", "第 {} / {} 轮";
+    left: "{} left", "剩余 {}";
+    progress: "Progress", "进度";
+
+    settings: "Run", "运行设置";
+    data: "Images", "图像";
+    data_hint: "What the network learns from. The built-in digits are drawn by the page itself; MNIST is 70 000 handwritten digits, loaded from this site.",
+        "网络的学习材料。内置数字由页面自行绘制；MNIST 是 7 万张手写数字，从本站加载。";
+    data_digits: "digits, built in", "内置数字";
+    data_mnist: "MNIST, from this site", "MNIST（本站）";
+    digits: "Digits", "数字张数";
+    digits_hint: "More images take longer and are recognised better.", "图像越多，训练越久，识别越准。";
+    preset: "Network", "网络";
+    preset_hint: "A network to begin with, and how it is best trained. Its layers are listed below.",
+        "选择一个网络及其合适的训练方式，各层见下方列表。";
+    preset_own: "own layers", "自定义";
+    about_softmax: "One layer: a template for each digit.", "单层：每个数字一个模板。";
+    about_mlp: "One hidden layer of 128.", "一个 128 单元的隐藏层。";
+    about_mlp_300: "One hidden layer of 300.", "一个 300 单元的隐藏层。";
+    about_mlp_wide: "Two hidden layers of 800: much work.", "两个 800 单元的隐藏层，计算量大。";
+    about_lenet5: "LeNet-5 with ReLU and max pooling.", "采用 ReLU 和最大池化的 LeNet-5。";
+    about_cnn: "Two convolutions, one dense layer.", "两个卷积层和一个全连接层。";
+    about_cnn_bn: "Three convolutions with batch norm.", "三个带批归一化的卷积层。";
+    about_resnet_mini: "Residual blocks: the most accurate, and the slowest.", "残差块：最准确，也最慢。";
+    about_nolearn_dbn: "A comparison of CPU and GPU from 2014, reproduced.", "重现 2014 年的 CPU/GPU 对比。";
+    about_own: "Your own layers; see “Layers” below.", "自定义的层，见下方“网络各层”。";
+    engine: "Device", "设备";
+    engine_hint: "Where the steps are computed. WebGPU uses your graphics card, CPU one core by WebAssembly. Both compute the same.",
+        "在哪里计算。WebGPU 使用显卡，CPU 通过 WebAssembly 使用一个核心，两者计算结果相同。";
+    engine_best: "the best here: {}", "此处最佳：{}";
+    engine_software: "{} (software, slow)", "{}（软件模拟，较慢）";
+    engine_missing: "{}: not available", "{}：不可用";
+    optimizer: "Optimizer", "优化器";
+    optimizer_hint: "How the weights follow the gradient. Adam adapts the step of each weight; momentum keeps a direction.",
+        "权重如何沿梯度更新。Adam 为每个权重调整步长；动量法保持方向。";
+    momentum: "Momentum", "动量";
+    momentum_hint: "How much of the last direction is kept, from 0 to below 1.", "保留多少上一步的方向，0 到 1 之间（不含 1）。";
+    rate: "Learning rate", "学习率";
+    rate_hint: "The size of the steps. Too small: slow. Too large: the loss jumps or explodes. A change applies at once.",
+        "步子的大小。太小则慢，太大则损失跳动甚至发散。更改立即生效。";
+    schedule: "Schedule", "学习率曲线";
+    schedule_hint: "How the learning rate changes over the run.", "学习率在训练中如何变化。";
+    shape_constant: "constant", "恒定";
+    shape_step: "halved each epoch", "每轮减半";
+    shape_exponential: "× 0.9 each epoch", "每轮 × 0.9";
+    shape_cosine: "cosine down to 0", "余弦降至 0";
+    shape_one_cycle: "one cycle: up, then down", "单周期：先升后降";
+    warm_up: "Warm-up steps", "预热步数";
+    warm_up_hint: "Over these steps the rate rises from 0.", "在这些步内学习率从 0 升起。";
+    batch: "Batch", "批大小";
+    batch_hint: "Images a step. Larger batches use the device better, but make fewer steps.", "每步的图像数。批越大设备利用率越高，但步数越少。";
+    epochs: "Epochs", "轮数";
+    epochs_hint: "How often each image is seen.", "每张图像被看多少遍。";
+    seed: "Seed", "随机种子";
+    seed_hint: "The source of all chance: the same seed gives the same run.", "一切随机的来源：种子相同，结果相同。";
+    evaluate_every: "Steps between evaluations", "评估间隔（步）";
+    evaluate_hint: "How often the network is tried on images that it does not learn from. Empty: once an epoch.",
+        "多久用未学习过的图像检验一次。留空：每轮一次。";
+    stop_when: "Stop early", "提前停止";
+    stop_accuracy: "at a validation accuracy of (0–1)", "验证准确率达到（0–1）";
+    stop_patience: "after evaluations without a better loss", "多少次评估没有改善";
+    stop_seconds: "after seconds of training", "训练秒数";
+    stop_hint: "Empty: not used.", "留空：不使用。";
+    more: "More settings", "更多设置";
+    pause_hidden: "Pause while the page is hidden", "页面隐藏时暂停";
+    restart_needed: "Changed settings apply to the next run.", "更改将用于下一次训练。";
+    restart: "Restart now", "立即重新开始";
+    refused: "Not accepted: {}", "不被接受：{}";
+    help: "What is “{}”?", "什么是“{}”？";
+    copy_link: "Copy link", "复制链接";
+    copied: "Link copied", "链接已复制";
+    reset: "Reset settings", "恢复默认";
+
+    results: "Results", "结果";
+    accuracy: "Accuracy", "准确率";
+    loss: "Loss", "损失";
+    training: "training", "训练";
+    validation: "validation", "验证";
+    test: "test", "测试";
+    images_a_second: "Images/s", "图像/秒";
+    step_time: "Time a step", "每步用时";
+    time_left: "Time left", "剩余时间";
+    time_taken: "Time taken", "总用时";
+    gradient_norm: "Gradient norm", "梯度范数";
+    current_rate: "Learning rate", "学习率";
+    no_value: "–", "–";
+    accuracy_hint: "Part of the images that the network recognises. The validation images are not learned from, so their curve shows what the network really understood.",
+        "网络识别正确的比例。验证图像不参与学习，因此其曲线反映网络真正学会了多少。";
+    loss_hint: "How surprised the network is by the right answers: what training makes smaller. Pure guessing among ten digits gives 2.3.",
+        "网络对正确答案的“意外程度”，训练的目标就是减小它。在十个数字中纯猜约为 2.3。";
+    chart_empty: "The curve appears with the first step.", "第一步之后显示曲线。";
+    chart_loss: "Loss over steps. {}", "损失随步数变化。{}";
+    chart_accuracy: "Accuracy over steps. {}", "准确率随步数变化。{}";
+    chart_norm: "Gradient norm over steps. {}", "梯度范数随步数变化。{}";
+    chart_part: "{}: from {} to {}.", "{}：从 {} 到 {}。";
+    logarithmic: "logarithmic", "对数坐标";
+    selected: "selected runs", "选中的训练";
+    steps: "steps", "步";
+
+    strip: "Test digits and answers", "测试数字与回答";
+    strip_hint: "Digits that the network has never learned from. Below each: its answer.", "网络从未学过的数字，下方是它的回答。";
+    strip_empty: "Answers appear when training starts.", "训练开始后显示回答。";
+    strip_one: "{}, read as {}", "{}，识别为 {}";
+    strip_right: "{} of {} right", "{} / {} 正确";
+
+    sketch: "Draw a digit", "画一个数字";
+    sketch_hint: "Draw with mouse, finger or pen. By keyboard: arrows move the pen, space lowers or lifts it, Delete clears.",
+        "用鼠标、手指或手写笔画。键盘：方向键移动画笔，空格落笔或抬笔，Delete 清除。";
+    sketch_board: "Drawing board", "画板";
+    sketch_here: "Draw here", "在此绘制";
+    sketch_clear: "Clear", "清除";
+    sketch_sample: "Take a test digit", "取一个测试数字";
+    sketch_seen: "What the network gets", "网络看到的图像";
+    sketch_blank: "nothing drawn yet", "尚未绘制";
+    pen_down: "Pen down", "已落笔";
+    pen_up: "Pen up", "已抬笔";
+    answers: "Answer", "回答";
+    answer_none: "Press Train first, then draw: the bars move while the network learns.", "先按“开始训练”再画，网络学习时条形会随之变化。";
+    answer_is: "It reads {}, {} sure", "识别为 {}，把握 {}";
+    answer_value: "{}: {}", "{}：{}";
+
+    confusion: "Confusion matrix", "混淆矩阵";
+    confusion_hint: "Rows: the digit that it is. Columns: the digit that the network said. Off the diagonal are mistakes.",
+        "行是真实数字，列是网络的回答，对角线以外是错误。";
+    confusion_of: "on {} images, {}.", "{}图像，共 {} 张。";
+    confusion_worst: "Most frequent mistake: {} read as {}, {} times.", "最常见的错误：{} 被认作 {}，{} 次。";
+    confusion_none: "No mistakes.", "没有错误。";
+    confusion_empty: "Appears with the first evaluation.", "首次评估后显示。";
+    actual: "is", "真实";
+    classes: "Digit by digit", "逐个数字";
+    classes_hint: "Precision: how many answers with this digit are right. Recall: how many of these digits are found. F1: both in one.",
+        "精确率：回答为该数字的有多少正确。召回率：该数字有多少被找到。F1：二者的综合。";
+    class: "digit", "数字";
+    precision: "precision", "精确率";
+    recall: "recall", "召回率";
+    count: "images", "张数";
+
+    timing: "Where the time goes", "时间花在哪里";
+    timing_hint: "Preparation happens once. Read-back is waiting for numbers from the device.", "准备只发生一次；读回是等待设备返回数据。";
+    time_data: "images", "图像";
+    time_compile: "compile", "编译";
+    time_upload: "upload", "上传";
+    time_steps: "steps", "训练步";
+    time_readback: "read-back", "读回";
+    time_evaluation: "evaluation", "评估";
+    timing_empty: "Appears with the first step.", "第一步之后显示。";
+
+    device: "Your device", "你的设备";
+    device_used: "In use: {}", "正在使用：{}";
+    available: "available", "可用";
+    software: "software: correct, but slow; its speed says nothing of a GPU", "软件模拟：结果正确但慢，其速度不代表显卡";
+    facts: "Limits and features", "限制与特性";
+    features: "features", "特性";
+    missing: "not available", "不可用";
+    missing_insecure: "This page came over an insecure connection, and browsers hide WebGPU from such pages. Open it over https, or from localhost.",
+        "此页面通过不安全的连接打开，浏览器因此隐藏了 WebGPU。请用 https 或 localhost 打开。";
+    missing_api: "This browser has no WebGPU. Try a current Chrome, Edge, Firefox or Safari; in Firefox on Linux it may need dom.webgpu.enabled in about:config.",
+        "此浏览器没有 WebGPU。请使用新版 Chrome、Edge、Firefox 或 Safari；Linux 版 Firefox 可能需在 about:config 中打开 dom.webgpu.enabled。";
+    missing_adapter: "The browser has WebGPU but offers no graphics adapter. Update the driver, switch on hardware acceleration in the browser's settings, and see chrome://gpu or about:support for its reason.",
+        "浏览器有 WebGPU，但未提供显卡。请更新驱动、在浏览器设置中打开硬件加速，并在 chrome://gpu 或 about:support 中查看原因。";
+    missing_refused: "There is an adapter, but it could not be opened: {}. Close other pages that use the GPU, restart the browser, or update the driver.",
+        "找到了显卡，但无法打开：{}。请关闭其他使用显卡的页面、重启浏览器或更新驱动。";
+    cpu_instead: "The CPU trains the same network, only slower.", "CPU 可以训练同样的网络，只是慢一些。";
+
+    network: "Layers", "网络各层";
+    network_hint: "What each layer makes of one image, and how many numbers it learns, and how many operations one image takes.", "每一层的输出形状、它学习的参数个数，以及处理一张图像的运算量。";
+    layer: "layer", "层";
+    shape: "output", "输出";
+    parameters: "parameters", "参数";
+    flops: "FLOPs", "运算量";
+    total: "total", "合计";
+    edit: "Edit layers", "编辑各层";
+    add_layer: "Add a layer …", "添加一层……";
+    up: "Move up", "上移";
+    down: "Move down", "下移";
+    remove: "Remove", "删除";
+    units: "units", "单元数";
+    filters: "filters", "滤波器";
+    kernel: "kernel", "卷积核";
+    stride: "stride", "步幅";
+    padding: "padding", "填充";
+    size: "window", "窗口";
+    slope: "slope", "斜率";
+    part_dropped: "rate", "丢弃率";
+    edit_json: "Edit as JSON", "以 JSON 编辑";
+    edit_hint: "The whole run, as the command line reads it too.", "完整的运行配置，命令行工具也读取同样的格式。";
+    apply: "Apply", "应用";
+
+    files: "Keep and continue", "保存与继续";
+    files_hint: "A checkpoint holds the weights and all that is needed to go on. The command line reads and writes the same files.",
+        "检查点保存权重和继续训练所需的一切，命令行工具读写同样的文件。";
+    save: "Save checkpoint", "保存检查点";
+    open: "Open a file", "打开文件";
+    drop: "Drop a checkpoint (.safetensors), a configuration (.json) or the four files of an image set (IDX) anywhere on this page.",
+        "可将检查点（.safetensors）、配置（.json）或图像集的四个 IDX 文件拖放到页面任意处。";
+    file_unknown: "`{}` is neither a checkpoint of this playground (.safetensors), a configuration (.json) nor a file of an image set (IDX).",
+        "“{}”既不是本站的检查点（.safetensors）、配置（.json），也不是图像集文件（IDX）。";
+    file_large: "`{}` is larger than {}.", "“{}”大于 {}。";
+    files_ready: "Image set `{}`: {} training and {} test images.", "图像集“{}”：{} 张训练图像，{} 张测试图像。";
+
+    runs: "Compare", "比较";
+    runs_hint: "Finished runs. A selected one is drawn into the charts as a thin line.", "已完成的训练。选中的会以细线画在图中。";
+    runs_empty: "Finished runs are listed here.", "完成的训练会列在这里。";
+    compare: "CPU against WebGPU", "CPU 与 WebGPU 对比";
+    compare_hint: "Trains the present settings on the CPU, then on WebGPU, from the same weights.", "用当前设置先在 CPU、再在 WebGPU 上训练，初始权重相同。";
+    compare_missing: "This needs WebGPU, which is not available here: see “Your device”.", "需要 WebGPU，而此处不可用：参见“你的设备”。";
+    run: "run", "训练";
+    show: "show", "显示";
+    time: "time", "用时";
+    export_json: "Save as JSON", "保存为 JSON";
+    export_csv: "Save as CSV", "保存为 CSV";
+    kept_here: "The list is kept in this browser. The events of a run on the command line (train --json) can be dropped on the page, too.",
+        "列表保存在此浏览器中。也可将命令行训练的事件（train --json）拖放到页面上。";
+    forget: "Clear the list", "清空列表";
+    difference: "Same settings on {} and {}: the losses differ by at most {}; {} is {} times as fast.",
+        "相同设置在 {} 与 {} 上：损失最多相差 {}；{} 的速度是另一方的 {} 倍。";
+
+    worker_died: "The part of the page that trains has crashed: {}", "训练部分崩溃了：{}";
+    worker_again: "It was started again and goes on from the last checkpoint.", "已重新启动，并从最近的检查点继续。";
+    worker_fresh: "It was started again. Press Train.", "已重新启动，请按“开始训练”。";
+    bad_link: "The link could not be read ({}); these are the default settings.", "无法读取链接（{}），已使用默认设置。";
+    close: "Close", "关闭";
+    shortcuts: "Keys", "快捷键";
+    shortcuts_text: "T trains, P pauses and resumes, S makes one step, R rewinds, X stops.", "T 开始训练，P 暂停或继续，S 单步，R 倒回，X 停止。";
+
+    tour: "Tour", "导览";
+    tour_next: "Next", "下一步";
+    tour_back: "Back", "上一步";
+    tour_end: "Done", "完成";
+    tour_place: "{} of 5", "{} / 5";
+    tour_1: "One button trains a network", "一个按钮即可训练网络";
+    tour_1_text: "Press Train. The network begins with random weights and knows nothing; after each small batch of images its weights move a little.",
+        "按“开始训练”。网络从随机权重开始，一无所知；每看一小批图像，权重就移动一点。";
+    tour_2: "Watch the curves", "看曲线";
+    tour_2_text: "The loss falls, the accuracy rises. The orange curve is measured on images that the network does not learn from.",
+        "损失下降，准确率上升。橙色曲线用网络没有学过的图像测得。";
+    tour_3: "Draw a digit", "画一个数字";
+    tour_3_text: "Draw while it learns: the bars show what the network thinks of it, and change with every step.",
+        "边学边画：条形显示网络的判断，并随训练变化。";
+    tour_4: "Change something", "改一改";
+    tour_4_text: "Ten times the learning rate, another network, another device: what happens? A seed makes every run repeatable.",
+        "学习率放大十倍、换一个网络、换一个设备，会怎样？种子让每次训练都可重复。";
+    tour_5: "Keep it", "留下来";
+    tour_5_text: "Save a checkpoint and go on later, here or on the command line. The link in the address bar holds all settings.",
+        "保存检查点，以后在这里或命令行继续。地址栏中的链接包含全部设置。";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn translations_have_the_same_places_for_values() {
+        for (key, english, chinese) in ALL {
+            assert_eq!(english.matches("{}").count(), chinese.matches("{}").count(), "{key}");
+            assert!(!english.is_empty() && !chinese.is_empty(), "{key}");
+        }
+    }
+
+    #[test]
+    fn translations_are_translated() {
+        let same = ALL.iter().filter(|(_, english, chinese)| english == chinese);
+        assert_eq!(same.map(|(key, ..)| *key).collect::<Vec<_>>(), ["no_value"]);
+    }
+
+    #[test]
+    fn the_browser_is_asked() {
+        let of = |tags: &[&str]| Language::of(tags.iter().map(|tag| (*tag).to_owned()));
+        assert_eq!(of(&["zh-CN", "en"]), Language::Chinese);
+        assert_eq!(of(&["de", "en-GB", "zh"]), Language::English);
+        assert_eq!(of(&[]), Language::English);
+    }
+}
