@@ -179,6 +179,15 @@ impl Code {
         }
     }
 
+    /// Buffers of which each element is read for the element of the result with the same number.
+    pub(crate) fn contiguous_loads(&self) -> Vec<BufferId> {
+        let buffer = |instruction: &Instruction| match (&instruction.line, &instruction.at) {
+            (Line::Load { buffer, .. }, Some(at)) if at.block.form() == Form::Contiguous => Some(*buffer),
+            _ => None,
+        };
+        self.lines.iter().filter_map(buffer).collect()
+    }
+
     /// How many lines it has: a measure of its price.
     pub(crate) fn price(&self) -> usize {
         self.lines.len() + self.stores.len()

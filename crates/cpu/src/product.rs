@@ -5,7 +5,7 @@ use std::ops::Range;
 use compiler::{BufferId, Contraction};
 
 use crate::{
-    body::Code,
+    body::{BLOCK, Code, Place, Registers},
     job::{Job, Worker},
     kernel::{LANES, ROWS, Terms, Tile, chunk},
     memory::Memory,
@@ -31,17 +31,17 @@ struct Side {
     deep: usize,
 }
 
-/// `[m, k] · [k, n]`: one side gives the rows of tiles, as it lies in memory, the other the lanes, packed.
+/// `[m, k] · [k, n]`: one side gives the rows of tiles, as it lies in memory, the other the lanes, as panels.
 pub(crate) struct Product {
     terms: usize,
     rows: Side,
     lanes: Side,
     /// Whether rows of tiles are columns of the result.
     turned: bool,
-    result: BufferId,
     /// Columns of the result.
     width: usize,
     tasks: Tasks,
+    end: End,
 }
 
 /// How a product is divided.
@@ -50,6 +50,14 @@ enum Tasks {
     Rows(usize, BufferId),
     /// By lanes, which each task packs for itself.
     Lanes(usize),
+}
+
+/// Where sums go.
+enum End {
+    /// Into a buffer, as they are.
+    Store(BufferId),
+    /// To the body, as soon as some rows are there. What it reads of these elements was asked for while they were made.
+    Body(Code, Vec<BufferId>),
 }
 
 /// Packs the lanes of a product for all of its tasks.
@@ -74,7 +82,7 @@ pub(crate) struct ColumnSums {
 }
 
 impl Product {
-    /// `reserve` makes room for this many elements.
+    /// `result` has room for the sums, if the body does not take them at once. `reserve` makes room for this many elements.
     pub(crate) fn jobs(
         step: &Contraction,
         transpose: [bool; 2],
@@ -101,44 +109,77 @@ impl Product {
         } else {
             Tasks::Lanes(lanes.count.div_ceil(parts).next_multiple_of(LANES))
         };
-        jobs.push(Box::new(Product { terms, rows, lanes, turned, result, width: n, tasks }));
-        jobs.extend(Finish::job(body, result, m * n));
+        let (end, finish) = if turned || body.is_identity() {
+            (End::Store(result), Finish::job(body, result, m * n))
+        } else {
+            let reads = body.contiguous_loads();
+            (End::Body(body, reads), None)
+        };
+        jobs.push(Box::new(Product { terms, rows, lanes, turned, width: n, tasks, end }));
+        jobs.extend(finish);
         jobs
     }
 
-    /// Rows of tiles by a panel of lanes.
-    fn tiles(&self, memory: &Memory, rows: Range<usize>, first: usize, packed: &[f32]) {
-        let mut sums = [0.0; ROWS * LANES];
-        let a = memory.words(self.rows.buffer, 0..memory.count(self.rows.buffer));
-        let width = LANES.min(self.lanes.count - first);
-        let part = chunk(rows.len(), ROWS);
-        for start in rows.clone().step_by(part) {
-            let rows = start..rows.end.min(start + part);
-            let places: [usize; ROWS] = std::array::from_fn(|i| (start + i) * self.rows.along);
-            let tile = Tile {
-                terms: self.terms,
-                a,
-                rows: &places[..rows.len()],
-                deep: Terms::Step(self.rows.deep),
-                b: packed,
-                lanes: Terms::Step(LANES),
-                width,
-                sums: &mut sums,
-            };
-            tile.compute();
-            if self.turned {
-                for j in 0..width {
-                    let place = (first + j) * self.width + start;
-                    let out = memory.words_mut(self.result, place..place + rows.len());
-                    out.iter_mut().enumerate().for_each(|(i, out)| *out = sums[i * LANES + j]);
+    /// Some rows by some lanes, whose panels `panel` gives.
+    fn block<'a>(
+        &self,
+        memory: &Memory,
+        rows: Range<usize>,
+        lanes: Range<usize>,
+        panel: impl Fn(usize) -> &'a [f32],
+        (registers, room): (&mut Registers, &mut [f32]),
+    ) {
+        for first in lanes.clone().step_by(LANES) {
+            let (mut sums, width) = ([0.0; ROWS * LANES], LANES.min(lanes.end - first));
+            self.tile(memory, rows.clone(), panel(first), width, &mut sums);
+            match &self.end {
+                End::Store(to) if self.turned => {
+                    for j in 0..width {
+                        let place = (first + j) * self.width + rows.start;
+                        let out = memory.words_mut(*to, place..place + rows.len());
+                        out.iter_mut().enumerate().for_each(|(i, out)| *out = sums[i * LANES + j]);
+                    }
                 }
-            } else {
-                for (i, sums) in rows.zip(sums.chunks(LANES)) {
-                    let place = i * self.width + first;
-                    memory.words_mut(self.result, place..place + width).copy_from_slice(&sums[..width]);
+                End::Store(to) => {
+                    for (i, sums) in rows.clone().zip(sums.chunks(LANES)) {
+                        let place = i * self.width + first;
+                        memory.words_mut(*to, place..place + width).copy_from_slice(&sums[..width]);
+                    }
+                }
+                End::Body(_, reads) => {
+                    for (i, sums) in sums.chunks(LANES).enumerate().take(rows.len()) {
+                        room[i * lanes.len() + first - lanes.start..][..width].copy_from_slice(&sums[..width]);
+                        let place = (rows.start + i) * self.width + first;
+                        reads.iter().for_each(|buffer| memory.prefetch(*buffer, place..place + width));
+                    }
                 }
             }
         }
+        let End::Body(body, _) = &self.end else { return };
+        // Rows that are whole lie one behind the other.
+        let run = if lanes.len() == self.width { rows.len() * self.width } else { lanes.len() };
+        for (i, room) in room[..rows.len() * lanes.len()].chunks(run).enumerate() {
+            let first = (rows.start + i) * self.width + lanes.start;
+            for (block, result) in room.chunks(BLOCK).enumerate() {
+                let place = Place { start: first + block * BLOCK, len: result.len(), ..Place::default() };
+                body.run(memory, registers, place, result);
+            }
+        }
+    }
+
+    fn tile(&self, memory: &Memory, rows: Range<usize>, panel: &[f32], width: usize, sums: &mut [f32; ROWS * LANES]) {
+        let places: [usize; ROWS] = std::array::from_fn(|i| (rows.start + i) * self.rows.along);
+        let tile = Tile {
+            terms: self.terms,
+            a: memory.words(self.rows.buffer, 0..memory.count(self.rows.buffer)),
+            rows: &places[..rows.len()],
+            deep: Terms::Step(self.rows.deep),
+            b: panel,
+            lanes: Terms::Step(LANES),
+            width,
+            sums,
+        };
+        tile.compute();
     }
 }
 
@@ -152,25 +193,25 @@ impl Job for Product {
 
     fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
         let panel = LANES * self.terms;
-        match self.tasks {
+        let (rows, lanes, packed) = match self.tasks {
             Tasks::Rows(part, packed) => {
-                let rows = task * part..self.rows.count.min((task + 1) * part);
-                // The result is written line by line.
-                for start in rows.clone().step_by(ROWS) {
-                    let rows = start..rows.end.min(start + ROWS);
-                    for first in (0..self.lanes.count).step_by(LANES) {
-                        let place = first / LANES * panel;
-                        self.tiles(memory, rows.clone(), first, memory.words(packed, place..place + panel));
-                    }
-                }
+                (task * part..self.rows.count.min((task + 1) * part), 0..self.lanes.count, Some(packed))
             }
-            Tasks::Lanes(part) => {
-                let packed = Worker::room(&mut worker.room, panel);
-                for first in (task * part..self.lanes.count.min((task + 1) * part)).step_by(LANES) {
-                    pack(&self.lanes, memory, first, packed);
-                    self.tiles(memory, 0..self.rows.count, first, packed);
-                }
-            }
+            Tasks::Lanes(part) => (0..self.rows.count, task * part..self.lanes.count.min((task + 1) * part), None),
+        };
+        let own = if packed.is_none() { lanes.len().div_ceil(LANES) * panel } else { 0 };
+        let Worker { registers, room, .. } = worker;
+        let (own, room) = Worker::room(room, own + ROWS * lanes.len()).split_at_mut(own);
+        own.chunks_mut(panel.max(1))
+            .enumerate()
+            .for_each(|(i, to)| pack(&self.lanes, memory, lanes.start + i * LANES, to));
+        let panel = |first: usize| match packed {
+            Some(buffer) => memory.words(buffer, first / LANES * panel..(first / LANES + 1) * panel),
+            None => &own[(first - lanes.start) / LANES * panel..][..panel],
+        };
+        let part = chunk(rows.len(), ROWS);
+        for start in rows.clone().step_by(part) {
+            self.block(memory, start..rows.end.min(start + part), lanes.clone(), panel, (registers, &mut *room));
         }
     }
 }

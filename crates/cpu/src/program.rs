@@ -1,6 +1,6 @@
 //! A plan lowered: jobs one behind the other, over memory that is there from the beginning.
 
-use compiler::{Body, BufferId, ContractionKind, Limits, Place, Step};
+use compiler::{Body, Buffer, BufferId, ContractionKind, Limits, Place, Step};
 use graph::{DType, Graph, HostTensor, Shape, Values};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 
 /// There are no bindings to be short of. A group that does everything is one where threads do not share the work; from
 /// some 50 µs on they should. Values private to a group gain nothing over scratch memory in a cache.
-const LIMITS: Limits = Limits { bindings: usize::MAX, single_group: 16 * 1024, local: 0 };
+const LIMITS: Limits = Limits { bindings: usize::MAX, single_group: 16 * 1024, local: 0, update_alone: 64 * 1024 };
 
 /// A graph that is ready to run.
 pub(crate) struct Program {
@@ -41,7 +41,7 @@ impl Program {
             sizes.push(elements);
             buffers.len() - 1
         };
-        let jobs = plan.steps.iter().flat_map(|step| jobs(step, &dtypes, &mut reserve)).collect();
+        let jobs = plan.steps.iter().flat_map(|step| jobs(step, &plan.buffers, &dtypes, &mut reserve)).collect();
         let blocks = sizes.iter().map(|&size| block(size).ok_or(size * 4)).collect::<Result<Vec<_>, usize>>()?;
         let mut program = Program { graph: graph.clone(), memory: Memory::new(buffers.len()), buffers, blocks, jobs };
         for (id, (place, shape, _)) in program.buffers.iter().enumerate() {
@@ -95,7 +95,12 @@ fn block(elements: usize) -> Option<Vec<f32>> {
     Some(block)
 }
 
-fn jobs(step: &Step, dtypes: &[DType], reserve: &mut dyn FnMut(usize) -> BufferId) -> Vec<Box<dyn Job>> {
+fn jobs(
+    step: &Step,
+    buffers: &[Buffer],
+    dtypes: &[DType],
+    reserve: &mut dyn FnMut(usize) -> BufferId,
+) -> Vec<Box<dyn Job>> {
     match step {
         Step::Map(stages) => vec![Box::new(Stages::new(stages.iter(), dtypes))],
         Step::Group(group) => match &group.rows {
@@ -104,8 +109,12 @@ fn jobs(step: &Step, dtypes: &[DType], reserve: &mut dyn FnMut(usize) -> BufferI
         },
         Step::Contraction(step) => {
             let body = code(&step.body, dtypes);
-            // Where the first value goes there is room for the sums before it.
-            let result = step.body.stores.first().map(|store| store.buffer);
+            // Where the first value goes there is room for the sums before it, unless the old one is still needed.
+            let first = step.body.stores.first().map(|store| store.buffer);
+            let result = first.map(|buffer| match buffers[buffer].place {
+                Place::State(_) => reserve(step.body.space.count()),
+                _ => buffer,
+            });
             match (&step.kind, result) {
                 (ContractionKind::MatMul { transpose }, result) => {
                     let mut jobs = vec![];
