@@ -8,7 +8,7 @@ use compiler::{BufferId, Contraction, ContractionKind};
 use graph::{Conv, Shape};
 
 use crate::{
-    body::Code,
+    code::Code,
     job::{Job, Worker},
     kernel::{LANES, Places, ROWS, Terms, Tile, chunk},
     memory::Memory,
@@ -299,7 +299,6 @@ impl Job for Correlation {
         let images = part(self.images);
         for image in task * images..self.images.min((task + 1) * images) {
             self.canvas.fill(memory.words(self.from, image * size..(image + 1) * size), canvas);
-            let mut tile = [0.0; ROWS * LANES];
             for first in (0..positions).step_by(LANES) {
                 for start in (0..planes).step_by(chunk(planes, ROWS)) {
                     let rows = start..planes.min(start + chunk(planes, ROWS));
@@ -312,12 +311,10 @@ impl Job for Correlation {
                         b: &canvas[first..],
                         lanes: Terms::At(&self.places),
                         width: LANES.min(positions - first),
-                        sums: &mut tile,
+                        sums: &mut sums[start * pitch + first..],
+                        pitch,
                     }
                     .compute();
-                    for (row, tile) in rows.zip(tile.as_chunks::<LANES>().0) {
-                        sums[row * pitch + first..][..LANES].copy_from_slice(tile);
-                    }
                 }
             }
             let size = planes * height * width;
@@ -381,6 +378,7 @@ impl Job for WeightGrad {
                         lanes: Terms::Step(lanes),
                         width: wide.min(filters - first),
                         sums: &mut tile,
+                        pitch: LANES,
                     }
                     .compute();
                     for (row, tile) in rows.zip(tile.chunks(LANES)) {

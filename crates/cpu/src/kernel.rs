@@ -37,8 +37,9 @@ pub(crate) struct Tile<'a> {
     pub(crate) lanes: Terms<'a>,
     /// Lanes that are wanted; b has them, and those up to the next multiple of [`LANES`] / 2, for each term.
     pub(crate) width: usize,
-    /// Row i has its lanes at `i · LANES`.
-    pub(crate) sums: &'a mut [f32; ROWS * LANES],
+    /// Row i has its lanes at `i · pitch`, again up to that multiple.
+    pub(crate) sums: &'a mut [f32],
+    pub(crate) pitch: usize,
 }
 
 impl Places {
@@ -74,6 +75,7 @@ impl Tile<'_> {
             let lane = self.lanes.last(self.terms) + wide;
             assert!(row < self.a.len() && lane <= self.b.len(), "a tile inside of its operands");
         }
+        assert!(self.rows.is_empty() || (self.rows.len() - 1) * self.pitch + wide <= self.sums.len());
         match pulp::Arch::new() {
             // Half a vector in its own right is as fast as a whole one of which half is wasted, and two run at once.
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -103,7 +105,7 @@ impl WithSimd for Tile<'_> {
 /// As many rows and vectors at once as the registers hold, in parts of nearly one size.
 #[inline(always)]
 fn passes<S: Simd>(simd: S, tile: Tile<'_>, place: impl Fn(usize) -> (usize, usize) + Copy) {
-    let Tile { terms, a, rows, b, width, sums, .. } = tile;
+    let Tile { terms, a, rows, b, width, sums, pitch, .. } = tile;
     let most = match S::F32_LANES {
         16.. => 12,
         4 if cfg!(target_arch = "aarch64") => 12,
@@ -116,7 +118,7 @@ fn passes<S: Simd>(simd: S, tile: Tile<'_>, place: impl Fn(usize) -> (usize, usi
         let part = chunk(rows.len(), most);
         for i in (0..rows.len()).step_by(part) {
             let rows = &rows[i..rows.len().min(i + part)];
-            let part = Part { terms, a, rows, b, j, sums: &mut sums[i * LANES + j..] };
+            let part = Part { terms, a, rows, b, j, sums: &mut sums[i * pitch + j..], pitch };
             match rows.len() {
                 1 => part.columns::<S, 1>(simd, two, place),
                 2 => part.columns::<S, 2>(simd, two, place),
@@ -148,6 +150,7 @@ struct Part<'a> {
     b: &'a [f32],
     j: usize,
     sums: &'a mut [f32],
+    pitch: usize,
 }
 
 impl Part<'_> {
@@ -159,7 +162,7 @@ impl Part<'_> {
     #[inline(always)]
     #[allow(unsafe_code)]
     fn block<S: Simd, const M: usize, const V: usize>(self, simd: S, place: impl Fn(usize) -> (usize, usize)) {
-        let Part { terms, a, rows, b, j, sums } = self;
+        let Part { terms, a, rows, b, j, sums, pitch } = self;
         let rows: [usize; M] = std::array::from_fn(|i| rows[i]);
         let mut acc = [[simd.splat_f32s(0.0); V]; M];
         for p in 0..terms {
@@ -179,7 +182,7 @@ impl Part<'_> {
         }
         for (i, acc) in acc.iter().enumerate() {
             for (v, acc) in acc.iter().enumerate() {
-                let out = &mut sums[i * LANES + v * S::F32_LANES..][..S::F32_LANES];
+                let out = &mut sums[i * pitch + v * S::F32_LANES..][..S::F32_LANES];
                 // SAFETY: the slice has the size of a vector.
                 unsafe { out.as_mut_ptr().cast::<S::f32s>().write_unaligned(*acc) };
             }

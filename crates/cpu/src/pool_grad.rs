@@ -5,7 +5,7 @@ use graph::{Pool, PoolKind};
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    body::Code,
+    code::Code,
     job::{Job, Worker},
     memory::Memory,
 };

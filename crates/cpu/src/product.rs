@@ -5,7 +5,8 @@ use std::ops::Range;
 use compiler::{BufferId, Contraction};
 
 use crate::{
-    body::{BLOCK, Code, Place, Registers},
+    body::{BLOCK, Registers},
+    code::{Code, Place},
     job::{Job, Worker},
     kernel::{LANES, ROWS, Terms, Tile, chunk},
     memory::Memory,
@@ -13,6 +14,10 @@ use crate::{
 
 /// FLOP of a task: some 10 µs.
 const TASK: usize = 1_000_000;
+/// Elements that stay in a second cache while rows of tiles pass by.
+const NEAR: usize = 64 * 1024;
+/// Tasks that are enough.
+const MEMBERS: usize = 8;
 /// Elements that a thread finishes or packs at a time.
 const ELEMENTS: usize = 8 * 1024;
 /// Terms that are turned into lanes at a time.
@@ -41,15 +46,26 @@ pub(crate) struct Product {
     /// Columns of the result.
     width: usize,
     tasks: Tasks,
+    panels: Panels,
     end: End,
 }
 
-/// How a product is divided.
+/// How a product is divided: into so many rows of tiles, or lanes.
+#[derive(Clone, Copy)]
 enum Tasks {
-    /// By rows of tiles; the lanes were packed before, into this buffer.
-    Rows(usize, BufferId),
-    /// By lanes, which each task packs for itself.
+    Rows(usize),
     Lanes(usize),
+}
+
+/// Where lanes are read, [`LANES`] at a time.
+#[derive(Clone, Copy)]
+enum Panels {
+    /// Where they are: they lie side by side.
+    There,
+    /// In this buffer, into which they were packed before.
+    Packed(BufferId),
+    /// Where each task packs them for itself.
+    Own,
 }
 
 /// Where sums go.
@@ -102,12 +118,22 @@ impl Product {
         let (rows, lanes) = if turned { (right, left) } else { (left, right) };
         let parts = (2 * m * n * terms).div_ceil(TASK).max(1);
         let mut jobs: Vec<Box<dyn Job>> = vec![];
-        let tasks = if lanes.count <= rows.count {
-            let to = reserve(lanes.count.next_multiple_of(LANES) * terms);
-            jobs.push(Box::new(Pack { lanes, terms, to }));
-            Tasks::Rows(rows.count.div_ceil(parts).next_multiple_of(ROWS), to)
-        } else {
-            Tasks::Lanes(lanes.count.div_ceil(parts).next_multiple_of(LANES))
+        // A tile reads half a panel of lanes at least.
+        let there = lanes.along == 1 && lanes.count.is_multiple_of(LANES / 2);
+        // Whole rows are best for bodies, if the lanes stay in a cache and there is something for everyone.
+        let whole = there && lanes.count * terms <= NEAR && rows.count.div_ceil(ROWS) >= parts.min(MEMBERS);
+        let tasks = match whole || lanes.count <= rows.count {
+            true => Tasks::Rows(rows.count.div_ceil(parts).next_multiple_of(ROWS)),
+            false => Tasks::Lanes(lanes.count.div_ceil(parts).next_multiple_of(LANES)),
+        };
+        let panels = match tasks {
+            _ if there => Panels::There,
+            Tasks::Lanes(_) => Panels::Own,
+            Tasks::Rows(_) => {
+                let to = reserve(lanes.count.next_multiple_of(LANES) * terms);
+                jobs.push(Box::new(Pack { lanes, terms, to }));
+                Panels::Packed(to)
+            }
         };
         let (end, finish) = if turned || body.is_identity() {
             (End::Store(result), Finish::job(body, result, m * n))
@@ -115,7 +141,7 @@ impl Product {
             let reads = body.contiguous_loads();
             (End::Body(body, reads), None)
         };
-        jobs.push(Box::new(Product { terms, rows, lanes, turned, width: n, tasks, end }));
+        jobs.push(Box::new(Product { terms, rows, lanes, turned, width: n, tasks, panels, end }));
         jobs.extend(finish);
         jobs
     }
@@ -126,39 +152,45 @@ impl Product {
         memory: &Memory,
         rows: Range<usize>,
         lanes: Range<usize>,
-        panel: impl Fn(usize) -> &'a [f32],
+        panel: impl Fn(usize) -> (&'a [f32], usize),
         (registers, room): (&mut Registers, &mut [f32]),
     ) {
+        let mut sums = [0.0; ROWS * LANES];
+        let n = lanes.len();
+        // Whole rows of the result lie one behind the other.
+        let (mut out, reads): (Option<&mut [f32]>, &[BufferId]) = match &self.end {
+            End::Body(_, reads) => (Some(&mut room[..rows.len() * n]), reads),
+            End::Store(to) if !self.turned && n == self.width => {
+                (Some(memory.words_mut(*to, rows.start * n..rows.end * n)), &[])
+            }
+            End::Store(_) => (None, &[]),
+        };
         for first in lanes.clone().step_by(LANES) {
-            let (mut sums, width) = ([0.0; ROWS * LANES], LANES.min(lanes.end - first));
-            self.tile(memory, rows.clone(), panel(first), width, &mut sums);
-            match &self.end {
-                End::Store(to) if self.turned => {
-                    for j in 0..width {
-                        let place = (first + j) * self.width + rows.start;
-                        let out = memory.words_mut(*to, place..place + rows.len());
-                        out.iter_mut().enumerate().for_each(|(i, out)| *out = sums[i * LANES + j]);
-                    }
+            let width = LANES.min(lanes.end - first);
+            for (i, buffer) in rows.clone().flat_map(|i| reads.iter().map(move |buffer| (i, *buffer))) {
+                memory.prefetch(buffer, i * self.width + first..i * self.width + first + width);
+            }
+            match &mut out {
+                // A tile writes half a panel of lanes at least.
+                Some(out) if width.is_multiple_of(LANES / 2) => {
+                    self.tile(memory, rows.clone(), panel(first), width, &mut out[first - lanes.start..], n);
                 }
-                End::Store(to) => {
-                    for (i, sums) in rows.clone().zip(sums.chunks(LANES)) {
-                        let place = i * self.width + first;
-                        memory.words_mut(*to, place..place + width).copy_from_slice(&sums[..width]);
-                    }
-                }
-                End::Body(_, reads) => {
-                    for (i, sums) in sums.chunks(LANES).enumerate().take(rows.len()) {
-                        room[i * lanes.len() + first - lanes.start..][..width].copy_from_slice(&sums[..width]);
-                        let place = (rows.start + i) * self.width + first;
-                        reads.iter().for_each(|buffer| memory.prefetch(*buffer, place..place + width));
+                out => {
+                    self.tile(memory, rows.clone(), panel(first), width, &mut sums, LANES);
+                    match out {
+                        Some(out) => {
+                            let out = out.chunks_mut(n).map(|out| &mut out[first - lanes.start..][..width]);
+                            out.zip(sums.chunks(LANES)).for_each(|(out, sums)| out.copy_from_slice(&sums[..width]));
+                        }
+                        None => self.store(memory, rows.clone(), first..first + width, &sums),
                     }
                 }
             }
         }
         let End::Body(body, _) = &self.end else { return };
         // Rows that are whole lie one behind the other.
-        let run = if lanes.len() == self.width { rows.len() * self.width } else { lanes.len() };
-        for (i, room) in room[..rows.len() * lanes.len()].chunks(run).enumerate() {
+        let run = if n == self.width { rows.len() * n } else { n };
+        for (i, room) in room[..rows.len() * n].chunks(run.max(1)).enumerate() {
             let first = (rows.start + i) * self.width + lanes.start;
             for (block, result) in room.chunks(BLOCK).enumerate() {
                 let place = Place { start: first + block * BLOCK, len: result.len(), ..Place::default() };
@@ -167,17 +199,43 @@ impl Product {
         }
     }
 
-    fn tile(&self, memory: &Memory, rows: Range<usize>, panel: &[f32], width: usize, sums: &mut [f32; ROWS * LANES]) {
+    /// Where tasks share rows of the result, or a tile's rows are its columns.
+    fn store(&self, memory: &Memory, rows: Range<usize>, lanes: Range<usize>, sums: &[f32]) {
+        let End::Store(to) = self.end else { unreachable!("bodies take rows") };
+        if self.turned {
+            for (j, lane) in lanes.enumerate() {
+                let place = lane * self.width + rows.start;
+                let out = memory.words_mut(to, place..place + rows.len());
+                out.iter_mut().zip(sums[j..].iter().step_by(LANES)).for_each(|(out, sum)| *out = *sum);
+            }
+        } else {
+            for (row, sums) in rows.zip(sums.chunks(LANES)) {
+                let out = memory.words_mut(to, row * self.width + lanes.start..row * self.width + lanes.end);
+                out.copy_from_slice(&sums[..lanes.len()]);
+            }
+        }
+    }
+
+    fn tile(
+        &self,
+        memory: &Memory,
+        rows: Range<usize>,
+        (b, step): (&[f32], usize),
+        width: usize,
+        sums: &mut [f32],
+        pitch: usize,
+    ) {
         let places: [usize; ROWS] = std::array::from_fn(|i| (rows.start + i) * self.rows.along);
         let tile = Tile {
             terms: self.terms,
             a: memory.words(self.rows.buffer, 0..memory.count(self.rows.buffer)),
             rows: &places[..rows.len()],
             deep: Terms::Step(self.rows.deep),
-            b: panel,
-            lanes: Terms::Step(LANES),
+            b,
+            lanes: Terms::Step(step),
             width,
             sums,
+            pitch,
         };
         tile.compute();
     }
@@ -186,28 +244,29 @@ impl Product {
 impl Job for Product {
     fn tasks(&self) -> usize {
         match self.tasks {
-            Tasks::Rows(part, _) => self.rows.count.div_ceil(part.max(1)),
+            Tasks::Rows(part) => self.rows.count.div_ceil(part.max(1)),
             Tasks::Lanes(part) => self.lanes.count.div_ceil(part.max(1)),
         }
     }
 
     fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
-        let panel = LANES * self.terms;
-        let (rows, lanes, packed) = match self.tasks {
-            Tasks::Rows(part, packed) => {
-                (task * part..self.rows.count.min((task + 1) * part), 0..self.lanes.count, Some(packed))
-            }
-            Tasks::Lanes(part) => (0..self.rows.count, task * part..self.lanes.count.min((task + 1) * part), None),
+        let (rows, lanes) = match self.tasks {
+            Tasks::Rows(part) => (task * part..self.rows.count.min((task + 1) * part), 0..self.lanes.count),
+            Tasks::Lanes(part) => (0..self.rows.count, task * part..self.lanes.count.min((task + 1) * part)),
         };
-        let own = if packed.is_none() { lanes.len().div_ceil(LANES) * panel } else { 0 };
+        let size = LANES * self.terms;
+        let own = if matches!(self.panels, Panels::Own) { lanes.len().div_ceil(LANES) * size } else { 0 };
         let Worker { registers, room, .. } = worker;
         let (own, room) = Worker::room(room, own + ROWS * lanes.len()).split_at_mut(own);
-        own.chunks_mut(panel.max(1))
-            .enumerate()
-            .for_each(|(i, to)| pack(&self.lanes, memory, lanes.start + i * LANES, to));
-        let panel = |first: usize| match packed {
-            Some(buffer) => memory.words(buffer, first / LANES * panel..(first / LANES + 1) * panel),
-            None => &own[(first - lanes.start) / LANES * panel..][..panel],
+        for (i, to) in own.chunks_mut(size.max(1)).enumerate() {
+            pack(&self.lanes, memory, lanes.start + i * LANES, to);
+        }
+        let panel = |first: usize| match self.panels {
+            Panels::There => {
+                (&memory.words(self.lanes.buffer, 0..memory.count(self.lanes.buffer))[first..], self.lanes.deep)
+            }
+            Panels::Packed(buffer) => (memory.words(buffer, first / LANES * size..(first / LANES + 1) * size), LANES),
+            Panels::Own => (&own[(first - lanes.start) / LANES * size..][..size], LANES),
         };
         let part = chunk(rows.len(), ROWS);
         for start in rows.clone().step_by(part) {

@@ -4,7 +4,7 @@ use compiler::{Body, Buffer, BufferId, ContractionKind, Limits, Place, Step};
 use graph::{DType, Graph, HostTensor, Shape, Values};
 
 use crate::{
-    body::{Code, Loops},
+    code::{Code, Loops},
     conv,
     job::Job,
     memory::{Memory, Span},
@@ -31,7 +31,11 @@ impl Program {
     /// # Errors
     /// Bytes for which there is no memory.
     pub(crate) fn new(graph: &Graph) -> Result<Self, usize> {
-        let plan = compiler::compile(graph, &LIMITS);
+        Self::within(graph, &LIMITS)
+    }
+
+    fn within(graph: &Graph, limits: &Limits) -> Result<Self, usize> {
+        let plan = compiler::compile(graph, limits);
         let mut buffers: Vec<(Place, Shape, DType)> =
             plan.buffers.iter().map(|buffer| (buffer.place.clone(), buffer.shape.clone(), buffer.dtype)).collect();
         let mut sizes: Vec<usize> = plan.blocks.iter().map(|block| block.elements).collect();
@@ -148,4 +152,33 @@ fn jobs(
 
 fn code(body: &Body, dtypes: &[DType]) -> Code {
     Code::body(body, &Loops::flat(&body.space), dtypes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Worker;
+
+    /// Outputs and state of one step, in one thread.
+    fn step(case: &graph::Case, limits: &Limits) -> (Values, Values) {
+        let mut program = Program::within(&case.graph, limits).expect("there is memory");
+        let mut state = case.state.clone();
+        program.bind(&case.inputs, &mut state);
+        let outputs = program.step(&case.inputs, |job, memory| {
+            (0..job.tasks()).for_each(|task| job.run(task, memory, &mut Worker::default()));
+        });
+        (outputs, state)
+    }
+
+    #[test]
+    fn slots_updated_alone_get_the_same_bits() {
+        let mut alone = 0;
+        for case in graph::cases() {
+            let [together, apart] = [usize::MAX, 0].map(|update_alone| Limits { update_alone, ..LIMITS });
+            alone += usize::from(compiler::compile(&case.graph, &together) != compiler::compile(&case.graph, &apart));
+            let (want, got) = (step(&case, &together), step(&case, &apart));
+            assert!(format!("{want:?}") == format!("{got:?}"), "{}: {got:?} instead of {want:?}", case.name);
+        }
+        assert!(alone > 20, "{alone} plans differ");
+    }
 }
