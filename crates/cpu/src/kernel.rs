@@ -97,7 +97,7 @@ impl WithSimd for Tile<'_> {
             (Terms::Step(a), Terms::Step(b)) => passes(simd, self, |p| (p * a, p * b)),
             (Terms::Step(a), Terms::At(b)) => passes(simd, self, |p| (p * a, at(b, p))),
             (Terms::At(a), Terms::Step(b)) => passes(simd, self, |p| (at(a, p), p * b)),
-            (Terms::At(a), Terms::At(b)) => passes(simd, self, |p| (at(a, p), at(b, p))),
+            (Terms::At(_), Terms::At(_)) => unreachable!("no kernel looks both up"),
         }
     }
 }
@@ -163,7 +163,8 @@ impl Part<'_> {
     #[allow(unsafe_code)]
     fn block<S: Simd, const M: usize, const V: usize>(self, simd: S, place: impl Fn(usize) -> (usize, usize)) {
         let Part { terms, a, rows, b, j, sums, pitch } = self;
-        let rows: [usize; M] = std::array::from_fn(|i| rows[i]);
+        // SAFETY: `Tile::compute` has checked that each row's terms are inside.
+        let rows: [*const f32; M] = std::array::from_fn(|i| unsafe { a.as_ptr().add(rows[i]) });
         let mut acc = [[simd.splat_f32s(0.0); V]; M];
         for p in 0..terms {
             let (deep, lanes) = place(p);
@@ -174,7 +175,7 @@ impl Part<'_> {
             });
             for i in 0..M {
                 // SAFETY: as above.
-                let a = simd.splat_f32s(unsafe { *a.get_unchecked(rows[i] + deep) });
+                let a = simd.splat_f32s(unsafe { *rows[i].add(deep) });
                 for v in 0..V {
                     acc[i][v] = simd.mul_add_e_f32s(a, b[v], acc[i][v]);
                 }

@@ -16,6 +16,8 @@ use crate::{
 const TASK: usize = 1_000_000;
 /// Elements that stay in a second cache while rows of tiles pass by.
 const NEAR: usize = 64 * 1024;
+/// Lines of a matrix, times the power of two in their length, that do not crowd each other out of a cache.
+const CROWD: usize = 64 * 1024;
 /// Tasks that are enough.
 const MEMBERS: usize = 8;
 /// Elements that a thread finishes or packs at a time.
@@ -118,8 +120,9 @@ impl Product {
         let (rows, lanes) = if turned { (right, left) } else { (left, right) };
         let parts = (2 * m * n * terms).div_ceil(TASK).max(1);
         let mut jobs: Vec<Box<dyn Job>> = vec![];
-        // A tile reads half a panel of lanes at least.
-        let there = lanes.along == 1 && lanes.count.is_multiple_of(LANES / 2);
+        // A tile reads half a panel of lanes at least. Lines that lie a power of two apart share few places of a cache.
+        let apart = terms.checked_shl(lanes.deep.trailing_zeros()).is_some_and(|crowd| crowd <= CROWD);
+        let there = lanes.along == 1 && lanes.count.is_multiple_of(LANES / 2) && apart;
         // Whole rows are best for bodies, if the lanes stay in a cache and there is something for everyone.
         let whole = there && lanes.count * terms <= NEAR && rows.count.div_ceil(ROWS) >= parts.min(MEMBERS);
         let tasks = match whole || lanes.count <= rows.count {
