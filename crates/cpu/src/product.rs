@@ -15,9 +15,14 @@ use crate::{
 /// FLOP of a task: some 10 µs.
 const TASK: usize = 1_000_000;
 /// Elements that stay in a second cache while rows of tiles pass by.
-const NEAR: usize = 64 * 1024;
+const NEAR: usize = 128 * 1024;
 /// Lines of a matrix, times the power of two in their length, that do not crowd each other out of a cache.
 const CROWD: usize = 64 * 1024;
+/// Elements from one line to the next, some of which have one place in the first cache.
+const CROWDED: usize = 512;
+/// Most tiles that go by a panel together, if there are as many tasks as this at least.
+const TOGETHER: usize = 4;
+const TASKS: usize = 32;
 /// Tasks that are enough.
 const MEMBERS: usize = 8;
 /// Elements that a thread finishes or packs at a time.
@@ -48,6 +53,10 @@ pub(crate) struct Product {
     /// Columns of the result.
     width: usize,
     tasks: Tasks,
+    /// Rows of tiles that go by the same panel while it is near, and are finished together.
+    batch: usize,
+    /// Whether rows are copied before, since where they are they would crowd each other out of a cache.
+    copied: bool,
     panels: Panels,
     end: End,
 }
@@ -125,8 +134,10 @@ impl Product {
         let there = lanes.along == 1 && lanes.count.is_multiple_of(LANES / 2) && apart;
         // Whole rows are best for bodies, if the lanes stay in a cache and there is something for everyone.
         let whole = there && lanes.count * terms <= NEAR && rows.count.div_ceil(ROWS) >= parts.min(MEMBERS);
+        let together = (NEAR / terms.max(1)).min(rows.count / TASKS) / ROWS;
+        let batch = ROWS * together.clamp(1, TOGETHER);
         let tasks = match whole || lanes.count <= rows.count {
-            true => Tasks::Rows(rows.count.div_ceil(parts).next_multiple_of(ROWS)),
+            true => Tasks::Rows(rows.count.div_ceil(parts).next_multiple_of(batch)),
             false => Tasks::Lanes(lanes.count.div_ceil(parts).next_multiple_of(LANES)),
         };
         let panels = match tasks {
@@ -144,7 +155,8 @@ impl Product {
             let reads = body.contiguous_loads();
             (End::Body(body, reads), None)
         };
-        jobs.push(Box::new(Product { terms, rows, lanes, turned, width: n, tasks, panels, end }));
+        let copied = rows.along.max(rows.deep).is_multiple_of(CROWDED);
+        jobs.push(Box::new(Product { terms, rows, lanes, turned, width: n, tasks, batch, copied, panels, end }));
         jobs.extend(finish);
         jobs
     }
@@ -156,10 +168,11 @@ impl Product {
         rows: Range<usize>,
         lanes: Range<usize>,
         panel: impl Fn(usize) -> (&'a [f32], usize),
-        (registers, room): (&mut Registers, &mut [f32]),
+        (registers, room, copy): (&mut Registers, &mut [f32], &mut [f32]),
     ) {
         let mut sums = [0.0; ROWS * LANES];
         let n = lanes.len();
+        let a = self.rows(memory, rows.clone(), copy);
         // Whole rows of the result lie one behind the other.
         let (mut out, reads): (Option<&mut [f32]>, &[BufferId]) = match &self.end {
             End::Body(_, reads) => (Some(&mut room[..rows.len() * n]), reads),
@@ -173,19 +186,23 @@ impl Product {
             for (i, buffer) in rows.clone().flat_map(|i| reads.iter().map(move |buffer| (i, *buffer))) {
                 memory.prefetch(buffer, i * self.width + first..i * self.width + first + width);
             }
-            match &mut out {
-                // A tile writes half a panel of lanes at least.
-                Some(out) if width.is_multiple_of(LANES / 2) => {
-                    self.tile(memory, rows.clone(), panel(first), width, &mut out[first - lanes.start..], n);
-                }
-                out => {
-                    self.tile(memory, rows.clone(), panel(first), width, &mut sums, LANES);
-                    match out {
-                        Some(out) => {
-                            let out = out.chunks_mut(n).map(|out| &mut out[first - lanes.start..][..width]);
-                            out.zip(sums.chunks(LANES)).for_each(|(out, sums)| out.copy_from_slice(&sums[..width]));
-                        }
-                        None => self.store(memory, rows.clone(), first..first + width, &sums),
+            let part = chunk(rows.len(), ROWS);
+            for start in (0..rows.len()).step_by(part) {
+                let part = start..rows.len().min(start + part);
+                match &mut out {
+                    // A tile writes half a panel of lanes at least.
+                    Some(out) if width.is_multiple_of(LANES / 2) => {
+                        self.tile(a, part, panel(first), width, &mut out[start * n + first - lanes.start..], n);
+                    }
+                    Some(out) => {
+                        self.tile(a, part, panel(first), width, &mut sums, LANES);
+                        let out = out[start * n..].chunks_mut(n).map(|out| &mut out[first - lanes.start..][..width]);
+                        out.zip(sums.chunks(LANES)).for_each(|(out, sums)| out.copy_from_slice(&sums[..width]));
+                    }
+                    None => {
+                        self.tile(a, part.clone(), panel(first), width, &mut sums, LANES);
+                        let part = rows.start + part.start..rows.start + part.end;
+                        self.store(memory, part, first..first + width, &sums);
                     }
                 }
             }
@@ -219,21 +236,45 @@ impl Product {
         }
     }
 
+    /// Where some rows are, as a side of their own.
+    fn rows<'a>(&self, memory: &'a Memory, rows: Range<usize>, copy: &'a mut [f32]) -> (&'a [f32], [usize; 2]) {
+        let Side { buffer, along, deep, .. } = self.rows;
+        let from = &memory.words(buffer, 0..memory.count(buffer))[(rows.start * along).min(memory.count(buffer))..];
+        let count = rows.len();
+        if !self.copied {
+            return (from, [along, deep]);
+        }
+        if along == 1 {
+            let lines = copy.chunks_exact_mut(count).zip(from.chunks(deep)).take(self.terms);
+            lines.for_each(|(to, from)| to.copy_from_slice(&from[..count]));
+            return (copy, [1, count]);
+        }
+        let pitch = self.pitch();
+        let lines = copy.chunks_exact_mut(pitch).zip(from.chunks(along)).take(count);
+        lines.for_each(|(to, from)| to[..self.terms].copy_from_slice(&from[..self.terms]));
+        (copy, [pitch, 1])
+    }
+
+    /// Of rows that are copied: a cache line more than they have.
+    fn pitch(&self) -> usize {
+        self.terms + LANES / 2
+    }
+
     fn tile(
         &self,
-        memory: &Memory,
+        (a, [along, deep]): (&[f32], [usize; 2]),
         rows: Range<usize>,
         (b, step): (&[f32], usize),
         width: usize,
         sums: &mut [f32],
         pitch: usize,
     ) {
-        let places: [usize; ROWS] = std::array::from_fn(|i| (rows.start + i) * self.rows.along);
+        let places: [usize; ROWS] = std::array::from_fn(|i| (rows.start + i) * along);
         let tile = Tile {
             terms: self.terms,
-            a: memory.words(self.rows.buffer, 0..memory.count(self.rows.buffer)),
+            a,
             rows: &places[..rows.len()],
-            deep: Terms::Step(self.rows.deep),
+            deep: Terms::Step(deep),
             b,
             lanes: Terms::Step(step),
             width,
@@ -260,7 +301,9 @@ impl Job for Product {
         let size = LANES * self.terms;
         let own = if matches!(self.panels, Panels::Own) { lanes.len().div_ceil(LANES) * size } else { 0 };
         let Worker { registers, room, .. } = worker;
-        let (own, room) = Worker::room(room, own + ROWS * lanes.len()).split_at_mut(own);
+        let copy = if self.copied { self.batch * self.pitch() } else { 0 };
+        let (own, room) = Worker::room(room, own + copy + self.batch * lanes.len()).split_at_mut(own);
+        let (copy, room) = room.split_at_mut(copy);
         for (i, to) in own.chunks_mut(size.max(1)).enumerate() {
             pack(&self.lanes, memory, lanes.start + i * LANES, to);
         }
@@ -271,9 +314,9 @@ impl Job for Product {
             Panels::Packed(buffer) => (memory.words(buffer, first / LANES * size..(first / LANES + 1) * size), LANES),
             Panels::Own => (&own[(first - lanes.start) / LANES * size..][..size], LANES),
         };
-        let part = chunk(rows.len(), ROWS);
-        for start in rows.clone().step_by(part) {
-            self.block(memory, start..rows.end.min(start + part), lanes.clone(), panel, (registers, &mut *room));
+        for start in rows.clone().step_by(self.batch) {
+            let rows = start..rows.end.min(start + self.batch);
+            self.block(memory, rows, lanes.clone(), panel, (registers, &mut *room, &mut *copy));
         }
     }
 }
