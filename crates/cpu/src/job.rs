@@ -7,12 +7,33 @@ use crate::{body::Registers, memory::Memory, stage::Results};
 pub(crate) trait Job: Send + Sync {
     fn tasks(&self) -> usize;
 
-    /// Whether it is worth to wake other threads.
+    /// Whether it is worth to wake other threads: from some 10 µs on.
     fn is_shared(&self) -> bool {
         true
     }
 
     fn run(&self, task: usize, memory: &Memory, worker: &mut Worker);
+}
+
+/// Jobs that have nothing to do with each other, begun and ended as one.
+pub(crate) struct Beside(pub(crate) [Box<dyn Job>; 2]);
+
+impl Job for Beside {
+    fn tasks(&self) -> usize {
+        self.0.iter().map(|job| job.tasks()).sum()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.0.iter().any(|job| job.is_shared())
+    }
+
+    fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
+        let [first, second] = &self.0;
+        match task.checked_sub(first.tasks()) {
+            None => first.run(task, memory, worker),
+            Some(task) => second.run(task, memory, worker),
+        }
+    }
 }
 
 /// What each thread has for itself.

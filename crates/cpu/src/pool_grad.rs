@@ -114,6 +114,10 @@ impl Job for Unpool {
         self.planes.div_ceil(self.per_task())
     }
 
+    fn is_shared(&self) -> bool {
+        self.planes * self.x[0] * self.x[1] > 2 * TASK
+    }
+
     fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
         let planes = task * self.per_task()..self.planes.min((task + 1) * self.per_task());
         let [x, g] = self.operands;

@@ -25,6 +25,8 @@ const TOGETHER: usize = 4;
 const TASKS: usize = 32;
 /// Tasks that are enough.
 const MEMBERS: usize = 8;
+/// Lines of bodies, times elements, of a task: some 10 µs.
+const PRICE: usize = 128 * 1024;
 /// Elements that a thread finishes or packs at a time.
 const ELEMENTS: usize = 8 * 1024;
 /// Terms that are turned into lanes at a time.
@@ -127,7 +129,7 @@ impl Product {
         // Lanes that lie side by side are packed fast; else the smaller side is packed.
         let turned = transpose[1] && (transpose[0] || m < n);
         let (rows, lanes) = if turned { (right, left) } else { (left, right) };
-        let parts = (2 * m * n * terms).div_ceil(TASK).max(1);
+        let parts = (2 * m * n * terms).div_ceil(TASK).max(m * n * body.price() / PRICE).max(1);
         let mut jobs: Vec<Box<dyn Job>> = vec![];
         // A tile reads half a panel of lanes at least. Lines that lie a power of two apart share few places of a cache.
         let apart = terms.checked_shl(lanes.deep.trailing_zeros()).is_some_and(|crowd| crowd <= CROWD);
@@ -371,6 +373,10 @@ impl Finish {
 impl Job for Finish {
     fn tasks(&self) -> usize {
         self.count.div_ceil(ELEMENTS)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.count * self.body.price() > PRICE
     }
 
     fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {

@@ -6,7 +6,7 @@ use graph::{DType, Graph, HostTensor, Shape, Values};
 use crate::{
     code::{Code, Loops},
     conv,
-    job::Job,
+    job::{Beside, Job},
     memory::{Memory, Span},
     pool_grad::Unpool,
     product::{ColumnSums, Product},
@@ -121,13 +121,15 @@ fn jobs(
             });
             match (&step.kind, result) {
                 (ContractionKind::MatMul { transpose }, result) => {
-                    let mut jobs = vec![];
+                    let mut jobs =
+                        result.map_or(vec![], |result| Product::jobs(step, *transpose, body, result, reserve));
                     if let Some(to) = step.row_sums {
                         let [k, m] = step.operands[0].shape.0[..] else { unreachable!("a matrix has two axes") };
-                        jobs.push(Box::new(ColumnSums::new(step.operands[0].buffer, [k, m], to)) as Box<dyn Job>);
-                    }
-                    if let Some(result) = result {
-                        jobs.extend(Product::jobs(step, *transpose, body, result, reserve));
+                        let sums: Box<dyn Job> = Box::new(ColumnSums::new(step.operands[0].buffer, [k, m], to));
+                        match jobs.pop() {
+                            Some(last) => jobs.push(Box::new(Beside([last, sums]))),
+                            None => jobs.push(sums),
+                        }
                     }
                     jobs
                 }
@@ -168,6 +170,34 @@ mod tests {
             (0..job.tasks()).for_each(|task| job.run(task, memory, &mut Worker::default()));
         });
         (outputs, state)
+    }
+
+    /// How many of a step's jobs wake other threads.
+    fn shared(graph: &Graph) -> usize {
+        let program = Program::new(graph).expect("there is memory");
+        program.jobs.iter().filter(|job| job.is_shared() && job.tasks() > 1).count()
+    }
+
+    #[test]
+    fn threads_are_woken_where_it_pays() -> Result<(), graph::GraphError> {
+        let dense = |side: usize| {
+            let r = graph::Recorder::new();
+            let (x, w, b) = (r.state("x", [1, side]), r.state("w", [side, side]), r.state("b", [side]));
+            let y = x.matmul_transposed([false, true], &w)?.add(&b)?.relu()?; // [1, side]
+            r.finish(&[("y", &y)], &[])
+        };
+        assert_eq!(shared(&dense(128)?), 0, "a few microseconds");
+        assert_ne!(shared(&dense(2048)?), 0, "some hundred");
+        let convolution = |side: usize| {
+            let r = graph::Recorder::new();
+            let (x, w) = (r.state("x", [1, 8, side, side]), r.state("w", [16, 8, 3, 3]));
+            let y = x.conv2d(&w, graph::Conv { stride: 1, padding: 1 })?; // [1, 16, side, side]
+            let gradients = graph::gradients(&y.square()?.sum_all()?, &[&x, &w])?;
+            r.finish(&[("y", &y), ("dx", &gradients[0]), ("dw", &gradients[1])], &[])
+        };
+        assert_eq!(shared(&convolution(7)?), 0, "a few microseconds");
+        assert!(shared(&convolution(56)?) >= 3, "one image has work for all, in each direction");
+        Ok(())
     }
 
     #[test]
