@@ -16,22 +16,31 @@ pub(crate) trait Job: Send + Sync {
 }
 
 /// Jobs that have nothing to do with each other, begun and ended as one.
-pub(crate) struct Beside(pub(crate) [Box<dyn Job>; 2]);
+pub(crate) struct Beside {
+    pub(crate) jobs: [Box<dyn Job>; 2],
+    /// Whether who has a part of one has the same part of the other; else the second comes behind the first.
+    pub(crate) mixed: bool,
+}
 
 impl Job for Beside {
     fn tasks(&self) -> usize {
-        self.0.iter().map(|job| job.tasks()).sum()
+        self.jobs.iter().map(|job| job.tasks()).sum()
     }
 
     fn is_shared(&self) -> bool {
-        self.0.iter().any(|job| job.is_shared())
+        self.jobs.iter().any(|job| job.is_shared())
     }
 
     fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
-        let [first, second] = &self.0;
-        match task.checked_sub(first.tasks()) {
-            None => first.run(task, memory, worker),
-            Some(task) => second.run(task, memory, worker),
+        let [first, second] = &self.jobs;
+        // How many of the first job's tasks come before.
+        let before = |task: usize| match self.mixed {
+            true => task * first.tasks() / self.tasks(),
+            false => task.min(first.tasks()),
+        };
+        match before(task + 1) > before(task) {
+            true => first.run(before(task), memory, worker),
+            false => second.run(task - before(task), memory, worker),
         }
     }
 }

@@ -7,7 +7,7 @@ use compiler::{BufferId, Contraction};
 use crate::{
     body::{BLOCK, Registers},
     code::{Code, Place},
-    job::{Job, Worker},
+    job::{Beside, Job, Worker},
     kernel::{LANES, ROWS, Terms, Tile, chunk},
     memory::Memory,
 };
@@ -23,6 +23,8 @@ const CROWDED: usize = 512;
 /// Most tiles that go by a panel together, if there are as many tasks as this at least.
 const TOGETHER: usize = 4;
 const TASKS: usize = 32;
+/// Elements of lanes that no core has near.
+const FAR: usize = 256 * 1024;
 /// Tasks that are enough.
 const MEMBERS: usize = 8;
 /// Lines of bodies, times elements, of a task: some 10 µs.
@@ -38,6 +40,8 @@ const COLUMNS: usize = 256;
 #[derive(Clone, Copy, Debug)]
 struct Side {
     buffer: BufferId,
+    /// Where the first term of the first one is.
+    first: usize,
     count: usize,
     /// Elements from one row or column to the next.
     along: usize,
@@ -103,6 +107,14 @@ pub(crate) struct Finish {
     count: usize,
 }
 
+/// Runs a body over a result that was made in two halves of its terms: a large matrix whose lines are terms is often the
+/// weight that the same thread has updated, or will, line by line, and lines that go from core to core cost more than sums.
+struct AddHalves {
+    parts: [BufferId; 2],
+    body: Code,
+    count: usize,
+}
+
 /// The sums of the columns of a matrix.
 pub(crate) struct ColumnSums {
     from: BufferId,
@@ -124,7 +136,7 @@ impl Product {
         let terms = a.shape.0[usize::from(!transpose[0])];
         let left = if transpose[0] { (1, m) } else { (terms, 1) };
         let right = if transpose[1] { (terms, 1) } else { (1, n) };
-        let side = |buffer, count, (along, deep)| Side { buffer, count, along, deep };
+        let side = |buffer, count, (along, deep)| Side { buffer, first: 0, count, along, deep };
         let (left, right) = (side(a.buffer, m, left), side(b.buffer, n, right));
         // Lanes that lie side by side are packed fast; else the smaller side is packed.
         let turned = transpose[1] && (transpose[0] || m < n);
@@ -151,14 +163,26 @@ impl Product {
                 Panels::Packed(to)
             }
         };
+        let copied = rows.along.max(rows.deep).is_multiple_of(CROWDED);
+        let product = |terms: Range<usize>, end| -> Box<dyn Job> {
+            let at = |side: Side| Side { first: terms.start * side.deep, ..side };
+            let (rows, lanes, terms) = (at(rows), at(lanes), terms.len());
+            Box::new(Product { terms, rows, lanes, turned, width: n, tasks, batch, copied, panels, end })
+        };
+        if matches!((tasks, panels), (Tasks::Lanes(_), Panels::There)) && lanes.count * terms >= FAR {
+            let parts = [reserve(m * n), reserve(m * n)];
+            let halves = [product(0..terms / 2, End::Store(parts[0])), product(terms / 2..terms, End::Store(parts[1]))];
+            jobs.push(Box::new(Beside { jobs: halves, mixed: false }));
+            jobs.push(Box::new(AddHalves { parts, body, count: m * n }));
+            return jobs;
+        }
         let (end, finish) = if turned || body.is_identity() {
             (End::Store(result), Finish::job(body, result, m * n))
         } else {
             let reads = body.contiguous_loads();
             (End::Body(body, reads), None)
         };
-        let copied = rows.along.max(rows.deep).is_multiple_of(CROWDED);
-        jobs.push(Box::new(Product { terms, rows, lanes, turned, width: n, tasks, batch, copied, panels, end }));
+        jobs.push(product(0..terms, end));
         jobs.extend(finish);
         jobs
     }
@@ -176,21 +200,20 @@ impl Product {
         let n = lanes.len();
         let a = self.rows(memory, rows.clone(), copy);
         // Whole rows of the result lie one behind the other.
-        let (mut out, reads): (Option<&mut [f32]>, &[BufferId]) = match &self.end {
-            End::Body(_, reads) => (Some(&mut room[..rows.len() * n]), reads),
+        let mut out: Option<&mut [f32]> = match &self.end {
+            End::Body(..) => Some(&mut room[..rows.len() * n]),
             End::Store(to) if !self.turned && n == self.width => {
-                (Some(memory.words_mut(*to, rows.start * n..rows.end * n)), &[])
+                Some(memory.words_mut(*to, rows.start * n..rows.end * n))
             }
-            End::Store(_) => (None, &[]),
+            End::Store(_) => None,
         };
         for first in lanes.clone().step_by(LANES) {
             let width = LANES.min(lanes.end - first);
-            for (i, buffer) in rows.clone().flat_map(|i| reads.iter().map(move |buffer| (i, *buffer))) {
-                memory.prefetch(buffer, i * self.width + first..i * self.width + first + width);
-            }
+            self.announce(memory, rows.clone(), first..first + width);
             let part = chunk(rows.len(), ROWS);
             for start in (0..rows.len()).step_by(part) {
                 let part = start..rows.len().min(start + part);
+                self.announce_next(memory, rows.start + part.start..rows.start + part.end, first + LANES);
                 match &mut out {
                     // A tile writes half a panel of lanes at least.
                     Some(out) if width.is_multiple_of(LANES / 2) => {
@@ -221,6 +244,25 @@ impl Product {
         }
     }
 
+    /// Asks for what the body will read of a tile.
+    fn announce(&self, memory: &Memory, rows: Range<usize>, lanes: Range<usize>) {
+        let End::Body(_, reads) = &self.end else { return };
+        for row in rows.map(|row| row * self.width) {
+            reads.iter().for_each(|buffer| memory.will_read(*buffer, row + lanes.start..row + lanes.end));
+        }
+    }
+
+    /// Asks for a part of the next panel, where its lines lie far apart: all rows of tiles together ask for all of it.
+    fn announce_next(&self, memory: &Memory, rows: Range<usize>, first: usize) {
+        if matches!((self.tasks, self.panels), (Tasks::Lanes(_), Panels::There)) && first < self.lanes.count {
+            let width = LANES.min(self.lanes.count - first);
+            let term = |row: usize| self.terms * row / self.rows.count.max(1);
+            for place in (term(rows.start)..term(rows.end)).map(|p| self.lanes.first + p * self.lanes.deep + first) {
+                memory.will_read(self.lanes.buffer, place..place + width);
+            }
+        }
+    }
+
     /// Where tasks share rows of the result, or a tile's rows are its columns.
     fn store(&self, memory: &Memory, rows: Range<usize>, lanes: Range<usize>, sums: &[f32]) {
         let End::Store(to) = self.end else { unreachable!("bodies take rows") };
@@ -240,8 +282,9 @@ impl Product {
 
     /// Where some rows are, as a side of their own.
     fn rows<'a>(&self, memory: &'a Memory, rows: Range<usize>, copy: &'a mut [f32]) -> (&'a [f32], [usize; 2]) {
-        let Side { buffer, along, deep, .. } = self.rows;
-        let from = &memory.words(buffer, 0..memory.count(buffer))[(rows.start * along).min(memory.count(buffer))..];
+        let Side { buffer, first, along, deep, .. } = self.rows;
+        let all = memory.words(buffer, 0..memory.count(buffer));
+        let from = &all[(first + rows.start * along).min(all.len())..];
         let count = rows.len();
         if !self.copied {
             return (from, [along, deep]);
@@ -310,9 +353,10 @@ impl Job for Product {
             pack(&self.lanes, memory, lanes.start + i * LANES, to);
         }
         let panel = |first: usize| match self.panels {
-            Panels::There => {
-                (&memory.words(self.lanes.buffer, 0..memory.count(self.lanes.buffer))[first..], self.lanes.deep)
-            }
+            Panels::There => (
+                &memory.words(self.lanes.buffer, 0..memory.count(self.lanes.buffer))[self.lanes.first + first..],
+                self.lanes.deep,
+            ),
             Panels::Packed(buffer) => (memory.words(buffer, first / LANES * size..(first / LANES + 1) * size), LANES),
             Panels::Own => (&own[(first - lanes.start) / LANES * size..][..size], LANES),
         };
@@ -325,7 +369,7 @@ impl Job for Product {
 
 /// A panel `[terms][LANES]`, padded with zeros.
 fn pack(lanes: &Side, memory: &Memory, first: usize, to: &mut [f32]) {
-    let from = memory.words(lanes.buffer, 0..memory.count(lanes.buffer));
+    let from = &memory.words(lanes.buffer, 0..memory.count(lanes.buffer))[lanes.first..];
     let width = LANES.min(lanes.count - first);
     if width < LANES {
         to.fill(0.0);
@@ -382,6 +426,24 @@ impl Job for Finish {
     fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
         let range = task * ELEMENTS..self.count.min((task + 1) * ELEMENTS);
         self.body.run_range(memory, &mut worker.registers, range, self.result);
+    }
+}
+
+impl Job for AddHalves {
+    fn tasks(&self) -> usize {
+        self.count.div_ceil(ELEMENTS)
+    }
+
+    fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
+        let end = self.count.min((task + 1) * ELEMENTS);
+        for start in (task * ELEMENTS..end).step_by(BLOCK) {
+            let range = start..end.min(start + BLOCK);
+            let place = Place { start, len: range.len(), ..Place::default() };
+            let [first, second] = self.parts.map(|part| memory.words(part, range.clone()));
+            let sums = Worker::room(&mut worker.room, range.len());
+            sums.iter_mut().zip(first.iter().zip(second)).for_each(|(sum, (a, b))| *sum = a + b);
+            self.body.run(memory, &mut worker.registers, place, sums);
+        }
     }
 }
 

@@ -127,7 +127,7 @@ fn jobs(
                         let [k, m] = step.operands[0].shape.0[..] else { unreachable!("a matrix has two axes") };
                         let sums: Box<dyn Job> = Box::new(ColumnSums::new(step.operands[0].buffer, [k, m], to));
                         match jobs.pop() {
-                            Some(last) => jobs.push(Box::new(Beside([last, sums]))),
+                            Some(last) => jobs.push(Box::new(Beside { jobs: [last, sums], mixed: true })),
                             None => jobs.push(sums),
                         }
                     }

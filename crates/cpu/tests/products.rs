@@ -71,6 +71,12 @@ fn many_rows() {
     [[800, 16, 48], [1600, 5, 33], [3, 9, 2500]].into_iter().for_each(check);
 }
 
+/// Lines that no core has near: sums in two halves.
+#[test]
+fn large_lanes() {
+    [[10, 300, 896], [33, 401, 656]].into_iter().for_each(check);
+}
+
 /// Large enough to be updated where the product is made.
 #[test]
 fn large_slots() {
