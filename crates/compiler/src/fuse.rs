@@ -439,7 +439,9 @@ impl<'a> Builder<'a> {
         let ready = self.ready(&stage);
         if stage.fold.is_none() {
             if let Some(step) = ready
-                && (self.may_join_body(step, updates) && self.join_body(step, &stage) || self.join_group(step, &stage))
+                && (!updates && self.join_body(step, &stage)
+                    || updates && self.join_gradient(step, &stage)
+                    || self.join_group(step, &stage))
             {
                 return;
             }
@@ -460,9 +462,25 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// All slots are updated together: not each behind its gradient, where others still read the old value.
-    fn may_join_body(&self, step: usize, updates: bool) -> bool {
-        !updates || matches!(self.steps[step], Draft::Map(_))
+    /// Updates of slots are made together, or each behind its gradient where that pays and all that read the old value
+    /// can come before it.
+    fn join_gradient(&mut self, step: usize, stage: &Stage) -> bool {
+        if matches!(self.steps[step], Draft::Map(_)) {
+            return self.join_body(step, stage);
+        }
+        if !matches!(self.steps[step], Draft::Contraction(_)) || stage.body.space.count() < self.limits.update_alone {
+            return false;
+        }
+        let is_old = |id: &BufferId| stage.body.stores.iter().any(|store| self.becomes.get(&store.buffer) == Some(id));
+        let last = self.steps.iter().rposition(|draft| draft.reads().iter().any(is_old)).map_or(step, |i| i.max(step));
+        let written = self.steps[step].writes();
+        let is_needed = |draft: &Draft| draft.reads().iter().any(|buffer| written.contains(buffer));
+        if self.steps[step + 1..=last].iter().any(is_needed) || !self.join_body(step, stage) {
+            return false;
+        }
+        self.steps[step..=last].rotate_left(1);
+        (step..=last).for_each(|step| self.own(step));
+        true
     }
 
     /// Puts a fold where it fits.

@@ -7,7 +7,7 @@
 //! What is fused: whatever is pointwise joins what made its argument (bias and activation behind a product, a mask behind
 //! a gradient); reductions take their pointwise arguments in; chains of reductions become one group of rows (softmax,
 //! loss, metrics and the gradient of the scores; batch norm with its statistics); bias gradients are made by the product
-//! that sums over the same gradient; all parameters are updated in one step.
+//! that sums over the same gradient; all parameters are updated in one step, or large ones by what makes their gradients.
 //!
 //! ```
 //! use compiler::{Limits, compile};
@@ -47,12 +47,15 @@ pub struct Limits {
     pub single_group: usize,
     /// Elements of memory that is private to a group.
     pub local: usize,
+    /// Elements from which on a slot is updated by the contraction that makes its gradient, which then need not be kept.
+    /// Smaller ones are updated together in one step, the last one: all of them where each step has its price.
+    pub update_alone: usize,
 }
 
 impl Default for Limits {
     /// What WebGPU promises everywhere: 8 storage buffers, 16 KiB of workgroup memory (of which folds need a part).
     fn default() -> Self {
-        Limits { bindings: 8, single_group: 16 * 1024, local: 2 * 1024 }
+        Limits { bindings: 8, single_group: 16 * 1024, local: 2 * 1024, update_alone: usize::MAX }
     }
 }
 

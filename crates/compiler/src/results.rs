@@ -5,10 +5,10 @@ use graph::Graph;
 
 use crate::{
     BufferId, Limits,
-    body::{Index, Line, Store},
+    body::{Body, Index, Line, Store},
     draft::Draft,
     fuse::Builder,
-    plan::{Buffer, Place, Rows, Stage, Step},
+    plan::{Buffer, Contraction, Place, PoolGrad, Rows, Stage, Step},
 };
 
 /// Visits of one element from which on threads should share them.
@@ -83,18 +83,23 @@ fn may_write(builder: &Builder, slot: &str, buffer: BufferId) -> bool {
             // Another stage may run after this one, or beside it.
             false => !stage.reads().into_iter().any(is_old),
         }),
-        Draft::Contraction(_) | Draft::PoolGrad(_) => !builder.steps[step].reads().into_iter().any(is_old),
+        Draft::Contraction(Contraction { operands, body, .. }) | Draft::PoolGrad(PoolGrad { operands, body, .. }) => {
+            !operands.iter().any(|operand| is_old(operand.buffer)) && body_reads_own_element(body, &is_old)
+        }
     }
 }
 
 fn reads_own_element(stage: &Stage, is_old: &impl Fn(BufferId) -> bool) -> bool {
-    let own = Index::contiguous(&stage.body.space);
     let folded = stage.fold.iter().flat_map(|fold| fold.lines.buffers()).any(is_old);
-    !folded
-        && stage.body.lines.0.iter().all(|line| match line {
-            Line::Load { buffer, index } => !is_old(*buffer) || *index == own,
-            line => line.buffer().is_none_or(|buffer| !is_old(buffer)),
-        })
+    !folded && body_reads_own_element(&stage.body, is_old)
+}
+
+fn body_reads_own_element(body: &Body, is_old: &impl Fn(BufferId) -> bool) -> bool {
+    let own = Index::contiguous(&body.space);
+    body.lines.0.iter().all(|line| match line {
+        Line::Load { buffer, index } => !is_old(*buffer) || *index == own,
+        line => line.buffer().is_none_or(|buffer| !is_old(buffer)),
+    })
 }
 
 /// Steps without stores that nothing reads, and with what is private to groups.

@@ -41,13 +41,21 @@ fn check(graph: &Graph, inputs: &Values, state: &Values, limits: &Limits) -> Res
 }
 
 /// Limits that force everything apart that may be apart.
-const NARROW: Limits = Limits { bindings: 5, single_group: 8, local: 4 };
+const NARROW: Limits = Limits { bindings: 5, single_group: 8, local: 4, update_alone: usize::MAX };
+
+/// Limits that have every slot updated behind its gradient: where buffers are many, and where they are few.
+const ALONE: Limits = Limits { bindings: usize::MAX, single_group: 16 * 1024, local: 0, update_alone: 0 };
+const NARROW_ALONE: Limits = Limits { update_alone: 0, ..NARROW };
+
+fn all_limits() -> [Limits; 4] {
+    [Limits::default(), NARROW, ALONE, NARROW_ALONE]
+}
 
 #[test]
 fn every_case_is_computed() {
     let mut failures = vec![];
     for Case { name, graph, inputs, state, .. } in cases() {
-        for limits in [Limits::default(), NARROW] {
+        for limits in all_limits() {
             failures.extend(check(&graph, &inputs, &state, &limits).err().map(|how| format!("{name}: {how}")));
         }
     }
@@ -71,7 +79,7 @@ fn every_preset_takes_its_step() {
     for (name, _) in presets() {
         let config = RunConfig { batch: 2, ..preset(name).expect("a preset") };
         let (graph, inputs, state) = step_of(&config, true);
-        for limits in [Limits::default(), NARROW] {
+        for limits in all_limits() {
             check(&graph, &inputs, &state, &limits).unwrap_or_else(|how| panic!("{name}: {how}"));
         }
     }
@@ -92,7 +100,9 @@ fn every_optimizer_takes_its_step() {
         for (weight_decay, clip_norm) in [(0.0, None), (0.01, None), (0.0, Some(0.1))] {
             let optimizer = Optimizer { rule, weight_decay, clip_norm };
             let (graph, inputs, state) = step_of(&RunConfig { optimizer, ..config.clone() }, false);
-            check(&graph, &inputs, &state, &Limits::default()).unwrap_or_else(|how| panic!("{optimizer:?}: {how}"));
+            for limits in all_limits() {
+                check(&graph, &inputs, &state, &limits).unwrap_or_else(|how| panic!("{optimizer:?}: {how}"));
+            }
         }
     }
 }
@@ -268,4 +278,44 @@ fn w1_reads_as_it_runs() {
         678656 bytes of scratch memory in 5 blocks
     "#]]
     .assert_eq(&compile(&graph, &Limits::default()).to_string());
+}
+
+/// Steps of W2 and what they write that stays, where large slots are updated alone: a layer's gradient by its input comes
+/// before that by its weight, which is never stored.
+#[test]
+fn large_weights_are_updated_behind_their_gradients() {
+    let w = workload("W2").expect("a workload");
+    let graph = programs::train(&w.config, &w.table, false).expect("a valid configuration");
+    let plan = compile(&graph, &Limits { update_alone: 1024, ..ALONE }).to_string();
+    let is_shown = |line: &&str| !line.starts_with(' ') || line.trim_start().starts_with('`');
+    let steps: String = plan.lines().filter(is_shown).map(|line| format!("{line}\n")).collect();
+    expect![[r#"
+        0 map
+        1 matmul(s0[64,784], `dense1.weight`[800,784]ᵀ) for [64,800]:
+        2 matmul(s1[64,800], `dense2.weight`[800,800]ᵀ) for [64,800]:
+        3 matmul(s2[64,800], `dense3.weight`[10,800]ᵀ) for [64,10]:
+        4 group
+            `hits`[] = %0
+            `loss`[] = %2
+        5 matmul(s3+896[64,10], `dense3.weight`[10,800]) for [64,800]:
+        6 matmul(s3+896[64,10]ᵀ, s2[64,800]) for [10,800]:
+            `optimizer.velocity.dense3.weight`[10,800] = %4
+            `dense3.weight`[10,800] = %10
+        7 matmul(s5[64,800], `dense2.weight`[800,800]) for [64,800]:
+        8 matmul(s5[64,800]ᵀ, s1[64,800]) for [800,800]:
+            `optimizer.velocity.dense2.weight`[800,800] = %4
+            `dense2.weight`[800,800] = %10
+        9 matmul(s2[64,800]ᵀ, s0[64,784]) for [800,784]:
+            `optimizer.velocity.dense1.weight`[800,784] = %4
+            `dense1.weight`[800,784] = %10
+        10 map
+            `optimizer.velocity.dense1.bias`[800] = %4
+            `dense1.bias`[800] = %10
+            `optimizer.velocity.dense2.bias`[800] = %4
+            `dense2.bias`[800] = %10
+            `optimizer.velocity.dense3.bias`[10] = %4
+            `dense3.bias`[10] = %10
+        828416 bytes of scratch memory in 7 blocks
+    "#]]
+    .assert_eq(&steps);
 }

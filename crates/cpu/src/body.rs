@@ -1,15 +1,16 @@
 //! Bodies as a small vector interpreter: each line works on a block of elements that stays in the first cache, in a loop
 //! that the compiler turns into vector instructions.
 
-use compiler::{Body, BufferId, Index, Line, LineId, Lines};
+use compiler::{BufferId, Line, LineId};
 use graph::{Binary, DType, Unary, random};
 use pulp::{Simd, WithSimd};
 
 use crate::{
+    code::{Added, Code, Instruction, Place, Work},
     math,
     memory::Memory,
     vectors,
-    walk::{Form, Walk},
+    walk::Form,
 };
 
 /// Elements that a line computes at once.
@@ -45,146 +46,7 @@ enum Value {
     Result,
 }
 
-/// An index, by the loops that it varies in: elements of a block, a second loop around it (of a fold), groups of rows.
-#[derive(Clone, Debug)]
-pub(crate) struct At {
-    pub(crate) block: Walk,
-    pub(crate) around: Walk,
-    pub(crate) row: usize,
-}
-
-/// Where in these loops a block begins.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place {
-    pub(crate) start: usize,
-    pub(crate) len: usize,
-    pub(crate) around: usize,
-    pub(crate) row: usize,
-}
-
-/// How the axes of a space are looped over.
-#[derive(Clone, Debug)]
-pub(crate) struct Loops {
-    /// Sizes of all axes, the one that is divided into rows already smaller.
-    pub(crate) sizes: Vec<usize>,
-    /// The axes that a block runs through; the others are around it.
-    pub(crate) block: std::ops::Range<usize>,
-    pub(crate) row: Option<usize>,
-}
-
-/// Lines, ready to run.
-#[derive(Clone, Debug)]
-pub(crate) struct Code {
-    lines: Vec<Instruction>,
-    /// What is written; empty for the lines of a fold.
-    stores: Vec<(BufferId, At, LineId)>,
-    registers: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Instruction {
-    line: Line,
-    at: Option<At>,
-    dtype: DType,
-    register: usize,
-    /// A store reads this line: it must not be a view of memory, which another store may write first.
-    stored: bool,
-}
-
-impl Loops {
-    /// One loop over all of a space.
-    pub(crate) fn flat(space: &graph::Shape) -> Self {
-        Loops { sizes: space.0.clone(), block: 0..space.rank(), row: None }
-    }
-
-    fn at(&self, index: &Index) -> At {
-        let block = Walk::over(index, &self.sizes, self.block.clone(), index.offset);
-        let before = Walk::over(index, &self.sizes, 0..self.block.start, 0);
-        let behind = Walk::over(index, &self.sizes, self.block.end..self.sizes.len(), 0);
-        // A block has either the first axes or the last.
-        let around = if self.block.start > 0 { before } else { behind };
-        At { block, around, row: self.row.map_or(0, |axis| index.strides[axis]) }
-    }
-}
-
-impl At {
-    fn base(&self, place: &Place) -> usize {
-        self.around.at(place.around) + place.row * self.row
-    }
-}
-
 impl Code {
-    /// The lines of a body and its stores.
-    pub(crate) fn body(body: &Body, loops: &Loops, dtypes: &[DType]) -> Self {
-        let mut code = Self::lines(&body.lines, body.stores.iter().map(|store| store.value), loops, dtypes);
-        let own = Index { strides: body.space.strides(), offset: 0 };
-        code.stores = body.stores.iter().map(|store| (store.buffer, loops.at(&own), store.value)).collect();
-        for (_, _, value) in &code.stores {
-            code.lines[*value].stored = true;
-        }
-        code
-    }
-
-    /// Lines whose `values` are read when all have run.
-    pub(crate) fn lines(lines: &Lines, values: impl Iterator<Item = LineId>, loops: &Loops, dtypes: &[DType]) -> Self {
-        let mut last: Vec<usize> = (0..lines.0.len()).collect();
-        for (id, line) in lines.0.iter().enumerate() {
-            line.arguments().into_iter().for_each(|a| last[a] = id);
-        }
-        values.for_each(|value| last[value] = usize::MAX);
-        let (mut free, mut registers) = (vec![], 0);
-        let mut code: Vec<Instruction> = vec![];
-        for (id, line) in lines.0.iter().enumerate() {
-            let register = free.pop().unwrap_or_else(|| {
-                registers += 1;
-                registers - 1
-            });
-            let index = match line {
-                Line::Load { index, .. }
-                | Line::Row { index, .. }
-                | Line::Random { index, .. }
-                | Line::IsIndex(_, index) => Some(index),
-                _ => None,
-            };
-            let dtype = line.buffer().map_or(DType::F32, |buffer| dtypes[buffer]);
-            code.push(Instruction {
-                line: line.clone(),
-                at: index.map(|index| loops.at(index)),
-                dtype,
-                register,
-                stored: false,
-            });
-            // Only now, since a line does not write what it reads.
-            free.extend((0..=id).filter(|&other| last[other] == id).map(|other| code[other].register));
-        }
-        Code { lines: code, stores: vec![], registers }
-    }
-
-    /// Whether nothing is done but to store the result, in one place.
-    pub(crate) fn is_identity(&self) -> bool {
-        matches!(&self.lines[..], [Instruction { line: Line::Result, .. }]) && self.stores.len() == 1
-    }
-
-    /// Whether anything is stored.
-    pub(crate) fn is_there(&self) -> bool {
-        !self.stores.is_empty()
-    }
-
-    /// Where the only line reads floats, if it does nothing else.
-    pub(crate) fn only_load(&self) -> Option<(BufferId, &At)> {
-        match &self.lines[..] {
-            [Instruction { line: Line::Load { buffer, .. }, at: Some(at), dtype: DType::F32, .. }] => {
-                Some((*buffer, at))
-            }
-            _ => None,
-        }
-    }
-
-    /// How many lines it has: a measure of its price.
-    pub(crate) fn price(&self) -> usize {
-        self.lines.len() + self.stores.len()
-    }
-
     /// Computes and stores a block; `result` are the values of [`Line::Result`].
     pub(crate) fn run(&self, memory: &Memory, registers: &mut Registers, place: Place, result: &[f32]) {
         registers.fit(self);
@@ -297,7 +159,14 @@ impl Run<'_> {
     fn line(&self, instruction: &Instruction, out: &mut [f32]) -> Option<Value> {
         let (place, at) = (&self.place, instruction.at.as_ref());
         let base = at.map_or(0, |at| at.base(place));
-        match &instruction.line {
+        let line = match &instruction.work {
+            Work::Line(line) => line,
+            Work::Product(Added::Plus, [a, b, c]) => return self.product(out, [*a, *b, *c], |p, c| p + c),
+            Work::Product(Added::Minus, [a, b, c]) => return self.product(out, [*a, *b, *c], |p, c| p - c),
+            Work::Product(Added::From, [a, b, c]) => return self.product(out, [*a, *b, *c], |p, c| c - p),
+            Work::Nothing => return Some(Value::Splat(0.0)),
+        };
+        match line {
             Line::Result if !instruction.stored => return Some(Value::Result),
             Line::Result => out.copy_from_slice(&self.result[..place.len]),
             Line::Constant(value) => return Some(Value::Splat(*value)),
@@ -418,6 +287,28 @@ impl Run<'_> {
             (Values::Splat(a), Values::Slice(b)) => out.iter_mut().zip(b).for_each(|(out, b)| *out = f(a, *b)),
             (Values::Slice(a), Values::Slice(b)) => {
                 out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = f(*a, *b));
+            }
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn product(&self, out: &mut [f32], [a, b, c]: [LineId; 3], f: impl Fn(f32, f32) -> f32) -> Option<Value> {
+        use Values::{Slice, Splat};
+        match (self.argument(a), self.argument(b), self.argument(c)) {
+            (Splat(a), Splat(b), Splat(c)) => return Some(Value::Splat(f(a * b, c))),
+            (Splat(a), Splat(b), Slice(c)) => out.iter_mut().zip(c).for_each(|(out, c)| *out = f(a * b, *c)),
+            (Slice(a), Splat(b), Splat(c)) | (Splat(b), Slice(a), Splat(c)) => {
+                out.iter_mut().zip(a).for_each(|(out, a)| *out = f(*a * b, c));
+            }
+            (Slice(a), Splat(b), Slice(c)) | (Splat(b), Slice(a), Slice(c)) => {
+                out.iter_mut().zip(a.iter().zip(c)).for_each(|(out, (a, c))| *out = f(*a * b, *c));
+            }
+            (Slice(a), Slice(b), Splat(c)) => {
+                out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = f(*a * *b, c));
+            }
+            (Slice(a), Slice(b), Slice(c)) => {
+                out.iter_mut().zip(a.iter().zip(b).zip(c)).for_each(|(out, ((a, b), c))| *out = f(*a * *b, *c));
             }
         }
         None

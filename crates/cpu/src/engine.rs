@@ -17,7 +17,6 @@ use crate::{
 /// Runs compiled plans on CPU cores. See the crate's documentation.
 pub struct Cpu {
     about: Device,
-    threads: Option<usize>,
     team: Team,
     /// One for each member of the team, who locks it without ever waiting.
     workers: Vec<Mutex<Worker>>,
@@ -45,7 +44,7 @@ impl Cpu {
         let about = Device { engine: EngineName::Cpu, name, software: false };
         let workers = (0..members).map(|_| Mutex::default()).collect();
         let (resident, state, in_flight) = (Values::new(), Values::new(), VecDeque::new());
-        Ok(Cpu { about, threads, team, workers, programs: vec![], resident, state, in_flight })
+        Ok(Cpu { about, team, workers, programs: vec![], resident, state, in_flight })
     }
 }
 
@@ -126,10 +125,5 @@ impl Engine for Cpu {
     async fn collect(&mut self) -> Result<Ran, EngineError> {
         let outputs = self.in_flight.pop_front().expect("something was submitted");
         Ok(Ran { outputs, readback_seconds: 0.0 })
-    }
-
-    async fn reopen(&mut self) -> Result<(), EngineError> {
-        *self = Cpu::open(self.threads)?;
-        Ok(())
     }
 }

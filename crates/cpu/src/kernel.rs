@@ -39,8 +39,9 @@ pub(crate) struct Tile<'a> {
     pub(crate) lanes: Terms<'a>,
     /// Lanes that are wanted; b has them, and those up to the next multiple of [`LANES`] / 2, for each term.
     pub(crate) width: usize,
-    /// Row i has its lanes at `i · LANES`.
-    pub(crate) sums: &'a mut [f32; ROWS * LANES],
+    /// Row i has its lanes at `i · pitch`, again up to that multiple.
+    pub(crate) sums: &'a mut [f32],
+    pub(crate) pitch: usize,
 }
 
 impl Places {
@@ -76,6 +77,7 @@ impl Tile<'_> {
             let lane = self.lanes.last(self.terms) + wide;
             assert!(row < self.a.len() && lane <= self.b.len(), "a tile inside of its operands");
         }
+        assert!(self.rows.is_empty() || (self.rows.len() - 1) * self.pitch + wide <= self.sums.len());
         // Half a vector in its own right is as fast as a whole one of which half is wasted, and two run at once.
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         if let (pulp::Arch::V4(wider), true) = (pulp::Arch::new(), self.width <= LANES / 4) {
@@ -97,7 +99,7 @@ impl WithSimd for Tile<'_> {
             (Terms::Step(a), Terms::Step(b)) => passes(simd, self, |p| (p * a, p * b)),
             (Terms::Step(a), Terms::At(b)) => passes(simd, self, |p| (p * a, at(b, p))),
             (Terms::At(a), Terms::Step(b)) => passes(simd, self, |p| (at(a, p), p * b)),
-            (Terms::At(a), Terms::At(b)) => passes(simd, self, |p| (at(a, p), at(b, p))),
+            (Terms::At(_), Terms::At(_)) => unreachable!("no kernel looks both up"),
         }
     }
 }
@@ -114,7 +116,7 @@ const fn most_rows<S: Simd>() -> usize {
 /// As many rows and vectors at once as the registers hold, in parts of nearly one size.
 #[inline(always)]
 fn passes<S: Simd>(simd: S, tile: Tile<'_>, place: impl Fn(usize) -> (usize, usize) + Copy) {
-    let Tile { terms, a, rows, b, width, sums, .. } = tile;
+    let Tile { terms, a, rows, b, width, sums, pitch, .. } = tile;
     let most = most_rows::<S>();
     let mut j = 0;
     while j < width {
@@ -123,7 +125,7 @@ fn passes<S: Simd>(simd: S, tile: Tile<'_>, place: impl Fn(usize) -> (usize, usi
         let part = chunk(rows.len(), most);
         for i in (0..rows.len()).step_by(part) {
             let rows = &rows[i..rows.len().min(i + part)];
-            let part = Part { terms, a, rows, b, j, sums: &mut sums[i * LANES + j..] };
+            let part = Part { terms, a, rows, b, j, sums: &mut sums[i * pitch + j..], pitch };
             match rows.len() {
                 1 => part.columns::<S, 1>(simd, two, place),
                 2 => part.columns::<S, 2>(simd, two, place),
@@ -155,6 +157,7 @@ struct Part<'a> {
     b: &'a [f32],
     j: usize,
     sums: &'a mut [f32],
+    pitch: usize,
 }
 
 impl Part<'_> {
@@ -170,8 +173,9 @@ impl Part<'_> {
     #[inline(always)]
     #[allow(unsafe_code)]
     fn block<S: Simd, const M: usize, const V: usize>(self, simd: S, place: impl Fn(usize) -> (usize, usize)) {
-        let Part { terms, a, rows, b, j, sums } = self;
-        let rows: [usize; M] = std::array::from_fn(|i| rows[i]);
+        let Part { terms, a, rows, b, j, sums, pitch } = self;
+        // SAFETY: `Tile::compute` has checked that each row's terms are inside.
+        let rows: [*const f32; M] = std::array::from_fn(|i| unsafe { a.as_ptr().add(rows[i]) });
         let mut acc = [[simd.splat_f32s(0.0); V]; M];
         for p in 0..terms {
             let (deep, lanes) = place(p);
@@ -182,7 +186,7 @@ impl Part<'_> {
             });
             for i in 0..M {
                 // SAFETY: as above.
-                let a = simd.splat_f32s(unsafe { *a.get_unchecked(rows[i] + deep) });
+                let a = simd.splat_f32s(unsafe { *rows[i].add(deep) });
                 for v in 0..V {
                     acc[i][v] = simd.mul_add_e_f32s(a, b[v], acc[i][v]);
                 }
@@ -190,7 +194,7 @@ impl Part<'_> {
         }
         for (i, acc) in acc.iter().enumerate() {
             for (v, acc) in acc.iter().enumerate() {
-                let out = &mut sums[i * LANES + v * S::F32_LANES..][..S::F32_LANES];
+                let out = &mut sums[i * pitch + v * S::F32_LANES..][..S::F32_LANES];
                 // SAFETY: the slice has the size of a vector.
                 unsafe { out.as_mut_ptr().cast::<S::f32s>().write_unaligned(*acc) };
             }

@@ -34,6 +34,7 @@
 //! ```
 
 mod body;
+mod code;
 mod conv;
 mod engine;
 mod job;

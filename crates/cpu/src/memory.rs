@@ -5,6 +5,10 @@ use std::ops::Range;
 use compiler::BufferId;
 use graph::{DType, HostData, HostTensor};
 
+/// Words of a cache line.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 16;
+
 /// The elements of a buffer. Integers of 32 bits are kept as the bits of an f32.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
@@ -62,6 +66,18 @@ impl Memory {
         assert_ne!(span.dtype, DType::U8, "bytes are never written");
         // SAFETY: as above, and no other task touches these elements now.
         unsafe { std::slice::from_raw_parts_mut(span.pointer.cast::<f32>().add(range.start), range.len()) }
+    }
+
+    /// Brings words that will be read soon nearer, where the machine can be asked to.
+    pub(crate) fn will_read(&self, buffer: BufferId, range: Range<usize>) {
+        #[cfg(target_arch = "x86_64")]
+        for line in self.words(buffer, range).chunks(LINE) {
+            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+            // SAFETY: a prefetch changes nothing, wherever it points; every x86-64 processor has it.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (buffer, range);
     }
 
     pub(crate) fn count(&self, buffer: BufferId) -> usize {

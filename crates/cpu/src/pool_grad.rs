@@ -5,7 +5,7 @@ use graph::{Pool, PoolKind};
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    body::Code,
+    code::Code,
     job::{Job, Worker},
     memory::Memory,
     vectors,
@@ -113,6 +113,10 @@ fn mask(is: bool) -> u32 {
 impl Job for Unpool {
     fn tasks(&self) -> usize {
         self.planes.div_ceil(self.per_task())
+    }
+
+    fn is_shared(&self) -> bool {
+        self.planes * self.x[0] * self.x[1] > 2 * TASK
     }
 
     fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {

@@ -1,12 +1,12 @@
 //! A plan lowered: jobs one behind the other, over memory that is there from the beginning.
 
-use compiler::{Body, BufferId, ContractionKind, Limits, Place, Step};
+use compiler::{Body, Buffer, BufferId, ContractionKind, Limits, Place, Step};
 use graph::{DType, Graph, HostTensor, Shape, Values};
 
 use crate::{
-    body::{Code, Loops},
+    code::{Code, Loops},
     conv,
-    job::Job,
+    job::{Beside, Job},
     memory::{Memory, Span},
     pool_grad::Unpool,
     product::{ColumnSums, Product},
@@ -15,7 +15,7 @@ use crate::{
 
 /// There are no bindings to be short of. A group that does everything is one where threads do not share the work; from
 /// some 50 µs on they should. Values private to a group gain nothing over scratch memory in a cache.
-const LIMITS: Limits = Limits { bindings: usize::MAX, single_group: 16 * 1024, local: 0 };
+const LIMITS: Limits = Limits { bindings: usize::MAX, single_group: 16 * 1024, local: 0, update_alone: 64 * 1024 };
 
 /// A graph that is ready to run.
 pub(crate) struct Program {
@@ -31,7 +31,11 @@ impl Program {
     /// # Errors
     /// Bytes for which there is no memory.
     pub(crate) fn new(graph: &Graph) -> Result<Self, usize> {
-        let plan = compiler::compile(graph, &LIMITS);
+        Self::within(graph, &LIMITS)
+    }
+
+    fn within(graph: &Graph, limits: &Limits) -> Result<Self, usize> {
+        let plan = compiler::compile(graph, limits);
         let mut buffers: Vec<(Place, Shape, DType)> =
             plan.buffers.iter().map(|buffer| (buffer.place.clone(), buffer.shape.clone(), buffer.dtype)).collect();
         let mut sizes: Vec<usize> = plan.blocks.iter().map(|block| block.elements).collect();
@@ -41,7 +45,7 @@ impl Program {
             sizes.push(elements);
             buffers.len() - 1
         };
-        let jobs = plan.steps.iter().flat_map(|step| jobs(step, &dtypes, &mut reserve)).collect();
+        let jobs = plan.steps.iter().flat_map(|step| jobs(step, &plan.buffers, &dtypes, &mut reserve)).collect();
         let blocks = sizes.iter().map(|&size| block(size).ok_or(size * 4)).collect::<Result<Vec<_>, usize>>()?;
         let mut program = Program { graph: graph.clone(), memory: Memory::new(buffers.len()), buffers, blocks, jobs };
         for (id, (place, shape, _)) in program.buffers.iter().enumerate() {
@@ -95,7 +99,12 @@ fn block(elements: usize) -> Option<Vec<f32>> {
     Some(block)
 }
 
-fn jobs(step: &Step, dtypes: &[DType], reserve: &mut dyn FnMut(usize) -> BufferId) -> Vec<Box<dyn Job>> {
+fn jobs(
+    step: &Step,
+    buffers: &[Buffer],
+    dtypes: &[DType],
+    reserve: &mut dyn FnMut(usize) -> BufferId,
+) -> Vec<Box<dyn Job>> {
     match step {
         Step::Map(stages) => vec![Box::new(Stages::new(stages.iter(), dtypes))],
         Step::Group(group) => match &group.rows {
@@ -104,17 +113,23 @@ fn jobs(step: &Step, dtypes: &[DType], reserve: &mut dyn FnMut(usize) -> BufferI
         },
         Step::Contraction(step) => {
             let body = code(&step.body, dtypes);
-            // Where the first value goes there is room for the sums before it.
-            let result = step.body.stores.first().map(|store| store.buffer);
+            // Where the first value goes there is room for the sums before it, unless the old one is still needed.
+            let first = step.body.stores.first().map(|store| store.buffer);
+            let result = first.map(|buffer| match buffers[buffer].place {
+                Place::State(_) => reserve(step.body.space.count()),
+                _ => buffer,
+            });
             match (&step.kind, result) {
                 (ContractionKind::MatMul { transpose }, result) => {
-                    let mut jobs = vec![];
+                    let mut jobs =
+                        result.map_or(vec![], |result| Product::jobs(step, *transpose, body, result, reserve));
                     if let Some(to) = step.row_sums {
                         let [k, m] = step.operands[0].shape.0[..] else { unreachable!("a matrix has two axes") };
-                        jobs.push(Box::new(ColumnSums::new(step.operands[0].buffer, [k, m], to)) as Box<dyn Job>);
-                    }
-                    if let Some(result) = result {
-                        jobs.extend(Product::jobs(step, *transpose, body, result, reserve));
+                        let sums: Box<dyn Job> = Box::new(ColumnSums::new(step.operands[0].buffer, [k, m], to));
+                        match jobs.pop() {
+                            Some(last) => jobs.push(Box::new(Beside { jobs: [last, sums], mixed: true })),
+                            None => jobs.push(sums),
+                        }
                     }
                     jobs
                 }
@@ -139,4 +154,61 @@ fn jobs(step: &Step, dtypes: &[DType], reserve: &mut dyn FnMut(usize) -> BufferI
 
 fn code(body: &Body, dtypes: &[DType]) -> Code {
     Code::body(body, &Loops::flat(&body.space), dtypes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Worker;
+
+    /// Outputs and state of one step, in one thread.
+    fn step(case: &graph::Case, limits: &Limits) -> (Values, Values) {
+        let mut program = Program::within(&case.graph, limits).expect("there is memory");
+        let mut state = case.state.clone();
+        program.bind(&case.inputs, &mut state);
+        let outputs = program.step(&case.inputs, |job, memory| {
+            (0..job.tasks()).for_each(|task| job.run(task, memory, &mut Worker::default()));
+        });
+        (outputs, state)
+    }
+
+    /// How many of a step's jobs wake other threads.
+    fn shared(graph: &Graph) -> usize {
+        let program = Program::new(graph).expect("there is memory");
+        program.jobs.iter().filter(|job| job.is_shared() && job.tasks() > 1).count()
+    }
+
+    #[test]
+    fn threads_are_woken_where_it_pays() -> Result<(), graph::GraphError> {
+        let dense = |side: usize| {
+            let r = graph::Recorder::new();
+            let (x, w, b) = (r.state("x", [1, side]), r.state("w", [side, side]), r.state("b", [side]));
+            let y = x.matmul_transposed([false, true], &w)?.add(&b)?.relu()?; // [1, side]
+            r.finish(&[("y", &y)], &[])
+        };
+        assert_eq!(shared(&dense(128)?), 0, "a few microseconds");
+        assert_ne!(shared(&dense(2048)?), 0, "some hundred");
+        let convolution = |side: usize| {
+            let r = graph::Recorder::new();
+            let (x, w) = (r.state("x", [1, 8, side, side]), r.state("w", [16, 8, 3, 3]));
+            let y = x.conv2d(&w, graph::Conv { stride: 1, padding: 1 })?; // [1, 16, side, side]
+            let gradients = graph::gradients(&y.square()?.sum_all()?, &[&x, &w])?;
+            r.finish(&[("y", &y), ("dx", &gradients[0]), ("dw", &gradients[1])], &[])
+        };
+        assert_eq!(shared(&convolution(7)?), 0, "a few microseconds");
+        assert!(shared(&convolution(56)?) >= 3, "one image has work for all, in each direction");
+        Ok(())
+    }
+
+    #[test]
+    fn slots_updated_alone_get_the_same_bits() {
+        let mut alone = 0;
+        for case in graph::cases() {
+            let [together, apart] = [usize::MAX, 0].map(|update_alone| Limits { update_alone, ..LIMITS });
+            alone += usize::from(compiler::compile(&case.graph, &together) != compiler::compile(&case.graph, &apart));
+            let (want, got) = (step(&case, &together), step(&case, &apart));
+            assert!(format!("{want:?}") == format!("{got:?}"), "{}: {got:?} instead of {want:?}", case.name);
+        }
+        assert!(alone > 20, "{alone} plans differ");
+    }
 }

@@ -7,7 +7,8 @@ use graph::DType;
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    body::{BLOCK, Block, Code, Loops, Place, Registers, Values, combine, max},
+    body::{BLOCK, Block, Registers, Values, combine, max},
+    code::{Code, Loops, Place},
     job::{Job, Worker},
     memory::Memory,
     vectors,
