@@ -28,6 +28,8 @@ const BELOW: &[(&str, &[&str])] = &[
     ("gpu", &["cpu", "playground-candle", "cli"]),
     ("cpu", &["playground-candle", "cli"]),
     ("server", &[WORKSPACE]),
+    ("bundle", &[WORKSPACE]),
+    ("worker", &["playground-candle", "cli", "server", "web"]),
     ("web", &["shaders", "compiler", "gpu", "cpu", "playground-candle", "train", "cli", "server"]),
 ];
 

@@ -32,6 +32,8 @@ enum Command {
     CudaToolkit(cuda::Args),
     Web(web::Args),
     Serve(web::ServeArgs),
+    /// Build the page and take the README's pictures of it.
+    Screenshots,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -45,5 +47,6 @@ fn main() -> anyhow::Result<()> {
         Command::CudaToolkit(args) => cuda::run(&sh, &args),
         Command::Web(args) => web::run(&sh, &args),
         Command::Serve(args) => web::serve(&sh, &args),
+        Command::Screenshots => web::screenshots(&sh),
     }
 }

@@ -14,7 +14,7 @@ use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 use xshell::{Shell, cmd};
 
-use crate::workspace::build_cli;
+use crate::workspace::{build_cli, target_dir};
 
 /// Build the page and its worker as a static site.
 ///
@@ -40,6 +40,17 @@ pub(crate) fn serve(sh: &Shell, args: &ServeArgs) -> Result<()> {
     run(sh, &args.site)?;
     let (program, site, rest) = (build_cli(sh, &[], &[])?, &args.site.out, &args.rest);
     cmd!(sh, "{program} serve --site {site} --open {rest...}").run()?;
+    Ok(())
+}
+
+/// Build the page and take the README's pictures of it: `assets/page.png`, `assets/page-phone.png`.
+pub(crate) fn screenshots(sh: &Shell) -> Result<()> {
+    let out = target_dir(sh)?.join("site");
+    run(sh, &Args { out: out.clone() })?;
+    let assets = sh.current_dir().join("assets");
+    let _folder = sh.push_dir("tests/page");
+    cmd!(sh, "npm ci --no-audit --no-fund").run()?;
+    cmd!(sh, "node screenshots.mjs {assets}").env("SITE", out).run()?;
     Ok(())
 }
 
