@@ -1,5 +1,5 @@
-// The page as visitors use it, in Chromium: node --test page.test.mjs, with SITE the folder of a built site and CLI the
-// built playground-cli. `cargo xtask test` does all that.
+// The page as visitors use it: node --test page.test.mjs, with SITE the folder of a built site, CLI the built
+// playground-cli, and BROWSER chromium or firefox. `cargo xtask test` does all that.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -12,10 +12,25 @@ import puppeteer from "puppeteer-core";
 
 import { serve } from "./site.mjs";
 
-const { SITE, CLI, CHROME = "/usr/bin/chromium" } = process.env;
+const { SITE, CLI, BROWSER = "chromium" } = process.env;
 const PATIENCE = 120_000;
-const ARGUMENTS = ["--no-sandbox", "--enable-unsafe-webgpu", "--disable-quic", "--no-first-run", "--disable-component-update",
-    "--disable-background-networking", "--disable-sync", "--host-resolver-rules=MAP school.test 127.0.0.1"];
+const FIREFOX = BROWSER === "firefox";
+const LAUNCH = FIREFOX ? {
+    browser: "firefox",
+    executablePath: "/usr/bin/firefox-esr",
+    extraPrefsFirefox: {
+        "dom.webgpu.enabled": true,
+        "dom.webgpu.workers.enabled": true,
+        "gfx.webgpu.ignore-blocklist": true,
+        "network.dns.localDomains": "school.test",
+    },
+} : {
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--enable-unsafe-webgpu", "--disable-quic", "--no-first-run", "--disable-component-update",
+        "--disable-background-networking", "--disable-sync", "--host-resolver-rules=MAP school.test 127.0.0.1"],
+};
+// What WebDriver BiDi, by which Firefox is driven, cannot do.
+const CHROMIUM_ONLY = { skip: FIREFOX && "needs Chromium's own protocol" };
 const HAS_MNIST = SITE && fs.existsSync(path.join(SITE, "data/mnist/train-images-idx3-ubyte.gz"));
 const NEEDS_MNIST = { skip: !HAS_MNIST && "needs MNIST: PLAYGROUND_DATA" };
 // Small enough for a slow machine, on digits that the page draws itself.
@@ -31,7 +46,7 @@ const SMALL = {
 let site, browser, downloads;
 before(async () => {
     site = await serve(path.resolve(SITE));
-    browser = await puppeteer.launch({ executablePath: CHROME, headless: true, args: ARGUMENTS, protocolTimeout: 2 * PATIENCE });
+    browser = await puppeteer.launch({ ...LAUNCH, headless: true, protocolTimeout: 2 * PATIENCE });
     downloads = fs.mkdtempSync(path.join(os.tmpdir(), "page-"));
 });
 after(async () => {
@@ -54,7 +69,7 @@ async function visit(fragment = "", { width = 1280, theme = "light", language = 
     page.on("request", request => new URL(request.url()).origin !== new URL(url).origin
         && !/^(data|blob):/.test(request.url()) && faults.push(`request to ${request.url()}`));
     await page.setViewport({ width, height: 900 });
-    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+    if (!FIREFOX) await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
     await page.evaluateOnNewDocument((language, tour) => {
         Object.defineProperty(navigator, "languages", { get: () => [language] });
         if (!tour) localStorage.setItem("tour", "seen");
@@ -157,7 +172,7 @@ test("a link says what to train, and never starts it", async () => {
     await Promise.all([first.close(), second.close(), bad.close()]);
 });
 
-test("a checkpoint goes from the page to the command line and back", async () => {
+test("a checkpoint goes from the page to the command line and back", CHROMIUM_ONLY, async () => {
     const { page, close } = await visit(link(SMALL, "cpu"));
     await train(page);
     const session = await page.createCDPSession();
@@ -231,7 +246,7 @@ test("a lost device is opened again, to the same end", async () => {
     await close();
 });
 
-test("it works offline once it is loaded", async () => {
+test("it works offline once it is loaded", CHROMIUM_ONLY, async () => {
     const { page, close } = await visit(link(SMALL, "cpu"));
     await page.waitForFunction(() => !/Looking/.test(document.querySelector("#status").innerText));
     await page.waitForFunction(() => /thread/.test(document.body.innerText)); // the worker has answered
@@ -259,7 +274,7 @@ test("the keyboard is enough", async () => {
 });
 
 for (const [width, theme, language] of [[1280, "light", "en-US"], [1280, "dark", "zh-CN"], [360, "dark", "en-US"], [360, "light", "zh-CN"]]) {
-    test(`it is accessible and fits: ${width} px, ${theme}, ${language}`, async () => {
+    test(`it is accessible and fits: ${width} px, ${theme}, ${language}`, CHROMIUM_ONLY, async () => {
         const { page, faults, close } = await visit(link(SMALL, "cpu"), { width, theme, language });
         const check = async when => {
             await page.evaluate(axe.source);

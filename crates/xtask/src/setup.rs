@@ -31,7 +31,10 @@ const VULKAN: Need = Need { sign: Sign::Filled("/usr/share/vulkan/icd.d"), packa
 /// The browser that kernels are compiled in, too.
 pub(crate) const CHROMIUM: Need = Need { sign: Sign::Runs(&["chromium", "--version"]), package: "chromium" };
 
-/// Node drives the browser in the page's tests.
+/// The other browser that the page is used in.
+pub(crate) const FIREFOX: Need = Need { sign: Sign::Runs(&["firefox-esr", "--version"]), package: "firefox-esr" };
+
+/// Node drives the browsers in the page's tests.
 pub(crate) const NPM: Need = Need { sign: Sign::Runs(&["npm", "--version"]), package: "npm" };
 
 impl Need {
@@ -58,7 +61,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
 
     let mut needs = vec![CXX];
     if cfg!(target_os = "linux") {
-        needs.extend([VULKAN, CHROMIUM, NPM]); // elsewhere the system has a driver, and browsers are installed otherwise
+        needs.extend([VULKAN, CHROMIUM, FIREFOX, NPM]); // elsewhere the system has a driver, and browsers are installed otherwise
     }
     if cuda::find(sh)?.is_none() {
         needs.push(PIP);

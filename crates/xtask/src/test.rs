@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::setup::{CHROMIUM, CXX, NPM};
+use crate::setup::{CHROMIUM, CXX, FIREFOX, NPM, Need};
 use crate::workspace::{run_cargo, target_dir};
 use crate::{accuracy, cuda, fuzz, setup, web};
 
@@ -45,7 +45,8 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         ("clippy", &clippy),
         ("clippy for wasm", &clippy_wasm),
         ("tests", &tests),
-        ("page", &page),
+        ("page, Chromium", &|sh| page(sh, "chromium", &CHROMIUM)),
+        ("page, Firefox", &|sh| page(sh, "firefox", &FIREFOX)),
         ("fuzz", &fuzz),
         ("cuda build", &cuda_build),
     ];
@@ -125,8 +126,8 @@ fn tests(sh: &Shell) -> Result<Outcome> {
 }
 
 /// The built site as visitors use it. The program that it is compared with is the one that the tests have built.
-fn page(sh: &Shell) -> Result<Outcome> {
-    if let Some(reason) = [CHROMIUM, NPM].iter().find_map(|need| need.missing(sh)) {
+fn page(sh: &Shell, browser: &str, need: &Need) -> Result<Outcome> {
+    if let Some(reason) = [need, &NPM].iter().find_map(|need| need.missing(sh)) {
         return Ok(Outcome::Ignored(reason));
     }
     let target = target_dir(sh)?;
@@ -135,7 +136,7 @@ fn page(sh: &Shell) -> Result<Outcome> {
     let program = target.join("release").join(format!("playground-cli{}", std::env::consts::EXE_SUFFIX));
     let _folder = sh.push_dir("tests/page");
     cmd!(sh, "npm ci --no-audit --no-fund").run()?;
-    cmd!(sh, "node --test page.test.mjs").env("SITE", out).env("CLI", program).run()?;
+    cmd!(sh, "node --test page.test.mjs").env("BROWSER", browser).env("SITE", out).env("CLI", program).run()?;
     Ok(Outcome::Passed)
 }
 
