@@ -1,5 +1,6 @@
 //! `cargo xtask test`: set-up, then every check as a stage with its time; a stage that cannot run says why.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -45,6 +46,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         ("clippy", &clippy),
         ("clippy for wasm", &clippy_wasm),
         ("tests", &tests),
+        ("site", &site),
         ("page, Chromium", &|sh| page(sh, "chromium", &CHROMIUM)),
         ("page, Firefox", &|sh| page(sh, "firefox", &FIREFOX)),
         ("fuzz", &fuzz),
@@ -125,18 +127,25 @@ fn tests(sh: &Shell) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
+fn site(sh: &Shell) -> Result<Outcome> {
+    web::run(sh, &web::Args { out: site_folder(sh)? })?;
+    Ok(Outcome::Passed)
+}
+
+fn site_folder(sh: &Shell) -> Result<PathBuf> {
+    Ok(target_dir(sh)?.join("site"))
+}
+
 /// The built site as visitors use it. The program that it is compared with is the one that the tests have built.
 fn page(sh: &Shell, browser: &str, need: &Need) -> Result<Outcome> {
     if let Some(reason) = [need, &NPM].iter().find_map(|need| need.missing(sh)) {
         return Ok(Outcome::Ignored(reason));
     }
-    let target = target_dir(sh)?;
-    let out = target.join("site");
-    web::run(sh, &web::Args { out: out.clone() })?;
+    let (site, target) = (site_folder(sh)?, target_dir(sh)?);
     let program = target.join("release").join(format!("playground-cli{}", std::env::consts::EXE_SUFFIX));
     let _folder = sh.push_dir("tests/page");
     cmd!(sh, "npm ci --no-audit --no-fund").run()?;
-    cmd!(sh, "node --test page.test.mjs").env("BROWSER", browser).env("SITE", out).env("CLI", program).run()?;
+    cmd!(sh, "node --test page.test.mjs").env("BROWSER", browser).env("SITE", site).env("CLI", program).run()?;
     Ok(Outcome::Passed)
 }
 
