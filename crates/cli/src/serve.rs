@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use data::files::Dataset;
-use server::Site;
+use server::{Pages, Site};
 
 use crate::{Exit, datasets::Places, say};
 
@@ -22,9 +22,9 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The built page
-    #[arg(long, value_name = "DIR", default_value = "dist")]
-    site: PathBuf,
+    /// The built page [default: the one in this program, or else dist]
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
     /// The port on 127.0.0.1; 0 takes any that is free
     #[arg(long, value_name = "N", default_value_t = 8080)]
     port: u16,
@@ -36,12 +36,22 @@ pub(crate) struct Args {
     data_dir: Option<PathBuf>,
 }
 
+/// The page, where this program was built with it.
+const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/site.rs"));
+
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
-    ensure!(
-        args.site.join("index.html").is_file(),
-        "there is no page in {}: build it with `cargo xtask web`, or name its folder with --site",
-        args.site.display()
-    );
+    let pages = match &args.site {
+        None if !EMBEDDED.is_empty() => Pages::Embedded(EMBEDDED),
+        site => {
+            let folder = site.clone().unwrap_or("dist".into());
+            ensure!(
+                folder.join("index.html").is_file(),
+                "there is no page in {}: build it with `cargo xtask web`, or name its folder with --site",
+                folder.display()
+            );
+            Pages::Folder(folder)
+        }
+    };
     let places = Places::new(args.data_dir.as_deref());
     let listener = match TcpListener::bind(("127.0.0.1", args.port)) {
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
@@ -58,7 +68,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         say(&format!("note: no browser was opened: {error}"));
     }
     let data = Box::new(move |set: &str, file: &str| data_file(&places, set, file));
-    server::run(listener, Site { folder: args.site.clone(), data })?;
+    server::run(listener, Site { pages, data })?;
     Ok(Exit::Done)
 }
 

@@ -4,13 +4,13 @@
 //!
 //! ```
 //! use std::{io::Read, net::{TcpListener, TcpStream}};
-//! use server::Site;
+//! use server::{Pages, Site};
 //!
 //! let folder = tempfile::tempdir()?;
 //! std::fs::write(folder.path().join("index.html"), "a page")?;
 //! let listener = TcpListener::bind("127.0.0.1:0")?;
 //! let address = listener.local_addr()?;
-//! let site = Site { folder: folder.path().into(), data: Box::new(|_, _| None) };
+//! let site = Site { pages: Pages::Folder(folder.path().into()), data: Box::new(|_, _| None) };
 //! std::thread::spawn(move || server::run(listener, site));
 //!
 //! assert_eq!(ureq::get(format!("http://{address}/")).call()?.into_body().read_to_string()?, "a page");
@@ -36,11 +36,19 @@ use tower_http::{
 /// Where the file of a data set is on this machine, by the names of both: `mnist`, `train-images-idx3-ubyte.gz`.
 pub type Find = dyn Fn(&str, &str) -> Option<PathBuf> + Send + Sync;
 
+/// The built page. Files that lie beside their compressed forms (`.br`, `.gz`) are sent in these.
+pub enum Pages {
+    /// In a folder.
+    Folder(PathBuf),
+    /// In the program: names and contents.
+    Embedded(&'static [(&'static str, &'static [u8])]),
+}
+
 /// What is served.
 pub struct Site {
-    /// The built page. Files that lie beside their compressed forms (`.br`, `.gz`) are sent in these.
-    pub folder: PathBuf,
-    /// What is served as `data/SET/FILE` before the page's own folder is looked into.
+    /// The page.
+    pub pages: Pages,
+    /// What is served as `data/SET/FILE` before the page's own files are looked into.
     pub data: Box<Find>,
 }
 
@@ -72,7 +80,14 @@ pub fn run(listener: TcpListener, site: Site) -> io::Result<()> {
 }
 
 fn router(site: Site) -> Router {
-    let pages = ServeDir::new(&site.folder).precompressed_br().precompressed_gzip();
+    let pages = match site.pages {
+        Pages::Folder(folder) => {
+            Router::new().fallback_service(ServeDir::new(folder).precompressed_br().precompressed_gzip())
+        }
+        Pages::Embedded(files) => {
+            Router::new().fallback(move |request: Request| async move { embedded(files, &request) })
+        }
+    };
     let (find, own) = (Arc::new(site.data), pages.clone());
     let data = move |Path((set, file)): Path<(String, String)>, request: Request| async move {
         match find(&set, &file) {
@@ -84,6 +99,25 @@ fn router(site: Site) -> Router {
     HEADERS.into_iter().fold(router, |router, (name, value)| {
         router.layer(SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value)))
     })
+}
+
+/// A file of the program, packed by brotli where the browser takes that.
+fn embedded(files: &[(&str, &'static [u8])], request: &Request) -> Response<Body> {
+    let name = match request.uri().path().trim_start_matches('/') {
+        "" => "index.html",
+        name => name,
+    };
+    let find = |name: &str| files.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes);
+    let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let takes_brotli = accepted.unwrap_or_default().split(',').any(|encoding| encoding.trim().starts_with("br"));
+    let kind = mime_guess::from_path(name).first_or_octet_stream().to_string();
+    match (find(&format!("{name}.br")).filter(|_| takes_brotli), find(name)) {
+        (Some(packed), _) => {
+            ([(header::CONTENT_TYPE, kind), (header::CONTENT_ENCODING, "br".into())], packed).into_response()
+        }
+        (None, Some(plain)) => ([(header::CONTENT_TYPE, kind)], plain).into_response(),
+        (None, None) => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 /// Files that cannot be read are answered for by the service itself.

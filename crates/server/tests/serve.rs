@@ -3,10 +3,11 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     thread,
 };
 
-use server::Site;
+use server::{Pages, Site};
 use tempfile::TempDir;
 
 /// A page with a compressed file and a data set of its own, and a data set found elsewhere.
@@ -23,15 +24,16 @@ fn serve() -> (TempDir, SocketAddr) {
     write("site/data/mnist/labels.gz", "the site's");
     write("found/images.gz", "the machine's");
     write("secret", "not for browsers");
+    let address = start(Pages::Folder(folder.path().join("site")), folder.path().join("found"));
+    (folder, address)
+}
+
+fn start(pages: Pages, found: PathBuf) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let found = folder.path().join("found");
-    let site = Site {
-        folder: folder.path().join("site"),
-        data: Box::new(move |set, file| (set == "mnist" && file == "images.gz").then(|| found.join(file))),
-    };
-    thread::spawn(move || server::run(listener, site));
-    (folder, address)
+    let data = Box::new(move |set: &str, file: &str| (set == "mnist" && file == "images.gz").then(|| found.join(file)));
+    thread::spawn(move || server::run(listener, Site { pages, data }));
+    address
 }
 
 /// Status, the named headers, body.
@@ -64,6 +66,21 @@ fn data_comes_from_the_machine_then_from_the_site() {
     assert_eq!(get(address, "/data/mnist/labels.gz", "identity").2, "the site's");
     let (status, headers, _) = get(address, "/data/mnist/nothing", "identity");
     assert_eq!((status, &headers[2]), (404, &Some("require-corp".into())));
+}
+
+#[test]
+fn a_program_may_contain_its_page() {
+    let (folder, _) = serve();
+    let files: &[(&str, &[u8])] = &[("index.html", b"the page"), ("page.wasm", b"plain"), ("page.wasm.br", b"small")];
+    let address = start(Pages::Embedded(files), folder.path().join("found"));
+    assert_eq!(get(address, "/", "gzip, br").2, "the page");
+    let (_, headers, body) = get(address, "/page.wasm", "gzip, br");
+    assert_eq!(body, "small");
+    assert_eq!(headers, [Some("application/wasm".into()), Some("br".into()), Some("require-corp".into())]);
+    assert_eq!(get(address, "/page.wasm", "gzip").2, "plain");
+    assert_eq!(get(address, "/data/mnist/images.gz", "identity").2, "the machine's");
+    assert_eq!(get(address, "/data/mnist/labels.gz", "identity").0, 404);
+    assert_eq!(get(address, "/other", "identity").0, 404);
 }
 
 #[test]

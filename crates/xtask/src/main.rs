@@ -32,6 +32,8 @@ enum Command {
     CudaToolkit(cuda::Args),
     Web(web::Args),
     Serve(web::ServeArgs),
+    /// Build what others can use without a compiler: the site as a zip, and one program that contains it.
+    Dist,
     /// Build the page and take the README's pictures of it.
     Screenshots,
 }
@@ -47,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         Command::CudaToolkit(args) => cuda::run(&sh, &args),
         Command::Web(args) => web::run(&sh, &args),
         Command::Serve(args) => web::serve(&sh, &args),
+        Command::Dist => web::dist(&sh),
         Command::Screenshots => web::screenshots(&sh),
     }
 }

@@ -43,6 +43,31 @@ pub(crate) fn serve(sh: &Shell, args: &ServeArgs) -> Result<()> {
     Ok(())
 }
 
+/// Build the page, and what others can use without a compiler: `target/dist/playground-site.zip`, for any static host, and
+/// `target/dist/playground-cli`, which contains the page.
+pub(crate) fn dist(sh: &Shell) -> Result<()> {
+    let folder = target_dir(sh)?.join("dist");
+    let site = folder.join("site");
+    run(sh, &Args { out: site.clone() })?;
+    let archive = folder.join("playground-site.zip");
+    let mut zip = zip::ZipWriter::new(fs::File::create(&archive)?);
+    for entry in walkdir::WalkDir::new(&site).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            let name = entry.path().strip_prefix(&site)?.to_str().context("names of a site are ASCII")?;
+            zip.start_file(name, zip::write::SimpleFileOptions::default())?;
+            zip.write_all(&fs::read(entry.path())?)?;
+        }
+    }
+    zip.finish()?;
+    let environment = [("PLAYGROUND_SITE", site.to_str().context("the folder's name is not UTF-8")?.to_owned())];
+    let program = build_cli(sh, &[], &environment)?;
+    let copy = folder.join(program.file_name().context("a file")?);
+    fs::copy(&program, &copy)?;
+    println!("{}\n{}", archive.display(), copy.display());
+    Ok(())
+}
+
 /// Build the page and take the README's pictures of it: `assets/page.png`, `assets/page-phone.png`.
 pub(crate) fn screenshots(sh: &Shell) -> Result<()> {
     let out = target_dir(sh)?.join("site");
