@@ -34,7 +34,11 @@ const BELOW: &[(&str, &[&str])] = &[
 ];
 
 /// A crate, and those that it must not name, though they lie below what it does name.
-const UNNAMED: &[(&str, &[&str])] = &[("gpu", &["models", "data"]), ("cpu", &["models", "data"])];
+const UNNAMED: &[(&str, &[&str])] = &[
+    ("gpu", &["models", "data"]),
+    ("cpu", &["models", "data"]),
+    ("worker", &["playground-candle", "compiler", "shaders", "models", "cli", "server"]),
+];
 
 /// What is compiled into what: a crate and the crates that it names, tests and build scripts apart.
 struct Dependencies {

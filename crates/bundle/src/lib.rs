@@ -2,9 +2,9 @@
 //!
 //! This crate does not know what it builds, nor who serves it.
 
-mod plain;
+mod fused;
 
-pub use plain::plain;
+pub use fused::fused;
 
 use std::{
     io::{BufRead, BufReader},
@@ -16,22 +16,13 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use wasm_bindgen_cli_support::Bindgen;
 
-/// Vector instructions that a bundle is compiled for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vectors {
-    /// Those that every browser has.
-    Plain,
-    /// And relaxed ones, with multiply-add in one instruction: not in every browser yet, see [`plain`].
-    Relaxed,
-}
-
 /// Builds `package`, a crate of type cdylib in the workspace of the current folder, and puts `NAME.js`, a module whose
 /// default export loads the other file, and `NAME_bg.wasm` into the folder `out`.
 ///
 /// # Errors
 /// Where cargo or wasm-bindgen fails; cargo has said why on stderr.
-pub fn build(package: &str, profile: &str, vectors: Vectors, name: &str, out: &Path) -> Result<()> {
-    let wasm = compile(package, profile, vectors)?;
+pub fn build(package: &str, profile: &str, name: &str, out: &Path) -> Result<()> {
+    let wasm = compile(package, profile)?;
     let mut bindgen = Bindgen::new();
     bindgen.input_path(&wasm).out_name(name).web(true)?.typescript(false).omit_default_module_path(false);
     // Names are for who reads traces of tests.
@@ -40,7 +31,7 @@ pub fn build(package: &str, profile: &str, vectors: Vectors, name: &str, out: &P
 }
 
 /// The wasm that cargo makes of a package.
-fn compile(package: &str, profile: &str, vectors: Vectors) -> Result<PathBuf> {
+fn compile(package: &str, profile: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
@@ -48,11 +39,6 @@ fn compile(package: &str, profile: &str, vectors: Vectors) -> Result<PathBuf> {
         .args(["--message-format", "json-render-diagnostics"])
         .args(["--package", package, "--profile", profile])
         .stdout(Stdio::piped());
-    if vectors == Vectors::Relaxed {
-        // In addition to what the workspace's configuration says.
-        let flags = r#"target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+relaxed-simd"]"#;
-        command.args(["--config", flags]);
-    }
     // What the cargo that started this program says of its package: some build scripts read it, and would run again.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {

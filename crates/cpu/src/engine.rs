@@ -61,7 +61,7 @@ fn instructions() -> &'static str {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         pulp::Arch::V3(_) => "CPU with AVX2",
         #[cfg(target_arch = "wasm32")]
-        pulp::Arch::Simd128(_) | pulp::Arch::RelaxedSimd(_) => "CPU with SIMD128",
+        pulp::Arch::Simd128(_) => "CPU with SIMD128",
         _ => "CPU",
     }
 }

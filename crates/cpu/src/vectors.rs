@@ -1,17 +1,13 @@
 //! Which vector instructions run what is written for vectors of any kind.
 
 use pulp::WithSimd;
-#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-use pulp::wasm::RelaxedSimd as Wasm;
-#[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
-use pulp::wasm::Simd128 as Wasm;
 
 /// Runs `op` with the widest vectors that there are.
 #[inline(always)]
 pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     // A bundle for browsers is compiled for their vectors, and code for others would only make it larger.
     #[cfg(target_arch = "wasm32")]
-    return pulp::Simd::vectorize(Wasm::try_new().expect("it is compiled for them"), op);
+    return pulp::Simd::vectorize(pulp::wasm::Simd128::try_new().expect("it is compiled for them"), op);
     #[cfg(not(target_arch = "wasm32"))]
     return pulp::Arch::new().dispatch(op);
 }

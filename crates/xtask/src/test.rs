@@ -114,8 +114,21 @@ fn clippy(sh: &Shell) -> Result<Outcome> {
 
 /// The crates that a browser's worker runs, under rules of their own.
 fn clippy_wasm(sh: &Shell) -> Result<Outcome> {
-    let crates = ["graph", "models", "data", "protocol", "train", "compiler", "shaders", "gpu", "cpu", "worker", "web"]
-        .map(|name| format!("--package={name}"));
+    let crates = [
+        "graph",
+        "models",
+        "data",
+        "protocol",
+        "train",
+        "compiler",
+        "shaders",
+        "gpu",
+        "cpu",
+        "worker",
+        "web",
+        "tests-wasm",
+    ]
+    .map(|name| format!("--package={name}"));
     let rules = sh.current_dir().join("crates/xtask/clippy-wasm");
     let command = cmd!(sh, "cargo clippy --release --target wasm32-unknown-unknown {crates...} -- -D warnings");
     run_cargo(command.env("CLIPPY_CONF_DIR", rules))?;

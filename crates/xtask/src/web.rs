@@ -158,10 +158,10 @@ impl Site {
         let Program { package, folder: _, script, entry, glue } = program;
         let profile = "release-web";
         let _root = sh.push_dir(root);
-        bundle::build(package, profile, bundle::Vectors::Relaxed, glue, folder.path())?;
+        bundle::build(package, profile, glue, folder.path())?;
         let wasm = format!("{glue}_bg.wasm");
-        let relaxed = fs::read(folder.path().join(&wasm))?;
-        let plain = self.content(&wasm, &bundle::plain(&relaxed)?)?;
+        let bytes = fs::read(folder.path().join(&wasm))?;
+        let plain = self.content(&wasm, &bytes)?;
         let text = fs::read_to_string(folder.path().join(format!("{glue}.js")))?;
         ensure!(text.contains(&wasm), "the script of {package} does not name its wasm");
         self.hashed(&format!("{glue}.js"), &text.replace(&wasm, &plain))?;
@@ -171,7 +171,9 @@ impl Site {
         };
         let name = format!("{glue}_relaxed.wasm");
         if entry.contains(&name) {
-            let hashed = self.content(&name, &relaxed)?;
+            let (fused, pairs) = bundle::fused(&bytes)?;
+            ensure!(pairs > 0, "there is nothing that the relaxed vectors would do in {package}");
+            let hashed = self.content(&name, &fused)?;
             self.renamed.push((format!("\"./{name}\""), format!("\"./{hashed}\"")));
         }
         self.hashed(script, &self.rename(&entry))

@@ -126,8 +126,7 @@ fn ask(engine: &str, job: &str) -> Result<Value, Failed> {
 /// Builds the wasm, serves it, and opens a browser.
 fn open() -> Result<Lab, Failed> {
     let folder = tempfile::tempdir()?;
-    bundle::build("tests-wasm", "release", bundle::Vectors::Plain, "wasm", folder.path())
-        .map_err(|error| format!("{error:#}"))?;
+    bundle::build("tests-wasm", "release", "wasm", folder.path()).map_err(|error| format!("{error:#}"))?;
     let script = fs::read(folder.path().join("wasm.js"))?;
     let wasm = fs::read(folder.path().join("wasm_bg.wasm"))?;
     let (jobs, queue) = mpsc::channel();
