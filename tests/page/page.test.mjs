@@ -108,7 +108,7 @@ test("one button trains a network that reads what is drawn", async () => {
 });
 
 test("MNIST on the CPU", NEEDS_MNIST, async () => {
-    const { page, faults, close } = await visit(link({ model: { preset: "mlp" }, dataset: { name: "mnist" }, schedule: { rate: 0.1 }, length: { epochs: 2 } }, "cpu"));
+    const { page, faults, close } = await visit(link({ model: { preset: "mlp" }, dataset: { name: "mnist" }, schedule: { rate: 0.002 }, length: { epochs: 2 } }, "cpu"));
     const run = await train(page);
     assert.ok(run.test.accuracy >= 0.95, `accuracy ${run.test.accuracy}`);
     assert.equal(run.start.data.training, 55000);
@@ -118,7 +118,7 @@ test("MNIST on the CPU", NEEDS_MNIST, async () => {
 });
 
 test("MNIST on WebGPU", NEEDS_MNIST, async () => {
-    const { page, faults, close } = await visit(link({ model: { preset: "softmax" }, dataset: { name: "mnist" }, schedule: { rate: 0.2 }, length: { steps: 500 } }, "wgpu"));
+    const { page, faults, close } = await visit(link({ model: { preset: "softmax" }, dataset: { name: "mnist" }, schedule: { rate: 0.005 }, length: { steps: 500 } }, "wgpu"));
     const run = await train(page);
     assert.ok(run.test.accuracy >= 0.9, `accuracy ${run.test.accuracy}`);
     assert.equal(run.start.device.engine, "wgpu");
