@@ -227,7 +227,9 @@ impl App {
     pub(crate) fn begin(self, wanted: Wanted) {
         self.notice.set(None);
         self.state.set(RunState::preparing(wanted.waits));
-        (self.answers.set(vec![]), self.guess.set(None), self.mistakes.set(None));
+        self.answers.set(vec![]);
+        self.guess.set(None);
+        self.mistakes.set(None);
         match self.devices.get_untracked() {
             None => self.inner.update_value(|inner| inner.wanted = Some(wanted)),
             Some(devices) => self.launch(&devices, wanted),
