@@ -11,6 +11,7 @@ use crate::checkpoint;
 use crate::client::Client;
 use crate::kept::{self, Kept};
 use crate::link::Settings;
+use crate::mistakes::Mistake;
 use crate::notice::Notice;
 use crate::state::{RunState, Stage};
 use crate::text::{Language, Texts};
@@ -55,6 +56,10 @@ pub struct App {
     pub drawing: RwSignal<Option<Vec<u8>>>,
     /// Scores for it.
     pub guess: RwSignal<Option<Vec<f32>>>,
+    /// What the network is most wrong about; none: not known yet.
+    pub mistakes: RwSignal<Option<Vec<Mistake>>>,
+    /// A picture that is to be put on the drawing board.
+    pub to_board: RwSignal<Option<Vec<u8>>>,
     /// Finished runs, the last one first.
     pub runs: RwSignal<Vec<Kept>>,
     /// Whether the page was opened by a link that says what to train.
@@ -83,12 +88,22 @@ pub(crate) struct Inner {
     /// When answers were last asked for, in milliseconds.
     pub(crate) asked_at: f64,
     pub(crate) question: u64,
+    /// Test images to find mistakes among, and the question about them.
+    pub(crate) searched: Searched,
     /// A checkpoint that the visitor wants as a file.
     pub(crate) saving: Option<u64>,
     /// The last checkpoint, to go on from where the worker dies.
     pub(crate) last: Option<Vec<u8>>,
     /// Engines that the same settings are still to be trained on, to be compared.
     pub(crate) queue: VecDeque<EngineName>,
+}
+
+/// Test images of the run, among which mistakes are looked for.
+#[derive(Default)]
+pub(crate) struct Searched {
+    /// The question that is under way: first for the images, then for what the network says of them.
+    pub(crate) question: Option<u64>,
+    pub(crate) samples: Samples,
 }
 
 /// A run that is to begin.
@@ -117,6 +132,8 @@ impl App {
             answers: RwSignal::new(vec![]),
             drawing: RwSignal::new(None),
             guess: RwSignal::new(None),
+            mistakes: RwSignal::new(None),
+            to_board: RwSignal::new(None),
             runs: RwSignal::new(browser::recall(RUNS).map_or(vec![], |text| kept::from_json(&text))),
             linked: !browser::fragment().is_empty(),
             pause_hidden: RwSignal::new(browser::recall("pause-hidden").is_some_and(|value| value == "true")),
@@ -210,7 +227,9 @@ impl App {
     pub(crate) fn begin(self, wanted: Wanted) {
         self.notice.set(None);
         self.state.set(RunState::preparing(wanted.waits));
-        (self.answers.set(vec![]), self.guess.set(None));
+        self.answers.set(vec![]);
+        self.guess.set(None);
+        self.mistakes.set(None);
         match self.devices.get_untracked() {
             None => self.inner.update_value(|inner| inner.wanted = Some(wanted)),
             Some(devices) => self.launch(&devices, wanted),
@@ -225,7 +244,7 @@ impl App {
         let engine = engine.or_else(|| devices.iter().find(ready).map(|report| report.engine));
         let run = self.inner.try_update_value(|inner| {
             inner.run += 1;
-            (inner.asked, inner.last) = (None, None);
+            (inner.asked, inner.last, inner.searched) = (None, None, Searched::default());
             inner.run.to_string()
         });
         let request = Request::Start {

@@ -12,7 +12,7 @@ pub fn config(file: &[u8]) -> Option<RunConfig> {
     let (length, rest) = file.split_first_chunk::<8>()?;
     let length = u64::from_le_bytes(*length);
     let header = rest.get(..usize::try_from(length.min(MOST)).ok()?)?;
-    let header: Value = serde_json::from_slice(header).ok()?;
+    let header: Value = serde_json::from_str(std::str::from_utf8(header).ok()?).ok()?;
     let record: Value = serde_json::from_str(header.get("__metadata__")?.get("playground")?.as_str()?).ok()?;
     RunConfig::from_json(&record.get("config")?.to_string()).ok()
 }

@@ -9,7 +9,8 @@ use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 pub struct Client {
     worker: Worker,
     /// What the worker calls; dropped with it.
-    _listeners: (Closure<dyn FnMut(MessageEvent)>, Closure<dyn FnMut(ErrorEvent)>),
+    _message: Closure<dyn FnMut(MessageEvent)>,
+    _error: Closure<dyn FnMut(ErrorEvent)>,
 }
 
 impl Client {
@@ -36,7 +37,7 @@ impl Client {
         });
         worker.set_onmessage(Some(message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(error.as_ref().unchecked_ref()));
-        Ok(Client { worker, _listeners: (message, error) })
+        Ok(Client { worker, _message: message, _error: error })
     }
 
     /// Asks for something; `buffers` are handed over.

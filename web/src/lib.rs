@@ -9,6 +9,7 @@ pub mod format;
 pub mod kept;
 pub mod layers;
 pub mod link;
+pub mod mistakes;
 pub mod notice;
 pub mod plot;
 pub mod scores;

@@ -4,14 +4,17 @@ use leptos::prelude::*;
 use protocol::worker::{Reply, Request};
 use protocol::{Event, Message, Part};
 
-use crate::app::{App, SAMPLES, Samples, Wanted};
+use crate::app::{App, SAMPLES, Samples, Searched, Wanted};
 use crate::browser;
 use crate::kept::keep;
+use crate::mistakes::worst;
 use crate::notice::Notice;
 use crate::state::{RunState, Stage};
 
 /// Between two questions about the pictures while a run trains, in milliseconds.
 const ANSWER_EVERY: f64 = 250.0;
+/// Test images among which mistakes are looked for.
+const SEARCHED: u32 = 512;
 /// Networks up to this size are kept as a checkpoint after each epoch, to go on from where the worker dies.
 const KEPT_PARAMETERS: u64 = 2_000_000;
 
@@ -27,6 +30,14 @@ impl App {
             }
             Reply::Progress { what, done, total } => self.work.set(Some((what, done, total))),
             Reply::Run(message) => self.hear_run(message),
+            Reply::Prediction { request, scores } if self.is_search(request) => {
+                let found = self.inner.with_value(|inner| {
+                    let Samples { pictures, labels, .. } = &inner.searched.samples;
+                    worst(pictures, labels, &scores)
+                });
+                self.inner.update_value(|inner| inner.searched.question = None);
+                self.mistakes.set(Some(found));
+            }
             Reply::Prediction { request, mut scores } => {
                 let Some((_, samples)) = self.answered(request) else { return };
                 self.guess.set(scores.get(samples).cloned());
@@ -45,11 +56,25 @@ impl App {
                 self.settings.update(|settings| *settings = settings.with_data(&name));
                 self.notice.set(Some(Notice::ImageSet { name, images }));
             }
-            Reply::Images { labels, size, .. } => {
+            Reply::Images { request, labels, size, .. } => {
                 let bytes = buffers.pop().unwrap_or_default();
                 let pictures = bytes.chunks_exact((size[0] * size[1]).max(1)).map(<[u8]>::to_vec).collect();
-                self.samples.set(Samples { size, pictures, labels });
+                let samples = Samples { size, pictures, labels };
+                if self.is_search(request) {
+                    let found = !samples.pictures.is_empty();
+                    self.inner.update_value(|inner| {
+                        inner.searched = Searched { question: None, samples };
+                    });
+                    if found {
+                        self.search();
+                    }
+                    return;
+                }
+                self.samples.set(samples);
                 self.ask_again();
+            }
+            Reply::Refused { request: Some(request), .. } if self.is_search(request) => {
+                self.inner.update_value(|inner| inner.searched.question = None);
             }
             Reply::Refused { request: Some(request), message } => {
                 // Nothing can be asked before a run has weights: the next answers come with it.
@@ -99,6 +124,9 @@ impl App {
         }
         let event = message.event;
         let (told, finished) = (Told::of(&event), matches!(event, Event::Finished { .. }));
+        if event == Event::Rewound {
+            self.mistakes.set(None); // they were of other weights
+        }
         // Components hear of it with the next frame, however many events come before.
         self.state.update_untracked(|state| state.apply(event));
         if !self.inner.with_value(|inner| inner.frame) {
@@ -117,6 +145,7 @@ impl App {
             Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
             Told::Steps | Told::New => self.ask_again(),
             Told::Epoch => {
+                self.search();
                 let size = self.state.with_untracked(|state| state.start.as_ref().map_or(0, |start| start.parameters));
                 if size <= KEPT_PARAMETERS {
                     self.ask(&Request::Save { request: self.question() }, &[]);
@@ -125,8 +154,26 @@ impl App {
             Told::Other => {}
         }
         if finished {
+            self.search();
             self.runs.update(|runs| keep(runs, self.state.get_untracked()));
             self.next_in_queue();
+        }
+    }
+
+    /// Whether a request is the one that looks for mistakes.
+    fn is_search(self, request: u64) -> bool {
+        self.inner.with_value(|inner| inner.searched.question == Some(request))
+    }
+
+    /// Looks for what the network is most wrong about: asks for images, or what it says of those that are there.
+    fn search(self) {
+        let request = self.question();
+        self.inner.update_value(|inner| inner.searched.question = Some(request));
+        let pictures = self.inner.with_value(|inner| inner.searched.samples.pictures.concat());
+        let count = self.inner.with_value(|inner| inner.searched.samples.pictures.len());
+        match count {
+            0 => self.ask(&Request::Images { request, part: Part::Test, first: 0, count: SEARCHED }, &[]),
+            _ => self.ask(&Request::Predict { request, count }, &[&pictures]),
         }
     }
 

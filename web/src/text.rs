@@ -203,6 +203,11 @@ texts! {
     answer_is: "It reads {}, {} sure", "识别为 {}，把握 {}";
     answer_value: "{}: {}", "{}：{}";
 
+    mistakes: "Worst mistakes", "最严重的错误";
+    mistakes_hint: "Among the first 512 test images, those whose right answer got the least: what they are → what the network says. Click one to put it on the drawing board.",
+        "前 512 张测试图像中，正确答案得分最低的图像：真实数字 → 网络的回答。点击可放到画板上。";
+    mistakes_empty: "They appear after the first epoch.", "第一轮结束后显示。";
+    mistakes_one: "{} → {}, {} sure: put it on the drawing board", "{} → {}，把握 {}：放到画板上";
     confusion: "Confusion matrix", "混淆矩阵";
     confusion_hint: "Rows: the digit that it is. Columns: the digit that the network said. Off the diagonal are mistakes.",
         "行是真实数字，列是网络的回答，对角线以外是错误。";

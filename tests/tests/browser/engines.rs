@@ -112,7 +112,7 @@ fn ask(engine: &str, job: &str) -> Result<Value, Failed> {
     /// Why nobody need wait any more.
     static SILENT: OnceLock<String> = OnceLock::new();
     let lab = LAB.get_or_init(|| open().map(Mutex::new).map_err(|error| error.message().unwrap_or_default().into()));
-    let lab = lab.as_ref().map_err(|error| Failed::from(error))?;
+    let lab = lab.as_ref().map_err(Failed::from)?;
     if let Some(silent) = SILENT.get() {
         return Err(silent.into());
     }

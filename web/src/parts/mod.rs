@@ -15,6 +15,7 @@ pub mod figures;
 pub mod files;
 pub mod header;
 pub mod hint;
+pub mod mistakes;
 pub mod network;
 pub mod page;
 pub mod picture;
@@ -41,6 +42,7 @@ pub const STYLE: &str = concat!(
     include_str!("files.css"),
     include_str!("header.css"),
     include_str!("hint.css"),
+    include_str!("mistakes.css"),
     include_str!("network.css"),
     include_str!("picture.css"),
     include_str!("run_panel.css"),

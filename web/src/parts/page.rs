@@ -14,6 +14,7 @@ use crate::parts::device::Devices;
 use crate::parts::figures::Figures;
 use crate::parts::files::{self, Files};
 use crate::parts::header::Header;
+use crate::parts::mistakes::Mistakes;
 use crate::parts::network::Layers;
 use crate::parts::run_panel::RunPanel;
 use crate::parts::runs::Runs;
@@ -107,6 +108,7 @@ fn Body(tour: RwSignal<bool>) -> impl IntoView {
                 <Curves />
                 <Strip />
                 <Sketch />
+                <Mistakes />
                 <Confusion />
                 <div class="pair"><Timing /><Devices /></div>
                 <div class="pair"><Layers /><div class="stack"><Runs /><Files /></div></div>

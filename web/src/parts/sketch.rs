@@ -55,6 +55,13 @@ pub fn Sketch() -> impl IntoView {
             paint(&canvas, &image);
         }
     });
+    Effect::new(move || {
+        if let (Some(image), Some(canvas)) = (app.to_board.get(), board.get_untracked()) {
+            paint(&canvas, &image);
+            canvas.scroll_into_view();
+            changed();
+        }
+    });
     let no_samples = move || app.samples.with(|samples| samples.pictures.is_empty());
     view! {
         <Card name="sketch" title=t.sketch hint=t.sketch_hint>
