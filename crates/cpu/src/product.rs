@@ -1,9 +1,20 @@
 //! Matrix products, tile by tile.
 
+mod finish;
+mod lanes;
+
 use std::ops::Range;
 
 use compiler::{BufferId, Contraction};
 
+use self::{
+    finish::{AddHalves, PRICE},
+    lanes::{Pack, Side, pack},
+};
+pub(crate) use self::{
+    finish::{ColumnSums, Finish},
+    lanes::TURN,
+};
 use crate::{
     body::{BLOCK, Registers},
     code::{Code, Place},
@@ -27,28 +38,6 @@ const TASKS: usize = 32;
 const FAR: usize = 256 * 1024;
 /// Tasks that are enough.
 const MEMBERS: usize = 8;
-/// Lines of bodies, times elements, of a task: some 10 µs.
-const PRICE: usize = 128 * 1024;
-/// Elements that a thread finishes or packs at a time.
-const ELEMENTS: usize = 8 * 1024;
-/// Terms that are turned into lanes at a time.
-pub(crate) const TURN: usize = 32;
-/// Columns that a thread sums at a time.
-const COLUMNS: usize = 256;
-
-/// A side of a product: where element `p` of the sum for row or column `i` is.
-#[derive(Clone, Copy, Debug)]
-struct Side {
-    buffer: BufferId,
-    /// Where the first term of the first one is.
-    first: usize,
-    count: usize,
-    /// Elements from one row or column to the next.
-    along: usize,
-    /// Elements from one term of the sum to the next.
-    deep: usize,
-}
-
 /// `[m, k] · [k, n]`: one side gives the rows of tiles, as it lies in memory, the other the lanes, as panels.
 pub(crate) struct Product {
     terms: usize,
@@ -91,35 +80,6 @@ enum End {
     Store(BufferId),
     /// To the body, as soon as some rows are there. What it reads of these elements was asked for while they were made.
     Body(Code, Vec<BufferId>),
-}
-
-/// Packs the lanes of a product for all of its tasks.
-pub(crate) struct Pack {
-    lanes: Side,
-    terms: usize,
-    to: BufferId,
-}
-
-/// Runs a body over a result that is there.
-pub(crate) struct Finish {
-    body: Code,
-    result: BufferId,
-    count: usize,
-}
-
-/// Runs a body over a result that was made in two halves of its terms: a large matrix whose lines are terms is often the
-/// weight that the same thread has updated, or will, line by line, and lines that go from core to core cost more than sums.
-struct AddHalves {
-    parts: [BufferId; 2],
-    body: Code,
-    count: usize,
-}
-
-/// The sums of the columns of a matrix.
-pub(crate) struct ColumnSums {
-    from: BufferId,
-    shape: [usize; 2],
-    to: BufferId,
 }
 
 impl Product {
@@ -363,113 +323,6 @@ impl Job for Product {
         for start in rows.clone().step_by(self.batch) {
             let rows = start..rows.end.min(start + self.batch);
             self.block(memory, rows, lanes.clone(), panel, (registers, &mut *room, &mut *copy));
-        }
-    }
-}
-
-/// A panel `[terms][LANES]`, padded with zeros.
-fn pack(lanes: &Side, memory: &Memory, first: usize, to: &mut [f32]) {
-    let from = &memory.words(lanes.buffer, 0..memory.count(lanes.buffer))[lanes.first..];
-    let width = LANES.min(lanes.count - first);
-    if width < LANES {
-        to.fill(0.0);
-    }
-    if lanes.along == 1 {
-        for (p, to) in to.chunks_mut(LANES).enumerate() {
-            to[..width].copy_from_slice(&from[p * lanes.deep + first..][..width]);
-        }
-    } else {
-        // A few lines of the panel at a time, which stay in the first cache.
-        for (block, to) in to.chunks_mut(TURN * LANES).enumerate() {
-            for j in 0..width {
-                let place = (first + j) * lanes.along + block * TURN * lanes.deep;
-                let from = from[place..].iter().step_by(lanes.deep);
-                to.chunks_exact_mut(LANES).zip(from).for_each(|(to, from)| to[j] = *from);
-            }
-        }
-    }
-}
-
-impl Job for Pack {
-    fn tasks(&self) -> usize {
-        self.lanes.count.div_ceil(LANES)
-    }
-
-    fn is_shared(&self) -> bool {
-        self.lanes.count * self.terms > ELEMENTS
-    }
-
-    fn run(&self, task: usize, memory: &Memory, _: &mut Worker) {
-        let panel = LANES * self.terms;
-        let to = memory.words_mut(self.to, task * panel..(task + 1) * panel);
-        pack(&self.lanes, memory, task * LANES, to);
-    }
-}
-
-impl Finish {
-    /// The job, if there is anything to do.
-    pub(crate) fn job(body: Code, result: BufferId, count: usize) -> Option<Box<dyn Job>> {
-        let is_there = body.is_there() && !body.is_identity();
-        is_there.then(|| Box::new(Finish { body, result, count }) as Box<dyn Job>)
-    }
-}
-
-impl Job for Finish {
-    fn tasks(&self) -> usize {
-        self.count.div_ceil(ELEMENTS)
-    }
-
-    fn is_shared(&self) -> bool {
-        self.count * self.body.price() > PRICE
-    }
-
-    fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
-        let range = task * ELEMENTS..self.count.min((task + 1) * ELEMENTS);
-        self.body.run_range(memory, &mut worker.registers, range, self.result);
-    }
-}
-
-impl Job for AddHalves {
-    fn tasks(&self) -> usize {
-        self.count.div_ceil(ELEMENTS)
-    }
-
-    fn run(&self, task: usize, memory: &Memory, worker: &mut Worker) {
-        let end = self.count.min((task + 1) * ELEMENTS);
-        for start in (task * ELEMENTS..end).step_by(BLOCK) {
-            let range = start..end.min(start + BLOCK);
-            let place = Place { start, len: range.len(), ..Place::default() };
-            let [first, second] = self.parts.map(|part| memory.words(part, range.clone()));
-            let sums = Worker::room(&mut worker.room, range.len());
-            sums.iter_mut().zip(first.iter().zip(second)).for_each(|(sum, (a, b))| *sum = a + b);
-            self.body.run(memory, &mut worker.registers, place, sums);
-        }
-    }
-}
-
-impl ColumnSums {
-    pub(crate) fn new(from: BufferId, shape: [usize; 2], to: BufferId) -> Self {
-        ColumnSums { from, shape, to }
-    }
-}
-
-impl Job for ColumnSums {
-    fn tasks(&self) -> usize {
-        self.shape[1].div_ceil(COLUMNS)
-    }
-
-    fn is_shared(&self) -> bool {
-        self.shape[0] * self.shape[1] > ELEMENTS
-    }
-
-    fn run(&self, task: usize, memory: &Memory, _: &mut Worker) {
-        let [rows, columns] = self.shape;
-        let part = task * COLUMNS..columns.min((task + 1) * COLUMNS);
-        let sums = memory.words_mut(self.to, part.clone());
-        sums.fill(0.0);
-        for row in 0..rows {
-            let row = memory.words(self.from, row * columns + part.start..row * columns + part.end);
-            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
         }
     }
 }

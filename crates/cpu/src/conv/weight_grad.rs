@@ -83,8 +83,10 @@ impl Job for WeightGrad {
             }
             let mut tile = [0.0; ROWS * LANES];
             for first in (0..filters).step_by(LANES) {
-                for start in (0..taps).step_by(chunk(taps, ROWS)) {
-                    let rows = start..taps.min(start + chunk(taps, ROWS));
+                // With a place looked up for each term, twelve rows by two vectors do not fit into registers.
+                let most = if filters - first > LANES / 2 { ROWS - 2 } else { ROWS };
+                for start in (0..taps).step_by(chunk(taps, most)) {
+                    let rows = start..taps.min(start + chunk(taps, most));
                     let wide = LANES.min(lanes - first);
                     Tile {
                         terms: positions,
