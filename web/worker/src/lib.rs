@@ -6,6 +6,8 @@
 //!
 //! The script `entry.js` loads it, and gives it what only JavaScript has.
 
+#![cfg(target_arch = "wasm32")] // there is nothing here for other machines
+
 mod bench;
 mod line;
 mod session;
