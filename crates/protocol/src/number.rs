@@ -32,9 +32,21 @@ impl Number {
     }
 }
 
-/// f32 as the shortest decimal that reads back as the same f32.
-fn widen(value: f32) -> f64 {
-    if value.is_finite() { value.to_string().parse().expect("a float's own text") } else { value.into() }
+/// f32 as it is written: the shortest decimal that reads back as the same f32.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Single {
+    Finite(f32),
+    Word(String),
+}
+
+impl From<f32> for Single {
+    fn from(value: f32) -> Self {
+        match value.is_finite() {
+            true => Single::Finite(value),
+            false => Single::Word(value.to_string()),
+        }
+    }
 }
 
 pub(crate) mod one {
@@ -53,7 +65,7 @@ pub(crate) mod single {
     use super::*;
 
     pub(crate) fn serialize<S: Serializer>(value: &f32, s: S) -> Result<S::Ok, S::Error> {
-        Number::from(widen(*value)).serialize(s)
+        Single::from(*value).serialize(s)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f32, D::Error> {
@@ -65,7 +77,7 @@ pub(crate) mod optional {
     use super::*;
 
     pub(crate) fn serialize<S: Serializer>(value: &Option<f32>, s: S) -> Result<S::Ok, S::Error> {
-        value.map(|v| Number::from(widen(v))).serialize(s)
+        value.map(Single::from).serialize(s)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<f32>, D::Error> {
@@ -77,7 +89,7 @@ pub(crate) mod list {
     use super::*;
 
     pub(crate) fn serialize<S: Serializer>(values: &[f32], s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(values.iter().map(|&v| Number::from(widen(v))))
+        s.collect_seq(values.iter().map(|&v| Single::from(v)))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f32>, D::Error> {
@@ -89,7 +101,7 @@ pub(crate) mod rows {
     use super::*;
 
     pub(crate) fn serialize<S: Serializer>(rows: &[Vec<f32>], s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(rows.iter().map(|row| row.iter().map(|&v| Number::from(widen(v))).collect::<Vec<_>>()))
+        s.collect_seq(rows.iter().map(|row| row.iter().map(|&v| Single::from(v)).collect::<Vec<_>>()))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Vec<f32>>, D::Error> {
