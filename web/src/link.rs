@@ -67,12 +67,16 @@ impl Settings {
         Split::Standard { validation: if name == "digits" { (digits / 10).clamp(1, 5_000) } else { 5_000 } }
     }
 
+    /// The configuration in one line.
+    pub fn json(&self) -> String {
+        serde_json::to_string(&self.config).expect("plain data with string keys serialises")
+    }
+
     /// The part of a link after `#`.
     pub fn to_link(&self) -> String {
-        let json = serde_json::to_string(&self.config).expect("plain data with string keys serialises");
         let engine = self.engine.map_or(String::new(), |engine| format!("&engine={engine}"));
         let hide = if self.hide.is_empty() { String::new() } else { format!("&hide={}", self.hide.join(",")) };
-        format!("run={}{engine}{hide}", encode(&json))
+        format!("run={}{engine}{hide}", encode(&self.json()))
     }
 
     /// Reads the part of a link after `#`; an empty one is the default.
