@@ -100,8 +100,8 @@ impl Settings {
                     }
                 }
                 "engine" => {
-                    let engine = serde_json::from_value(value.into());
-                    settings.engine = Some(engine.map_err(|_| format!("there is no engine `{value}`"))?);
+                    let engine = [EngineName::Wgpu, EngineName::Cpu].into_iter().find(|name| name.to_string() == value);
+                    settings.engine = Some(engine.ok_or(format!("there is no engine `{value}` in a browser"))?);
                 }
                 // Names that the page does not have hide nothing.
                 "hide" => {
@@ -188,7 +188,7 @@ mod tests {
             "run={\"model\":{\"preset\":\"cnn\"},\"dataset\":{\"name\":\"../../etc\"}}",
             expect!["there is no data set `../../etc`"],
         );
-        check("engine=abacus", expect!["there is no engine `abacus`"]);
+        check("engine=abacus", expect!["there is no engine `abacus` in a browser"]);
         check(&format!("run={}", "x".repeat(MOST)), expect!["the link is 16388 bytes long, at most 16384 are read"]);
     }
 
