@@ -66,6 +66,38 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// JSON without spaces, indented as serde_json does it. A second serializer would be larger than this.
+pub fn indented(json: &str) -> String {
+    let (mut text, mut depth, mut in_string, mut escaped) = (String::new(), 0, false, false);
+    let mut chars = json.chars().peekable();
+    while let Some(char) = chars.next() {
+        let next = chars.peek();
+        let mut line = |depth: usize| text.push_str(&format!("\n{:1$}", "", 2 * depth));
+        if !in_string && matches!(char, '}' | ']') {
+            depth -= 1;
+            line(depth);
+        }
+        text.push(char);
+        match char {
+            _ if in_string => {
+                in_string = char != '"' || escaped;
+                escaped = char == '\\' && !escaped;
+            }
+            '"' => in_string = true,
+            // What is empty stays on one line.
+            '{' | '[' if matches!(next, Some('}' | ']')) => text.extend(chars.next()),
+            '{' | '[' => {
+                depth += 1;
+                text.push_str(&format!("\n{:1$}", "", 2 * depth));
+            }
+            ',' => text.push_str(&format!("\n{:1$}", "", 2 * depth)),
+            ':' => text.push(' '),
+            _ => {}
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +116,16 @@ mod tests {
     fn times_are_short() {
         let shown = [0.000_25, 0.025, 3.44, 65.0, 3725.0, f64::INFINITY].map(duration);
         assert_eq!(shown, ["250\u{a0}µs", "25\u{a0}ms", "3.4\u{a0}s", "1:05", "1:02:05", "–"]);
+    }
+
+    #[test]
+    fn json_is_indented_as_serde_does_it() {
+        for (name, _) in protocol::presets() {
+            let config = protocol::preset(name).unwrap();
+            assert_eq!(indented(&serde_json::to_string(&config).unwrap()), config.to_json());
+        }
+        let odd = serde_json::json!({ "a\"{": [[], {}, "\\", "],\\\""], "b": { "c": [1.5, null] } });
+        assert_eq!(indented(&odd.to_string()), serde_json::to_string_pretty(&odd).unwrap());
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub fn numbers(layer: &Layer) -> Vec<(&'static str, String)> {
 pub fn with_number(layer: &Layer, name: &str, text: &str) -> Option<Layer> {
     let mut layer = layer.clone();
     let size = || text.trim().parse::<usize>().ok();
-    let part = || text.trim().parse::<f32>().ok();
+    let part = || serde_json::from_str::<f32>(text.trim()).ok();
     match (&mut layer, name) {
         (Layer::Dense { units: number }, "units")
         | (Layer::Conv2d { filters: number, .. }, "filters")

@@ -67,12 +67,16 @@ impl Settings {
         Split::Standard { validation: if name == "digits" { (digits / 10).clamp(1, 5_000) } else { 5_000 } }
     }
 
+    /// The configuration in one line.
+    pub fn json(&self) -> String {
+        serde_json::to_string(&self.config).expect("plain data with string keys serialises")
+    }
+
     /// The part of a link after `#`.
     pub fn to_link(&self) -> String {
-        let json = serde_json::to_string(&self.config).expect("plain data with string keys serialises");
         let engine = self.engine.map_or(String::new(), |engine| format!("&engine={engine}"));
         let hide = if self.hide.is_empty() { String::new() } else { format!("&hide={}", self.hide.join(",")) };
-        format!("run={}{engine}{hide}", encode(&json))
+        format!("run={}{engine}{hide}", encode(&self.json()))
     }
 
     /// Reads the part of a link after `#`; an empty one is the default.
@@ -96,8 +100,8 @@ impl Settings {
                     }
                 }
                 "engine" => {
-                    let engine = serde_json::from_value(value.into());
-                    settings.engine = Some(engine.map_err(|_| format!("there is no engine `{value}`"))?);
+                    let engine = [EngineName::Wgpu, EngineName::Cpu].into_iter().find(|name| name.to_string() == value);
+                    settings.engine = Some(engine.ok_or(format!("there is no engine `{value}` in a browser"))?);
                 }
                 // Names that the page does not have hide nothing.
                 "hide" => {
@@ -184,7 +188,7 @@ mod tests {
             "run={\"model\":{\"preset\":\"cnn\"},\"dataset\":{\"name\":\"../../etc\"}}",
             expect!["there is no data set `../../etc`"],
         );
-        check("engine=abacus", expect!["there is no engine `abacus`"]);
+        check("engine=abacus", expect!["there is no engine `abacus` in a browser"]);
         check(&format!("run={}", "x".repeat(MOST)), expect!["the link is 16388 bytes long, at most 16384 are read"]);
     }
 

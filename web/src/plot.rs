@@ -27,8 +27,8 @@ impl Axis {
         match logarithmic {
             true => {
                 let least = least.clamp(LEAST, 1.0);
-                let low = 10_f64.powf(least.log10().floor());
-                Axis { low, high: 10_f64.powf(most.max(10.0 * low).log10().ceil()), logarithmic }
+                let low = power(least.log10().floor());
+                Axis { low, high: power(most.max(10.0 * low).log10().ceil()), logarithmic }
             }
             false => {
                 let most = if least.is_finite() { most.max(1e-9) } else { 1.0 };
@@ -52,7 +52,7 @@ impl Axis {
         match self.logarithmic {
             true => {
                 let decades = (self.high / self.low).log10().round() as i32;
-                (0..=decades).map(|i| self.low * 10_f64.powi(i)).collect()
+                (0..=decades).map(|i| self.low * power(i.into())).collect()
             }
             false => {
                 let step = step(self.high);
@@ -63,10 +63,15 @@ impl Axis {
     }
 }
 
+/// 10 to a whole power.
+fn power(of: f64) -> f64 {
+    10_f64.powi(of as i32)
+}
+
 /// A round step of which about four make `whole`.
 fn step(whole: f64) -> f64 {
     let raw = whole / 4.0;
-    let unit = 10_f64.powf(raw.log10().floor());
+    let unit = power(raw.log10().floor());
     let rounds = [1.0, 2.0, 2.5, 5.0, 10.0];
     unit * rounds.into_iter().find(|round| raw <= round * unit * 1.0001).unwrap_or(10.0)
 }

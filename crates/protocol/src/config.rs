@@ -308,7 +308,9 @@ impl RunConfig {
     /// # Errors
     /// [`ConfigError::Set`] where the path leads nowhere, else as [`RunConfig::from_json`].
     pub fn set(&self, path: &str, value: &str) -> Result<Self, ConfigError> {
-        let mut json = serde_json::to_value(self).expect("plain data with string keys serialises");
+        // Through text, which a browser's bundle has the code for anyway.
+        let json = serde_json::to_string(self).expect("plain data with string keys serialises");
+        let mut json: serde_json::Value = serde_json::from_str(&json).expect("it was written just now");
         let new = serde_json::from_str(value).unwrap_or_else(|_| value.into());
         let mut place = &mut json;
         let mut keys = path.split('.').peekable();

@@ -84,7 +84,7 @@ fn bounds_are_checked_and_named() {
         "rate",
         "1",
         expect![
-            "the configuration is not valid: unknown field `rate`, expected one of `version`, `dataset`, `model`, `loss`, `optimizer`, `schedule`, `batch`, `length`, `seed`, `evaluate_every`, `stop` at line 1 column 415"
+            "the configuration is not valid: unknown field `rate`, expected one of `version`, `dataset`, `model`, `loss`, `optimizer`, `schedule`, `batch`, `length`, `seed`, `evaluate_every`, `stop` at line 1 column 372"
         ],
     );
     check_set(

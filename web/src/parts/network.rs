@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 
 use crate::app::App;
-use crate::format::{fill, grouped};
+use crate::format::{fill, grouped, indented};
 use crate::parts::editor::Editor;
 use crate::parts::hint::Card;
 use crate::shapes::{Row, rows};
@@ -48,7 +48,7 @@ pub fn Layers() -> impl IntoView {
     let json = RwSignal::new(String::new());
     let refused = RwSignal::new(None::<String>);
     let open = move |_| {
-        json.set(app.settings.with_untracked(|settings| settings.config.to_json()));
+        json.set(app.settings.with_untracked(|settings| indented(&settings.json())));
         refused.set(None);
     };
     let apply = move |_| match app.open_config(&json.read_untracked()) {
