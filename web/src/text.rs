@@ -70,12 +70,12 @@ texts! {
     idle: "Ready. Press Train.", "就绪，请按“开始训练”。";
     looking: "Looking for devices …", "正在查找设备……";
     preparing: "Preparing …", "正在准备……";
-    work_download: "Downloading images …", "正在下载图像……";
+    work_download: "Downloading", "正在下载";
     work_data: "Preparing images …", "正在准备图像……";
     work_prepare: "Compiling the network …", "正在编译网络……";
     running: "Training: step {} of {}", "训练中：第 {} / {} 步";
     paused: "Paused at step {} of {}", "已暂停：第 {} / {} 步";
-    done: "Done: {} of the test images are recognised", "完成：测试图像识别率 {}";
+    done: "Done: {} of test images right", "完成：测试图像识别率 {}";
     stopped: "Stopped at step {}", "已停止：第 {} 步";
     failed: "Failed at step {}", "在第 {} 步失败";
     ended_early: "Ended early: {}", "提前结束：{}";
