@@ -37,11 +37,4 @@ self.countGpu = () => {
     };
 };
 
-// A module of one function with a relaxed instruction: browsers that know it get the faster program.
-const relaxed = WebAssembly.validate(new Uint8Array([
-    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15,
-    253, 128, 2, 11,
-]));
-const faster = relaxed ? { module_or_path: new URL("./worker_glue_relaxed.wasm", import.meta.url) } : undefined;
-
-init(faster).then(() => main(early), crashed);
+init().then(() => main(early), crashed);

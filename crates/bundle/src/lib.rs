@@ -2,10 +2,6 @@
 //!
 //! This crate does not know what it builds, nor who serves it.
 
-mod fused;
-
-pub use fused::fused;
-
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},

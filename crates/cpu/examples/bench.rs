@@ -9,8 +9,7 @@ use cpu::Cpu;
 use graph::{Graph, HostTensor, Recorder, Values};
 use pollster::block_on;
 use train::{
-    Engine, Program,
-    programs::{self, names},
+    Engine, Program, programs,
     workload::{Workload, workload},
 };
 
@@ -41,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in &workloads {
         let workload = workload(name).ok_or_else(|| format!("there is no workload {name}"))?;
         for (&batch, &threads) in batches.iter().flat_map(|batch| threads.iter().map(move |threads| (batch, threads))) {
-            let (graph, [median, best]) = block_on(train(&workload, batch, threads, seconds))?;
+            let (graph, [median, best]) = block_on(train(&workload.clone().with_batch(batch), threads, seconds))?;
             let share = 100.0 * graph.flops() as f64 * median / peak[&threads];
             let [steps, images, best] = [median, median * batch as f64, best * batch as f64];
             let memory = memory().map_or("not told".into(), |bytes| format!("{:.0} MB", bytes / 1e6));
@@ -78,29 +77,15 @@ async fn empty_step(engine: &mut Cpu, seconds: f64) -> Result<f64, Box<dyn Error
 }
 
 /// The step's graph; its steps a second in the median piece and the best one.
-async fn train(
-    workload: &Workload,
-    batch: usize,
-    threads: usize,
-    seconds: f64,
-) -> Result<(Graph, [f64; 2]), Box<dyn Error>> {
-    let mut config = workload.config.clone();
-    config.batch = batch;
-    let graph = programs::train(&config, &workload.table, false)?;
+async fn train(workload: &Workload, threads: usize, seconds: f64) -> Result<(Graph, [f64; 2]), Box<dyn Error>> {
+    let graph = programs::train(&workload.config, &workload.table, false)?;
     let mut engine = Cpu::open(Some(threads))?;
     let program = engine.load(&graph).await?;
     for (name, value) in &workload.resident {
         engine.upload(name, value).await?;
     }
     engine.write_state(&workload.state).await?;
-    let rows = |step: usize| (0..batch).map(|i| ((step * batch + i) % workload.table.rows) as u32).collect();
-    let feed = |step| {
-        Values::from([
-            (names::INDICES.into(), HostTensor::u32([batch], rows(step))),
-            (names::RATE.into(), HostTensor::scalar(config.schedule.rate)),
-        ])
-    };
-    let feeds: Vec<Values> = (0..PIECE).map(feed).collect();
+    let feeds: Vec<Values> = (0..PIECE).map(|step| workload.feed(step)).collect();
     let rates = pieces(&mut engine, program, &feeds, seconds).await?;
     Ok((graph, rates))
 }

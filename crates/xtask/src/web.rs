@@ -169,13 +169,6 @@ impl Site {
             Entry::File(path) => fs::read_to_string(root.join(path))?,
             Entry::Text(text) => (*text).to_owned(),
         };
-        let name = format!("{glue}_relaxed.wasm");
-        if entry.contains(&name) {
-            let (fused, pairs) = bundle::fused(&bytes)?;
-            ensure!(pairs > 0, "there is nothing that the relaxed vectors would do in {package}");
-            let hashed = self.content(&name, &fused)?;
-            self.renamed.push((format!("\"./{name}\""), format!("\"./{hashed}\"")));
-        }
         self.hashed(script, &self.rename(&entry))
     }
 

@@ -106,7 +106,11 @@ pub fn Board(
                 on:pointerdown=down on:pointermove=moved on:pointerup=up on:pointercancel=up on:keydown=key
                 on:blur=move |_| by_key.set(false)
             ></canvas>
-            <span class="board-blank" aria-hidden="true" class:shown=move || app.drawing.with(Option::is_none)>{t.sketch_here}</span>
+            <span
+                class="board-blank" aria-hidden="true" class:shown=move || app.drawing.with(Option::is_none)
+            >
+                {t.sketch_here}
+            </span>
             <i class="pen" class:shown=move || by_key.get() class:down=move || pen.get().down
                 style:left=move || place(pen.get().at.0) style:top=move || place(pen.get().at.1)></i>
         </div>

@@ -87,7 +87,10 @@ pub fn Chart(
                 <Hint of=title text=hint />
                 <span class="legend"><i class="training"></i>{t.training}</span>
                 <span class="legend"><i class="validation"></i>{t.validation}</span>
-                <span class="legend" hidden=move || series.with(|series| series.iter().all(|one| one.look != Look::Other))>
+                <span
+                    class="legend"
+                    hidden=move || series.with(|series| series.iter().all(|one| one.look != Look::Other))
+                >
                     <i class="other"></i>{t.selected}
                 </span>
                 {(!unit).then(|| view! {
@@ -98,7 +101,11 @@ pub fn Chart(
                 })}
             </figcaption>
             <div class="plot" role="img" aria-label=label>
-                <p class="plot-empty muted" class:shown=move || drawn.with(|drawn| drawn.summary.is_empty())>{t.chart_empty}</p>
+                <p
+                    class="plot-empty muted" class:shown=move || drawn.with(|drawn| drawn.summary.is_empty())
+                >
+                    {t.chart_empty}
+                </p>
                 <div class="plot-y">{labels}</div>
                 <svg viewBox="0 0 1000 1000" preserveAspectRatio="none"><g class="grid">{lines}</g>{paths}</svg>
                 <div class="plot-x">

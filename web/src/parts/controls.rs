@@ -34,10 +34,26 @@ pub fn Controls() -> impl IntoView {
         <section class="controls card" aria-label=t.controls>
             <div class="controls-buttons">
                 <button class="primary" id="train" on:click=move |_| app.train()>{train}</button>
-                <button id="pause" disabled=move || !can_pause() on:click=move |_| app.pause_or_resume()>{pause}</button>
-                <button id="step" disabled=move || stage.get() == Stage::Preparing on:click=move |_| app.step()>{t.step}</button>
-                <button id="rewind" disabled=move || !has_start.get() on:click=move |_| app.tell(Command::Rewind)>{t.rewind}</button>
-                <button id="stop" disabled=move || !is_live() on:click=move |_| app.tell(Command::Stop)>{t.stop}</button>
+                <button
+                    id="pause" disabled=move || !can_pause() on:click=move |_| app.pause_or_resume()
+                >
+                    {pause}
+                </button>
+                <button
+                    id="step" disabled=move || stage.get() == Stage::Preparing on:click=move |_| app.step()
+                >
+                    {t.step}
+                </button>
+                <button
+                    id="rewind" disabled=move || !has_start.get() on:click=move |_| app.tell(Command::Rewind)
+                >
+                    {t.rewind}
+                </button>
+                <button
+                    id="stop" disabled=move || !is_live() on:click=move |_| app.tell(Command::Stop)
+                >
+                    {t.stop}
+                </button>
             </div>
             <div class="controls-state">
                 <p class="controls-text" id="status" class:problem=move || stage.get() == Stage::Failed>

@@ -50,9 +50,24 @@ pub fn Editor() -> impl IntoView {
                 <li>
                     <b>{name.clone()}</b>
                     <span class="editor-buttons">
-                        <button class="quiet" aria-label=label(t.up) disabled=i == 0 on:click=move |_| change(&|layers| layers.swap(i, i - 1))>"↑"</button>
-                        <button class="quiet" aria-label=label(t.down) disabled=i + 1 == count on:click=move |_| change(&|layers| layers.swap(i, i + 1))>"↓"</button>
-                        <button class="quiet" aria-label=label(t.remove) on:click=move |_| change(&|layers| { layers.remove(i); })>"×"</button>
+                        <button
+                            class="quiet" aria-label=label(t.up) disabled=i == 0
+                            on:click=move |_| change(&|layers| layers.swap(i, i - 1))
+                        >
+                            "↑"
+                        </button>
+                        <button
+                            class="quiet" aria-label=label(t.down) disabled=i + 1 == count
+                            on:click=move |_| change(&|layers| layers.swap(i, i + 1))
+                        >
+                            "↓"
+                        </button>
+                        <button
+                            class="quiet" aria-label=label(t.remove)
+                            on:click=move |_| change(&|layers| { layers.remove(i); })
+                        >
+                            "×"
+                        </button>
                     </span>
                     <span class="editor-numbers">{inputs}</span>
                     <span class="editor-about">{about}</span>

@@ -49,13 +49,18 @@ pub fn Entry(
     let id = format!("refused-{path}");
     let described_by = id.clone();
     view! {
-        <div class="entry"><Field label hint>
-            <input
-                type="number" step=step inputmode="decimal" prop:value=move || shown.get() on:change=change name=path
-                aria-invalid=move || refused.read().is_some().to_string() aria-describedby=described_by
-            />
-        </Field>
-        <p class="problem refused" id=id role="alert">{move || refused.get().map(|message| fill(t.refused, &[&message]))}</p></div>
+        <div class="entry">
+            <Field label hint>
+                <input
+                    type="number" step=step inputmode="decimal" prop:value=move || shown.get() on:change=change
+                    name=path aria-invalid=move || refused.read().is_some().to_string()
+                    aria-describedby=described_by
+                />
+            </Field>
+            <p class="problem refused" id=id role="alert">
+                {move || refused.get().map(|message| fill(t.refused, &[&message]))}
+            </p>
+        </div>
     }
 }
 

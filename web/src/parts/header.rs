@@ -61,8 +61,16 @@ pub fn Header(
                 <label>
                     <span class="hidden">{move || t().language}</span>
                     <select on:change=choose>
-                        <option value="en" lang="en" selected=move || app.language.get() == Language::English>"English"</option>
-                        <option value="zh-Hans" lang="zh-Hans" selected=move || app.language.get() == Language::Chinese>"简体中文"</option>
+                        <option
+                            value="en" lang="en" selected=move || app.language.get() == Language::English
+                        >
+                            "English"
+                        </option>
+                        <option
+                            value="zh-Hans" lang="zh-Hans" selected=move || app.language.get() == Language::Chinese
+                        >
+                            "简体中文"
+                        </option>
                     </select>
                 </label>
                 <label>

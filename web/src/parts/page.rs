@@ -97,7 +97,11 @@ fn Body(tour: RwSignal<bool>) -> impl IntoView {
             <div class="alerts" role="alert">{notice}{trouble}</div>
         </div>
         <div class="columns">
-            <aside class="settings card" hidden=move || app.settings.with(|settings| settings.hide.iter().any(|name| name == "settings")) aria-labelledby="settings-title">
+            <aside
+                class="settings card"
+                hidden=move || app.settings.with(|settings| settings.hide.iter().any(|name| name == "settings"))
+                aria-labelledby="settings-title"
+            >
                 <details open=browser::is_wide()>
                     <summary><h2 id="settings-title">{t.settings}</h2></summary>
                     <RunPanel />

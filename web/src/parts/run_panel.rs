@@ -108,16 +108,35 @@ pub fn RunPanel() -> impl IntoView {
     };
     view! {
         <div class="run-panel">
-            <Choice label=t.data hint=t.data_hint name="data" options=data chosen=chosen(|config| config.dataset.name.clone()) on_choose=choose_data />
+            <Choice
+                label=t.data hint=t.data_hint name="data" options=data
+                chosen=chosen(|config| config.dataset.name.clone()) on_choose=choose_data
+            />
             {move || digits.get().then(|| view! {
-                <Entry label=t.digits hint=t.digits_hint path="dataset.digits" value=|config| config.dataset.digits.to_string() />
+                <Entry
+                    label=t.digits hint=t.digits_hint path="dataset.digits"
+                    value=|config| config.dataset.digits.to_string()
+                />
             })}
-            <Choice label=t.preset hint=t.preset_hint name="preset" options=networks chosen=preset on_choose=choose_preset />
+            <Choice
+                label=t.preset hint=t.preset_hint name="preset" options=networks chosen=preset on_choose=choose_preset
+            />
             <p class="run-about muted">{move || about(&preset.read(), t)}</p>
-            <Choice label=t.engine hint=t.engine_hint name="engine" options=engines chosen=engine on_choose=choose_engine />
-            <Choice label=t.optimizer hint=t.optimizer_hint name="optimizer" options=rules chosen=chosen(|config| rule(config).into()) on_choose=choose_rule />
-            <Choice label=t.schedule hint=t.schedule_hint name="schedule" options=shapes chosen=chosen(|config| shape(config).into()) on_choose=choose_shape />
-            <Entry label=t.rate hint=t.rate_hint path="schedule.rate" step="any" value=|config| config.schedule.rate.to_string() />
+            <Choice
+                label=t.engine hint=t.engine_hint name="engine" options=engines chosen=engine on_choose=choose_engine
+            />
+            <Choice
+                label=t.optimizer hint=t.optimizer_hint name="optimizer" options=rules
+                chosen=chosen(|config| rule(config).into()) on_choose=choose_rule
+            />
+            <Choice
+                label=t.schedule hint=t.schedule_hint name="schedule" options=shapes
+                chosen=chosen(|config| shape(config).into()) on_choose=choose_shape
+            />
+            <Entry
+                label=t.rate hint=t.rate_hint path="schedule.rate" step="any"
+                value=|config| config.schedule.rate.to_string()
+            />
             <Entry label=t.batch hint=t.batch_hint path="batch" value=|config| config.batch.to_string() />
             {move || in_epochs.get().then(|| view! {
                 <Entry label=t.epochs hint=t.epochs_hint path="length.epochs" value=|config| match config.length {
@@ -135,8 +154,14 @@ pub fn RunPanel() -> impl IntoView {
             <details>
                 <summary>{t.more}</summary>
                 <div class="run-panel">
-                    <Entry label=t.evaluate_every hint=t.evaluate_hint path="evaluate_every" value=|config| optional(config.evaluate_every) />
-                    <Entry label=t.warm_up hint=t.warm_up_hint path="schedule.warm_up" value=|config| config.schedule.warm_up.to_string() />
+                    <Entry
+                        label=t.evaluate_every hint=t.evaluate_hint path="evaluate_every"
+                        value=|config| optional(config.evaluate_every)
+                    />
+                    <Entry
+                        label=t.warm_up hint=t.warm_up_hint path="schedule.warm_up"
+                        value=|config| config.schedule.warm_up.to_string()
+                    />
                     <label class="check">
                         <input type="checkbox" prop:checked=move || app.pause_hidden.get() on:change=move |event| {
                             let pause = event_target_checked(&event);
@@ -146,9 +171,18 @@ pub fn RunPanel() -> impl IntoView {
                         {t.pause_hidden}
                     </label>
                     <h3>{t.stop_when}</h3>
-                    <Entry label=t.stop_accuracy hint=t.stop_hint path="stop.accuracy" step="any" value=|config| optional(config.stop.accuracy) />
-                    <Entry label=t.stop_patience hint=t.stop_hint path="stop.patience" value=|config| optional(config.stop.patience) />
-                    <Entry label=t.stop_seconds hint=t.stop_hint path="stop.seconds" step="any" value=|config| optional(config.stop.seconds) />
+                    <Entry
+                        label=t.stop_accuracy hint=t.stop_hint path="stop.accuracy" step="any"
+                        value=|config| optional(config.stop.accuracy)
+                    />
+                    <Entry
+                        label=t.stop_patience hint=t.stop_hint path="stop.patience"
+                        value=|config| optional(config.stop.patience)
+                    />
+                    <Entry
+                        label=t.stop_seconds hint=t.stop_hint path="stop.seconds" step="any"
+                        value=|config| optional(config.stop.seconds)
+                    />
                 </div>
             </details>
             <div class="run-buttons">

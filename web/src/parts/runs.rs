@@ -74,8 +74,17 @@ pub fn Runs() -> impl IntoView {
             {table}
             <p class="runs-differ">{differ}</p>
             <div class="files-buttons">
-                <button id="compare" disabled=move || !can_compare.get() on:click=move |_| app.compare([EngineName::Cpu, EngineName::Wgpu])>{t.compare}</button>
-                <button class="quiet" disabled=none on:click=move |_| export("runs.json", to_json)>{t.export_json}</button>
+                <button
+                    id="compare" disabled=move || !can_compare.get()
+                    on:click=move |_| app.compare([EngineName::Cpu, EngineName::Wgpu])
+                >
+                    {t.compare}
+                </button>
+                <button
+                    class="quiet" disabled=none on:click=move |_| export("runs.json", to_json)
+                >
+                    {t.export_json}
+                </button>
                 <button class="quiet" disabled=none on:click=move |_| export("runs.csv", to_csv)>{t.export_csv}</button>
                 <button class="quiet" disabled=none on:click=move |_| app.runs.set(vec![])>{t.forget}</button>
             </div>

@@ -47,8 +47,15 @@ pub fn Tour(
             <p aria-live="polite">{move || steps[at.get()].1}</p>
             <div class="tour-buttons">
                 <button class="quiet" on:click=move |_| end()>{t.close}</button>
-                <button disabled=move || at.get() == 0 on:click=move |_| go(at.get_untracked().saturating_sub(1))>{t.tour_back}</button>
-                <button class="primary" on:click=move |_| if at.get_untracked() + 1 < steps.len() { go(at.get_untracked() + 1) } else { end() }>
+                <button
+                    disabled=move || at.get() == 0 on:click=move |_| go(at.get_untracked().saturating_sub(1))
+                >
+                    {t.tour_back}
+                </button>
+                <button
+                    class="primary"
+                    on:click=move |_| if at.get_untracked() + 1 < steps.len() { go(at.get_untracked() + 1) } else { end() }
+                >
                     {move || if at.get() + 1 < steps.len() { t.tour_next } else { t.tour_end }}
                 </button>
             </div>
