@@ -372,6 +372,8 @@ mod tests {
         let mut state = fold(events);
         state.apply(Event::Epoch { epoch: 1, loss: 1.0, error: 0.5, seconds: 1.0 });
         state.apply(steps(15, &[f32::NAN; 5], 1.0));
+        state.apply(evaluation(15, Part::Validation, 0.75));
+        state.apply(Event::Epoch { epoch: 2, loss: 1.0, error: 0.5, seconds: 1.0 });
         state.apply(Event::Recovered { step: 10, repeated: 5, reason: "lost".into() });
         assert_eq!((state.step, state.epochs.len(), state.validation.len()), (10, 1, 1));
         assert_eq!((state.stage, state.recovered.clone()), (Stage::Running, Some((1, "lost".into()))));
