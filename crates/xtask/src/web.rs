@@ -55,7 +55,10 @@ pub(crate) fn dist(sh: &Shell) -> Result<()> {
         let entry = entry?;
         if entry.file_type().is_file() {
             let name = entry.path().strip_prefix(&site)?.to_str().context("names of a site are ASCII")?;
-            zip.start_file(name, zip::write::SimpleFileOptions::default())?;
+            zip.start_file(
+                name,
+                zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored),
+            )?;
             zip.write_all(&fs::read(entry.path())?)?;
         }
     }
