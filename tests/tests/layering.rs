@@ -29,7 +29,6 @@ const BELOW: &[(&str, &[&str])] = &[
     ("cpu", &["playground-candle", "cli"]),
     ("server", &[WORKSPACE]),
     ("bundle", &[WORKSPACE]),
-    ("worker", &["playground-candle", "cli", "server", "web"]),
     ("web", &["shaders", "compiler", "gpu", "cpu", "playground-candle", "train", "cli", "server"]),
 ];
 
