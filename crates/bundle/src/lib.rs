@@ -26,6 +26,14 @@ pub fn build(package: &str, profile: &str, name: &str, out: &Path) -> Result<()>
     bindgen.generate(out).with_context(|| format!("wasm-bindgen cannot finish {}", wasm.display()))
 }
 
+/// Names of the variables in which the cargo that started this program tells of its package. A cargo that is started from
+/// here should not get them: some build scripts read them, and would run again whenever a person and this program take
+/// turns.
+pub fn package_variables() -> impl Iterator<Item = String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+}
+
 /// The wasm that cargo makes of a package.
 fn compile(package: &str, profile: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -35,11 +43,8 @@ fn compile(package: &str, profile: &str) -> Result<PathBuf> {
         .args(["--message-format", "json-render-diagnostics"])
         .args(["--package", package, "--profile", profile])
         .stdout(Stdio::piped());
-    // What the cargo that started this program says of its package: some build scripts read it, and would run again.
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
-            command.env_remove(name);
-        }
+    for name in package_variables() {
+        command.env_remove(name);
     }
     let mut cargo = command.spawn().context("cannot run cargo")?;
     let output = cargo.stdout.take().context("cargo has an output")?;

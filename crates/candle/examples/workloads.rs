@@ -5,20 +5,15 @@ use std::time::Instant;
 
 use playground_candle::Candle;
 use protocol::EngineName;
-use train::{Engine, programs, workload::workload};
+use train::{Engine, workload::workload};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds: f64 = std::env::args().nth(1).map_or(Ok(3.0), |argument| argument.parse())?;
     for name in ["W1", "W2", "W3"] {
         let workload = workload(name).ok_or("a workload")?;
         let mut engine = Candle::open(EngineName::CandleCpu, false)?;
-        let graph = programs::train(&workload.config, &workload.table, false)?;
         let rate = pollster::block_on(async {
-            let program = engine.load(&graph).await?;
-            for (name, value) in &workload.resident {
-                engine.upload(name, value).await?;
-            }
-            engine.write_state(&workload.state).await?;
+            let program = workload.load(&mut engine).await?;
             let feeds: Vec<_> = (0..8).map(|step| workload.feed(step)).collect();
             engine.run(program, &feeds).await?; // warm
             let (start, mut steps) = (Instant::now(), 0);

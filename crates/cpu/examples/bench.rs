@@ -80,11 +80,7 @@ async fn empty_step(engine: &mut Cpu, seconds: f64) -> Result<f64, Box<dyn Error
 async fn train(workload: &Workload, threads: usize, seconds: f64) -> Result<(Graph, [f64; 2]), Box<dyn Error>> {
     let graph = programs::train(&workload.config, &workload.table, false)?;
     let mut engine = Cpu::open(Some(threads))?;
-    let program = engine.load(&graph).await?;
-    for (name, value) in &workload.resident {
-        engine.upload(name, value).await?;
-    }
-    engine.write_state(&workload.state).await?;
+    let program = workload.load(&mut engine).await?;
     let feeds: Vec<Values> = (0..PIECE).map(|step| workload.feed(step)).collect();
     let rates = pieces(&mut engine, program, &feeds, seconds).await?;
     Ok((graph, rates))

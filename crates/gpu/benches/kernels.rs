@@ -86,11 +86,7 @@ fn loaded(name: &str, choice: Option<Choice>) -> Result<(Gpu, Program), EngineEr
         if let Some(choice) = choice {
             gpu.choose(&products(&graph).into_iter().map(|product| (product, choice.to_string())).collect::<Choices>());
         }
-        let program = gpu.load(&graph).await?;
-        for (name, value) in &w.resident {
-            gpu.upload(name, value).await?;
-        }
-        gpu.write_state(&w.state).await?;
+        let program = w.load(&mut gpu).await?;
         Ok((gpu, program))
     })
 }

@@ -2,19 +2,14 @@
 
 use gpu::{Dispatch, Gpu};
 use pollster::block_on;
-use train::{Engine, programs, workload::workload};
+use train::workload::workload;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name = std::env::args().nth(1).unwrap_or("W1".into());
     let w = workload(&name).ok_or("W1, W2 or W3")?;
-    let graph = programs::train(&w.config, &w.table, false)?;
     block_on(async {
         let mut gpu = Gpu::open(None).await?;
-        let program = gpu.load(&graph).await?;
-        for (name, value) in &w.resident {
-            gpu.upload(name, value).await?;
-        }
-        gpu.write_state(&w.state).await?;
+        let program = w.load(&mut gpu).await?;
         let dispatches: Vec<Dispatch> = gpu.dispatches(program).cloned().collect();
         let (mut all, mut firsts) = (0.0, 0.0);
         for (number, dispatch) in dispatches.iter().enumerate() {

@@ -5,7 +5,10 @@ use graph::{DType, HostTensor, Values};
 use models::{Init, Layer, Network};
 use protocol::{Adam, Model, Optimizer, Rule, RunConfig, Schedule, preset};
 
-use crate::programs::{self, CLASSES, Table, names};
+use crate::{
+    Engine, EngineError, Program,
+    programs::{self, CLASSES, Table, names},
+};
 
 const BATCH: usize = 64;
 const BATCHES: usize = 8;
@@ -73,6 +76,23 @@ impl Workload {
             resident: resident(batch),
             state: self.state,
         }
+    }
+
+    /// Makes the training step ready on an engine, with images and weights in place.
+    ///
+    /// # Errors
+    /// As for [`Engine::load`] and what follows it.
+    ///
+    /// # Panics
+    /// Never: the networks and batches here are valid.
+    pub async fn load(&self, engine: &mut dyn Engine) -> Result<Program, EngineError> {
+        let graph = programs::train(&self.config, &self.table, false).expect("a valid configuration");
+        let program = engine.load(&graph).await?;
+        for (name, value) in &self.resident {
+            engine.upload(name, value).await?;
+        }
+        engine.write_state(&self.state).await?;
+        Ok(program)
     }
 
     /// The step inputs of step `step`: batch `step mod 8`.

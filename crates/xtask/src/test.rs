@@ -1,6 +1,5 @@
 //! `cargo xtask test`: set-up, then every check as a stage with its time; a stage that cannot run says why.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -141,12 +140,8 @@ fn tests(sh: &Shell) -> Result<Outcome> {
 }
 
 fn site(sh: &Shell) -> Result<Outcome> {
-    web::run(sh, &web::Args { out: site_folder(sh)? })?;
+    web::run(sh, &web::Args { out: web::site_folder(sh)? })?;
     Ok(Outcome::Passed)
-}
-
-fn site_folder(sh: &Shell) -> Result<PathBuf> {
-    Ok(target_dir(sh)?.join("site"))
 }
 
 /// The built site as visitors use it. The program that it is compared with is the one that the tests have built.
@@ -154,7 +149,7 @@ fn page(sh: &Shell, browser: &str, need: &Need) -> Result<Outcome> {
     if let Some(reason) = [need, &NPM].iter().find_map(|need| need.missing(sh)) {
         return Ok(Outcome::Ignored(reason));
     }
-    let (site, target) = (site_folder(sh)?, target_dir(sh)?);
+    let (site, target) = (web::site_folder(sh)?, target_dir(sh)?);
     let program = target.join("release").join(format!("playground-cli{}", std::env::consts::EXE_SUFFIX));
     let _folder = sh.push_dir("tests/page");
     cmd!(sh, "npm ci --no-audit --no-fund").run()?;

@@ -71,9 +71,14 @@ pub(crate) fn dist(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
+/// Where the site is that tests and pictures are made of.
+pub(crate) fn site_folder(sh: &Shell) -> Result<PathBuf> {
+    Ok(target_dir(sh)?.join("site"))
+}
+
 /// Build the page and take the README's pictures of it: `assets/page.png`, `assets/page-phone.png`.
 pub(crate) fn screenshots(sh: &Shell) -> Result<()> {
-    let out = target_dir(sh)?.join("site");
+    let out = site_folder(sh)?;
     run(sh, &Args { out: out.clone() })?;
     let assets = sh.current_dir().join("assets");
     let _folder = sh.push_dir("tests/page");

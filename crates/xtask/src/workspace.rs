@@ -21,12 +21,9 @@ pub(crate) fn target_dir(sh: &Shell) -> Result<PathBuf> {
     Ok(path.into())
 }
 
-/// Runs cargo without what the cargo that started this program says of its package: some build scripts read it, and
-/// would run again whenever a person and this program take turns.
+/// Runs cargo without [`bundle::package_variables`].
 pub(crate) fn run_cargo(command: Cmd<'_>) -> Result<()> {
-    let ours = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let ours = ours.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
-    ours.fold(command, |command, name| command.env_remove(name)).run()?;
+    bundle::package_variables().fold(command, |command, name| command.env_remove(name)).run()?;
     Ok(())
 }
 

@@ -1,16 +1,19 @@
 //! Whole runs on an adapter: the same twice, after a stop, and after the device was lost.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use data::digits;
 use gpu::{Gpu, Work};
 use graph::{Graph, HostTensor, Recorder, Values};
 use pollster::block_on;
 use protocol::{Command, Device, Event, Length, Phase, RunConfig, Split, preset};
-use std::time::Duration;
 use train::{
     Checkpoint, Choices, Engine, EngineError, Program, Ran, Run, Samples, programs,
     workload::{Workload, workload},
 };
+
+use crate::open;
 
 /// Thirty steps, evaluated after every tenth.
 fn config(name: &str) -> RunConfig {
@@ -33,10 +36,6 @@ fn trained(engine: &mut dyn Engine, config: &RunConfig, resume: Option<Checkpoin
     }
     let state = block_on(run.checkpoint()).expect("the state is read").state;
     (events, state)
-}
-
-fn open(adapter: &str) -> Gpu {
-    block_on(Gpu::open(Some(adapter))).expect("the adapter was listed")
 }
 
 pub(crate) fn assert_repeats(adapter: &str, name: &str) {
@@ -132,19 +131,11 @@ pub(crate) fn assert_survives_a_lost_device(adapter: &str) {
     }
 }
 
-/// The training step of a workload, with its images and weights on the device.
+/// A workload, and its training step on the device.
 fn loaded(gpu: &mut Gpu, name: &str) -> (Workload, Program) {
     let w = workload(name).expect("a workload");
-    let graph = programs::train(&w.config, &w.table, false).expect("a valid configuration");
-    block_on(async {
-        let program = gpu.load(&graph).await?;
-        for (name, value) in &w.resident {
-            gpu.upload(name, value).await?;
-        }
-        gpu.write_state(&w.state).await?;
-        Ok::<_, EngineError>((w, program))
-    })
-    .expect("it is loaded")
+    let program = block_on(w.load(gpu)).expect("it is loaded");
+    (w, program)
 }
 
 pub(crate) fn assert_many_steps_are_one_submission(adapter: &str) {
