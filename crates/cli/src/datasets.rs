@@ -21,10 +21,6 @@ use crate::{
 
 /// Most bytes of an IDX file, plain or gzip.
 const LIMIT: u64 = idx::LIMIT + 16;
-/// Built-in digits are one data set, whatever the seed of a run: training images are the first of this seed.
-const DIGITS_SEED: u64 = 1;
-/// Built-in digits for the test.
-const DIGITS_TEST_SEED: u64 = 2;
 
 /// For a data set that was asked for by name.
 const PATIENT: Patience = Patience { connect: Duration::from_secs(10), read: Duration::from_secs(30) };
@@ -105,9 +101,7 @@ pub(crate) fn load(name: &str, places: &Places, digits: usize) -> Result<Found> 
 }
 
 fn drawn(training: usize) -> Found {
-    let count = |n: usize| u32::try_from(n).expect("at most MAX_DIGITS");
-    let mut images = digits::generate(count(training), DIGITS_SEED);
-    images.append(digits::generate(count(training.div_ceil(6)), DIGITS_TEST_SEED)).expect("all are 28×28");
+    let images = digits::set(u32::try_from(training).expect("at most MAX_DIGITS"));
     Found { name: "digits".into(), images, training, from: "drawn by this program".into() }
 }
 
@@ -156,7 +150,7 @@ fn in_folder(dataset: &Dataset, places: &Places) -> Result<Option<Found>> {
         return pool(dataset.name.into(), &four, format!("from {}", inner.display())).map(Some);
     }
     match read_four(folder)? {
-        Some(four) if dataset.files().iter().zip(&four).all(|(file, bytes)| download::content(file, bytes).is_ok()) => {
+        Some(four) if dataset.files().iter().zip(&four).all(|(file, bytes)| file.content(bytes).is_ok()) => {
             pool(dataset.name.into(), &four, format!("from {}", folder.display())).map(Some)
         }
         _ => Ok(None),
@@ -197,7 +191,7 @@ fn downloaded(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Pa
     for (content, file) in four.iter_mut().zip(dataset.files()) {
         let path = folder.as_ref().map(|folder| folder.join(file.name));
         let cached = path.as_ref().filter(|path| path.is_file());
-        let cached = cached.and_then(|path| download::content(&file, &files::read(path, LIMIT).ok()?).ok());
+        let cached = cached.and_then(|path| file.content(&files::read(path, LIMIT).ok()?).ok());
         *content = match cached {
             Some(content) => content,
             None => {

@@ -6,12 +6,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
-use data::{
-    files::{Checksum, File},
-    idx,
-};
+use data::files::File;
 use indicatif::ProgressBar;
-use sha2::{Digest, Sha256};
 
 use crate::explain;
 
@@ -44,7 +40,7 @@ pub(crate) fn fetch(
     let mut reasons = vec![];
     for mirror in mirrors {
         let attempt = get(&agent, &format!("{mirror}{}", file.name), limit(file), progress)
-            .and_then(|bytes| content(file, &bytes).map(|content| (bytes, content)));
+            .and_then(|bytes| file.content(&bytes).map(|content| (bytes, content)).map_err(Into::into));
         match attempt {
             Ok(found) => return Ok(found),
             Err(error) => reasons.push(format!("{mirror}: {}", explain(&error))),
@@ -67,18 +63,6 @@ fn get(agent: &ureq::Agent, url: &str, limit: u64, progress: &ProgressBar) -> Re
     Ok(bytes)
 }
 
-/// The unpacked content of a file, if it is the published one.
-pub(crate) fn content(file: &File, bytes: &[u8]) -> Result<Vec<u8>> {
-    let content = idx::unpacked(bytes)?;
-    let (hash, expected) = match file.checksum {
-        Checksum::Content(expected) => (Sha256::digest(&content), expected),
-        Checksum::Packed(expected) => (Sha256::digest(bytes), expected),
-    };
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    ensure!(hash == expected, "it has the SHA-256 {hash} instead of {expected}");
-    Ok(content)
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -87,6 +71,8 @@ mod tests {
         thread,
         time::Instant,
     };
+
+    use data::files::Checksum;
 
     use super::*;
 

@@ -15,6 +15,16 @@ use templates::{TEMPLATES, Template};
 /// Lines between two points of a path.
 const STEPS: usize = 6;
 
+/// Seeds of the images to learn from and of those for the test: built-in digits are one data set, whatever a run's seed.
+const SET: [u64; 2] = [1, 2];
+
+/// The built-in data set: `training` images, followed by a sixth as many for the test. See [`generate`].
+pub fn set(training: u32) -> Images {
+    let mut images = generate(training, SET[0]);
+    images.append(generate(training.div_ceil(6), SET[1])).expect("all are 28×28");
+    images
+}
+
 /// `n` images of 28×28 (n × 784 bytes), a tenth of them of each digit: image `i` shows the digit `i` mod 10.
 ///
 /// Image `i` depends on the seed and `i` only, so fewer images are the first of more. Panics where so many do not fit

@@ -31,6 +31,9 @@ pub enum DataError {
     #[error("the file unpacks to more than {limit} bytes: it is damaged, or no dataset of this kind")]
     Unpacked { limit: u64 },
 
+    #[error("it has the SHA-256 {found} instead of {expected}")]
+    Checksum { found: String, expected: &'static str },
+
     #[error("there are {images} images and {labels} labels: the two files do not belong together")]
     Count { images: u32, labels: u32 },
 

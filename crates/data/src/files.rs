@@ -1,5 +1,9 @@
 //! The datasets that are files on the internet: names, mirrors and checksums. Fetching them is not done here.
 
+use sha2::{Digest, Sha256};
+
+use crate::{DataError, idx};
+
 /// A dataset of ten classes in four IDX files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dataset {
@@ -35,6 +39,22 @@ pub struct File {
     pub bytes: u64,
     /// What a good file is known by.
     pub checksum: Checksum,
+}
+
+impl File {
+    /// The unpacked content of these bytes, if they are the published file.
+    ///
+    /// # Errors
+    /// [`DataError::Checksum`] for another file, [`DataError::Gzip`] for a damaged one.
+    pub fn content(&self, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
+        let content = idx::unpacked(bytes)?;
+        let (hash, expected) = match self.checksum {
+            Checksum::Content(expected) => (Sha256::digest(&content), expected),
+            Checksum::Packed(expected) => (Sha256::digest(bytes), expected),
+        };
+        let found: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        if found == expected { Ok(content) } else { Err(DataError::Checksum { found, expected }) }
+    }
 }
 
 /// A SHA-256 in 64 hexadecimal digits.

@@ -534,11 +534,7 @@ impl<'e> Run<'e> {
     /// Loss and confusion matrix on a part of the data.
     async fn evaluate(&mut self, part: Part) -> Result<Event, EngineError> {
         let clock = Instant::now();
-        let rows = match part {
-            Part::Training => &self.samples.split.train,
-            Part::Validation => &self.samples.split.validation,
-            Part::Test => &self.samples.split.test,
-        };
+        let rows = self.samples.rows(part);
         let labels = &self.samples.images.labels;
         let (loss, confusion) = evaluate(self.engine, self.programs[1], rows, labels).await?;
         let seconds = clock.elapsed().as_secs_f64();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use data::{Order, Split};
 use graph::{HostTensor, Values};
-use protocol::{RunConfig, Sampling};
+use protocol::{Part, RunConfig, Sampling};
 
 use crate::{programs::names, rate};
 
@@ -42,6 +42,15 @@ impl Samples {
             protocol::Split::Random { test } => Split::random(rows(images.len())?, test, 0, config.seed)?,
         };
         Ok(Samples { name, images, split, seconds })
+    }
+
+    /// Rows of a part.
+    pub fn rows(&self, part: Part) -> &[u32] {
+        match part {
+            Part::Training => &self.split.train,
+            Part::Validation => &self.split.validation,
+            Part::Test => &self.split.test,
+        }
     }
 
     /// The order in which `config` draws them.

@@ -180,13 +180,9 @@ impl Current<'_> {
     }
 
     fn images(&self, line: &Line, request: u64, part: Part, first: u32, count: u32) {
-        let Samples { images, split, .. } = self.run.samples();
-        let rows = match part {
-            Part::Training => &split.train,
-            Part::Validation => &split.validation,
-            Part::Test => &split.test,
-        };
-        let rows = rows.iter().skip(first as usize).take(count as usize).map(|&row| row as usize);
+        let samples = self.run.samples();
+        let images = &samples.images;
+        let rows = samples.rows(part).iter().skip(first as usize).take(count as usize).map(|&row| row as usize);
         let labels = rows.clone().map(|row| images.labels[row]).collect();
         let bytes: Vec<u8> = rows.flat_map(|row| images.image(row)).copied().collect();
         let size = [images.height, images.width];

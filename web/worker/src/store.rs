@@ -3,20 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use data::{
-    Images, digits,
-    files::{Checksum, Dataset, File, MNIST},
+    DataError, Images, digits,
+    files::{Dataset, File, MNIST},
     idx,
 };
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use protocol::worker::{Reply, Work};
-use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::line::Line;
-
-/// Built-in digits are one data set, whatever the seed of a run: as `playground-cli` draws them.
-const DIGITS_SEEDS: [u64; 2] = [1, 2];
 
 #[wasm_bindgen]
 extern "C" {
@@ -104,10 +100,7 @@ impl Store {
 
 fn drawn(training: usize, line: &Line) -> Result<Set, String> {
     line.tell(&Reply::Progress { what: Work::Data, done: 0, total: None });
-    let count = |n: usize| u32::try_from(n).map_err(|_| "there are not so many digits".to_owned());
-    let mut images = digits::generate(count(training)?, DIGITS_SEEDS[0]);
-    let test = digits::generate(count(training.div_ceil(6))?, DIGITS_SEEDS[1]);
-    images.append(test).map_err(|error| error.to_string())?;
+    let images = digits::set(u32::try_from(training).map_err(|_| "there are not so many digits")?);
     Ok(Set { name: "digits".into(), images: images.into(), training })
 }
 
@@ -120,7 +113,7 @@ fn address(dataset: &Dataset, file: &File) -> String {
 async fn is_on_site(dataset: &Dataset) -> bool {
     let smallest = dataset.test.labels;
     match get(&address(dataset, &smallest), smallest.bytes, |_| {}).await {
-        Ok(bytes) => content(&smallest, &bytes).is_ok(), // some hosts answer everything with a page
+        Ok(bytes) => smallest.content(&bytes).is_ok(), // some hosts answer everything with a page
         Err(_) => false,
     }
 }
@@ -135,7 +128,10 @@ async fn fetched(dataset: &Dataset, line: &Line) -> Result<Set, String> {
         };
         let address = address(dataset, &file);
         let bytes = get(&address, file.bytes, tell).await.map_err(|error| format!("{address}: {error}"))?;
-        four.push(content(&file, &bytes).map_err(|error| format!("{address}: {error}"))?);
+        four.push(file.content(&bytes).map_err(|error| match error {
+            DataError::Checksum { .. } => format!("{address}: {error}: reload the page, or tell its owner"),
+            damaged => format!("{address}: {damaged}"),
+        })?);
         before += file.bytes;
     }
     line.tell(&Reply::Progress { what: Work::Data, done: 0, total: None });
@@ -144,20 +140,6 @@ async fn fetched(dataset: &Dataset, line: &Line) -> Result<Set, String> {
     let training = images.len();
     images.append(pair(2)?).map_err(|error| error.to_string())?;
     Ok(Set { name: dataset.name.into(), images: images.into(), training })
-}
-
-/// The unpacked content of a file, if it is the published one.
-fn content(file: &File, bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let content = idx::unpacked(bytes).map_err(|error| error.to_string())?;
-    let (hash, expected) = match file.checksum {
-        Checksum::Content(expected) => (Sha256::digest(&content), expected),
-        Checksum::Packed(expected) => (Sha256::digest(bytes), expected),
-    };
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    match hash == expected {
-        true => Ok(content),
-        false => Err(format!("it has the SHA-256 {hash} instead of {expected}: reload the page, or tell its owner")),
-    }
 }
 
 /// A file of about `size` packed bytes from the site. Some servers unpack what they send; nothing larger is waited for.
