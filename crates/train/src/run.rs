@@ -1,10 +1,13 @@
 //! One run as a state machine: `advance` does a bounded piece of work and says what happened; whoever drives it
 //! decides when to call it again.
 
+mod evaluate;
+mod predict;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use data::Order;
-use graph::{Graph, HostTensor, Values};
+use graph::{Graph, Values};
 use protocol::{Command, ConfigError, Data, Event, Length, Part, Phase, RunConfig, Seconds, Summary};
 use web_time::Instant;
 
@@ -12,9 +15,10 @@ use crate::{
     Checkpoint, Engine, EngineError, Program, Progress, Samples,
     checkpoint::CheckpointError,
     feed,
-    metrics::Confusion,
-    programs::{self, BuildError, CLASSES, EVALUATION_BATCH, names},
+    programs::{self, BuildError, names},
 };
+
+pub use evaluate::evaluate;
 
 /// A piece aims at this many seconds of steps: often enough for a progress bar, rarely enough to cost nothing.
 const PIECE_SECONDS: f64 = 0.05;
@@ -257,54 +261,6 @@ impl<'e> Run<'e> {
         Ok(std::mem::take(&mut self.untold))
     }
 
-    /// Scores of pictures `u8[count, height · width]` by the weights as they are now, `[count][classes]`: probabilities,
-    /// or for squared error the network's output as it is. Changes no number of the run; what is in flight is waited for,
-    /// and the next `advance` tells of it.
-    ///
-    /// A device that is lost is opened anew, as in [`Run::advance`].
-    ///
-    /// # Errors
-    /// [`RunError`] where the device fails, or prediction cannot be built.
-    ///
-    /// # Panics
-    /// Where the bytes are not whole pictures of the size of the data set's.
-    pub async fn predict(&mut self, pictures: &[u8]) -> Result<Vec<Vec<f32>>, RunError> {
-        loop {
-            match self.scores(pictures).await {
-                Err(RunError::Engine(error)) => self.survive(error).await?,
-                outcome => return outcome,
-            }
-        }
-    }
-
-    async fn scores(&mut self, pictures: &[u8]) -> Result<Vec<Vec<f32>>, RunError> {
-        self.rewind().await?;
-        self.settle().await?;
-        let size = [self.samples.images.height, self.samples.images.width];
-        let pixels = size[0] * size[1];
-        assert!(pictures.len().is_multiple_of(pixels), "{} bytes are not whole pictures", pictures.len());
-        let mut scores = vec![];
-        for chunk in pictures.chunks(EVALUATION_BATCH * pixels) {
-            let count = chunk.len() / pixels;
-            let padded = count.next_power_of_two(); // few programs, whatever is asked for
-            let program = match self.predictors.get(&padded) {
-                Some(program) => *program,
-                None => {
-                    let program = self.engine.load(&programs::predict(&self.config, size, padded)?).await?;
-                    self.predictors.insert(padded, program);
-                    program
-                }
-            };
-            let mut bytes = chunk.to_vec();
-            bytes.resize(padded * pixels, 0);
-            let feed = Values::from([(names::PICTURES.into(), HostTensor::u8([padded, pixels], bytes))]);
-            let ran = self.engine.run(program, &[feed]).await?;
-            let all = ran.outputs[0][names::SCORES].as_f32().expect("the program's scores are f32");
-            scores.extend(all.chunks(CLASSES).take(count).map(<[f32]>::to_vec));
-        }
-        Ok(scores)
-    }
-
     async fn go_on(&mut self) -> Result<(), EngineError> {
         self.rewind().await?;
         match self.phase {
@@ -531,33 +487,6 @@ impl<'e> Run<'e> {
         event
     }
 
-    /// Loss and confusion matrix on a part of the data.
-    async fn evaluate(&mut self, part: Part) -> Result<Event, EngineError> {
-        let clock = Instant::now();
-        let rows = self.samples.rows(part);
-        let labels = &self.samples.images.labels;
-        let (loss, confusion) = evaluate(self.engine, self.programs[1], rows, labels).await?;
-        let seconds = clock.elapsed().as_secs_f64();
-        self.seconds.evaluation += seconds;
-        let (step, accuracy) = (self.progress.step, confusion.accuracy());
-        Ok(Event::Evaluation { step, on: part, loss, accuracy, confusion: confusion.0, seconds })
-    }
-
-    /// Why the run ends if an evaluation on validation images meets a stop condition.
-    fn judge(&mut self, evaluation: &Event) -> Option<String> {
-        let Event::Evaluation { loss, accuracy, .. } = evaluation else { return None };
-        match self.progress.best_loss.is_none_or(|best| *loss < best) {
-            true => (self.progress.best_loss, self.progress.without_improvement) = (Some(*loss), 0),
-            false => self.progress.without_improvement += 1,
-        }
-        let (stop, count) = (self.config.stop, self.progress.without_improvement);
-        if stop.accuracy.is_some_and(|wanted| *accuracy >= wanted) {
-            return Some(format!("the validation accuracy reached {:.2} %", 100.0 * accuracy));
-        }
-        stop.patience.filter(|&patience| count >= patience)?;
-        Some(format!("{count} evaluations brought no better validation loss"))
-    }
-
     async fn finish(&mut self) -> Result<(), EngineError> {
         let test = self.evaluate(Part::Test).await?;
         let Event::Evaluation { loss: test_loss, accuracy: test_accuracy, .. } = test else {
@@ -610,35 +539,4 @@ async fn set_up(
 
 fn scalar(values: &Values, name: &str) -> Option<f32> {
     values.get(name)?.as_f32().map(|v| v[0])
-}
-
-/// Mean loss and confusion matrix of `program` (see [`programs::evaluate`]) on the given rows.
-///
-/// # Errors
-/// [`EngineError`] where the device fails.
-pub async fn evaluate(
-    engine: &mut dyn Engine,
-    program: Program,
-    rows: &[u32],
-    labels: &[u8],
-) -> Result<(f64, Confusion), EngineError> {
-    let feeds: Vec<Values> = rows
-        .chunks(EVALUATION_BATCH)
-        .map(|chunk| {
-            let mut indices = chunk.to_vec();
-            indices.resize(EVALUATION_BATCH, chunk[0]); // padding, not counted below
-            Values::from([(names::INDICES.into(), HostTensor::u32([EVALUATION_BATCH], indices))])
-        })
-        .collect();
-    let ran = engine.run(program, &feeds).await?;
-    let (mut loss, mut confusion) = (0.0, Confusion::new(CLASSES));
-    for (chunk, outputs) in rows.chunks(EVALUATION_BATCH).zip(&ran.outputs) {
-        let losses = outputs[names::LOSSES].as_f32().expect("the program's losses are f32");
-        let answers = outputs[names::ANSWERS].as_u32().expect("the program's answers are u32");
-        for (i, &row) in chunk.iter().enumerate() {
-            loss += f64::from(losses[i]);
-            confusion.count(labels[row as usize].into(), answers[i] as usize);
-        }
-    }
-    Ok((loss / rows.len() as f64, confusion))
 }

@@ -1,0 +1,56 @@
+//! What the network says of pictures while it trains.
+
+use graph::{HostTensor, Values};
+
+use super::{Run, RunError};
+use crate::programs::{self, CLASSES, EVALUATION_BATCH, names};
+
+impl Run<'_> {
+    /// Scores of pictures `u8[count, height · width]` by the weights as they are now, `[count][classes]`: probabilities,
+    /// or for squared error the network's output as it is. Changes no number of the run; what is in flight is waited for,
+    /// and the next `advance` tells of it.
+    ///
+    /// A device that is lost is opened anew, as in [`Run::advance`].
+    ///
+    /// # Errors
+    /// [`RunError`] where the device fails, or prediction cannot be built.
+    ///
+    /// # Panics
+    /// Where the bytes are not whole pictures of the size of the data set's.
+    pub async fn predict(&mut self, pictures: &[u8]) -> Result<Vec<Vec<f32>>, RunError> {
+        loop {
+            match self.scores(pictures).await {
+                Err(RunError::Engine(error)) => self.survive(error).await?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn scores(&mut self, pictures: &[u8]) -> Result<Vec<Vec<f32>>, RunError> {
+        self.rewind().await?;
+        self.settle().await?;
+        let size = [self.samples.images.height, self.samples.images.width];
+        let pixels = size[0] * size[1];
+        assert!(pictures.len().is_multiple_of(pixels), "{} bytes are not whole pictures", pictures.len());
+        let mut scores = vec![];
+        for chunk in pictures.chunks(EVALUATION_BATCH * pixels) {
+            let count = chunk.len() / pixels;
+            let padded = count.next_power_of_two(); // few programs, whatever is asked for
+            let program = match self.predictors.get(&padded) {
+                Some(program) => *program,
+                None => {
+                    let program = self.engine.load(&programs::predict(&self.config, size, padded)?).await?;
+                    self.predictors.insert(padded, program);
+                    program
+                }
+            };
+            let mut bytes = chunk.to_vec();
+            bytes.resize(padded * pixels, 0);
+            let feed = Values::from([(names::PICTURES.into(), HostTensor::u8([padded, pixels], bytes))]);
+            let ran = self.engine.run(program, &[feed]).await?;
+            let all = ran.outputs[0][names::SCORES].as_f32().expect("the program's scores are f32");
+            scores.extend(all.chunks(CLASSES).take(count).map(<[f32]>::to_vec));
+        }
+        Ok(scores)
+    }
+}
