@@ -129,3 +129,46 @@ pub async fn assert_bad_values_are_refused(engine: &mut dyn Engine) {
     engine.write_state(&Values::from([("w".into(), HostTensor::scalar(1.0))])).await.expect("there is memory");
     assert!(matches!(error(engine, indices(&[0, 1])).await, GraphError::Value { .. }));
 }
+
+/// What is not a number comes through every function of one and of two values, wherever it stands and whatever its sign:
+/// else a run that has diverged would look well. (WGSL lets a GPU assume that there is none.)
+///
+/// # Panics
+/// Where it does not.
+pub async fn assert_nan_comes_through(engine: &mut dyn Engine) {
+    const COUNT: usize = 43; // full vectors of any width, and a rest
+    let r = Recorder::new();
+    let (a, b) = (r.state("a", [COUNT]), r.state("b", [COUNT]));
+    let outputs = [
+        ("exp", a.exp()),
+        ("log", a.log()),
+        ("sqrt", a.sqrt()),
+        ("tanh", a.tanh()),
+        ("relu", a.relu()),
+        ("max", a.max(&b)),
+        ("sum", a.add(&b)),
+        ("largest", a.reduce_max(&[0])),
+    ]
+    .map(|(name, tensor)| (name, tensor.expect("it fits")));
+    let graph = r.finish(&outputs.each_ref().map(|(name, tensor)| (*name, tensor)), &[]).expect("it is valid");
+    for sign in [1.0, -1.0] {
+        for at in 0..COUNT {
+            let number = |i: usize, shift: usize| (i * 17 + shift) as f32 % 9.0 + 0.5;
+            let list = |shift: usize, hole: usize| {
+                let value = |i: usize| if i == hole { f32::NAN.copysign(sign) } else { number(i, shift) };
+                HostTensor::f32([COUNT], (0..COUNT).map(value).collect())
+            };
+            let state = Values::from([("a".into(), list(0, at)), ("b".into(), list(5, COUNT - 1 - at))]);
+            let mut exact = graph::reference::state_from::<f64>(&state);
+            let want = graph::reference::evaluate(&graph, &Values::new(), &mut exact).expect("it runs every graph");
+            let program = engine.load(&graph).await.expect("it is supported");
+            engine.write_state(&state).await.expect("there is memory");
+            let got = engine.run(program, &[Values::new()]).await.expect("it runs").outputs.remove(0);
+            for (name, want) in &want {
+                let got = got[name].as_f32().expect("f32");
+                let wrong = got.iter().zip(want).position(|(got, want)| got.is_nan() != want.is_nan());
+                assert!(wrong.is_none(), "{name} with NaN at {at}: element {wrong:?}");
+            }
+        }
+    }
+}

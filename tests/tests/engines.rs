@@ -59,6 +59,11 @@ fn cpu_refuses_bad_values_and_keeps_its_state() {
 }
 
 #[test]
+fn cpu_lets_nan_come_through() {
+    block_on(cases::assert_nan_comes_through(&mut cpu(2)));
+}
+
+#[test]
 fn cpu_repeats_bit_for_bit_with_any_number_of_threads() {
     let mut threads = 0;
     block_on(cases::assert_repeats(|| {

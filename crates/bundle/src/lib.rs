@@ -10,20 +10,43 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use walrus::ir::{BinaryOp, Binop, VisitorMut, dfs_pre_order_mut};
 use wasm_bindgen_cli_support::Bindgen;
 
-/// Builds `package`, a crate of type cdylib in the workspace of the current folder, and puts `NAME.js`, a module whose
+/// Builds `package`, a crate of type cdylib in the workspace of the current folder, with `features`, and puts `NAME.js`, a module whose
 /// default export loads the other file, and `NAME_bg.wasm` into the folder `out`.
 ///
 /// # Errors
 /// Where cargo or wasm-bindgen fails; cargo has said why on stderr.
-pub fn build(package: &str, profile: &str, name: &str, out: &Path) -> Result<()> {
-    let wasm = compile(package, profile)?;
+pub fn build(package: &str, features: &[&str], profile: &str, name: &str, out: &Path) -> Result<()> {
+    let wasm = compile(package, features, profile)?;
     let mut bindgen = Bindgen::new();
     bindgen.input_path(&wasm).out_name(name).web(true)?.typescript(false).omit_default_module_path(false);
     // Names are for who reads traces of tests.
     bindgen.remove_name_section(profile != "release").remove_producers_section(true);
-    bindgen.generate(out).with_context(|| format!("wasm-bindgen cannot finish {}", wasm.display()))
+    let mut output =
+        bindgen.generate_output().with_context(|| format!("wasm-bindgen cannot finish {}", wasm.display()))?;
+    for (_, function) in output.wasm_mut().funcs.iter_local_mut() {
+        let entry = function.entry_block();
+        dfs_pre_order_mut(&mut ExactExtrema, function, entry);
+    }
+    output.emit(out)
+}
+
+/// Puts exact minima and maxima back where LLVM (seen in 22) takes relaxed ones. In a module in which any function may use
+/// relaxed instructions it does so for every `if a < b { a } else { b }`, and then NaN may get lost.
+struct ExactExtrema;
+
+impl VisitorMut for ExactExtrema {
+    fn visit_binop_mut(&mut self, Binop { op }: &mut Binop) {
+        *op = match op {
+            BinaryOp::F32x4RelaxedMin => BinaryOp::F32x4PMin,
+            BinaryOp::F32x4RelaxedMax => BinaryOp::F32x4PMax,
+            BinaryOp::F64x2RelaxedMin => BinaryOp::F64x2PMin,
+            BinaryOp::F64x2RelaxedMax => BinaryOp::F64x2PMax,
+            _ => return,
+        };
+    }
 }
 
 /// Names of the variables in which the cargo that started this program tells of its package. A cargo that is started from
@@ -35,13 +58,13 @@ pub fn package_variables() -> impl Iterator<Item = String> {
 }
 
 /// The wasm that cargo makes of a package.
-fn compile(package: &str, profile: &str) -> Result<PathBuf> {
+fn compile(package: &str, features: &[&str], profile: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .args(["build", "--quiet", "--lib", "--target", "wasm32-unknown-unknown"])
         .args(["--message-format", "json-render-diagnostics"])
-        .args(["--package", package, "--profile", profile])
+        .args(["--package", package, "--features", &features.join(","), "--profile", profile])
         .stdout(Stdio::piped());
     for name in package_variables() {
         command.env_remove(name);

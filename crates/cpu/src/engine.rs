@@ -12,6 +12,7 @@ use crate::{
     memory::Memory,
     program,
     team::Team,
+    vectors,
 };
 
 /// Runs compiled plans on CPU cores. See the crate's documentation.
@@ -33,7 +34,7 @@ impl Cpu {
     /// # Errors
     /// [`EngineError::Unavailable`] where the system refuses a thread.
     pub fn open(threads: Option<usize>) -> Result<Self, EngineError> {
-        let instructions = instructions();
+        let instructions = vectors::name();
         let refused = |reason: std::io::Error| EngineError::Unavailable {
             device: instructions.into(),
             reason: format!("a thread was refused: {reason}"),
@@ -51,19 +52,6 @@ impl Cpu {
 fn cores() -> usize {
     // A system that does not say is taken for one core.
     std::thread::available_parallelism().map_or(1, Into::into)
-}
-
-/// What vector instructions are used.
-fn instructions() -> &'static str {
-    match pulp::Arch::new() {
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        pulp::Arch::V4(_) => "CPU with AVX-512",
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        pulp::Arch::V3(_) => "CPU with AVX2",
-        #[cfg(target_arch = "wasm32")]
-        pulp::Arch::Simd128(_) => "CPU with SIMD128",
-        _ => "CPU",
-    }
 }
 
 #[async_trait(?Send)]

@@ -175,6 +175,7 @@ impl Part<'_> {
     // In wasm each shape is a function of its own: V8 (seen in node 20) gives values of one that contains them all no
     // registers, and 784-800-800-10 trains at 41 instead of 64 steps/s.
     #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(all(target_arch = "wasm32", feature = "relaxed-simd"), target_feature(enable = "relaxed-simd"))]
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     #[allow(unsafe_code)]
     fn block<S: Simd, const M: usize, const V: usize>(self, simd: S, place: impl Fn(usize) -> (usize, usize)) {

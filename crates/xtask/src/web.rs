@@ -87,37 +87,17 @@ pub(crate) fn screenshots(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// What is compiled for the site: the package, and the script that loads it.
+/// A package that is compiled for the site, and the name of the script that loads it.
 struct Program {
     package: &'static str,
-    folder: &'static str,
-    /// The name that the HTML says.
-    script: &'static str,
-    /// The text of the script, which imports `./GLUE.js`.
-    entry: Entry,
+    features: &'static [&'static str],
     glue: &'static str,
 }
 
-enum Entry {
-    File(&'static str),
-    Text(&'static str),
-}
-
-const PROGRAMS: [Program; 2] = [
-    Program {
-        package: "worker",
-        folder: "web/worker",
-        script: "worker.js",
-        entry: Entry::File("web/worker/entry.js"),
-        glue: "worker_glue",
-    },
-    Program {
-        package: "web",
-        folder: "web",
-        script: "page.js",
-        entry: Entry::Text("import init from \"./page_glue.js\";\nawait init();\n"),
-        glue: "page_glue",
-    },
+const PROGRAMS: [Program; 3] = [
+    Program { package: "worker", features: &[], glue: "worker_glue" },
+    Program { package: "worker", features: &["relaxed-simd"], glue: "worker_relaxed_glue" },
+    Program { package: "web", features: &[], glue: "page_glue" },
 ];
 
 /// Where the HTML is, and scripts that are not compiled.
@@ -133,8 +113,8 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         _ => fs::create_dir_all(&out)?,
     }
     let mut site = Site { out, renamed: vec![] };
-    for program in PROGRAMS.iter().filter(|program| root.join(program.folder).join("Cargo.toml").is_file()) {
-        site.compile(sh, &root, program)?;
+    for program in &PROGRAMS {
+        site.compile(program)?;
     }
     let sources = || fs::read_dir(root.join(FOLDER)).context("there is no folder `web`");
     let with = |extension: &str| -> Result<Vec<PathBuf>> {
@@ -161,23 +141,16 @@ struct Site {
 }
 
 impl Site {
-    fn compile(&mut self, sh: &Shell, root: &Path, program: &Program) -> Result<()> {
+    fn compile(&mut self, program: &Program) -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let Program { package, folder: _, script, entry, glue } = program;
-        let profile = "release-web";
-        let _root = sh.push_dir(root);
-        bundle::build(package, profile, glue, folder.path())?;
+        let Program { package, features, glue } = program;
+        bundle::build(package, features, "release-web", glue, folder.path())?;
         let wasm = format!("{glue}_bg.wasm");
         let bytes = fs::read(folder.path().join(&wasm))?;
         let plain = self.content(&wasm, &bytes)?;
         let text = fs::read_to_string(folder.path().join(format!("{glue}.js")))?;
         ensure!(text.contains(&wasm), "the script of {package} does not name its wasm");
-        self.hashed(&format!("{glue}.js"), &text.replace(&wasm, &plain))?;
-        let entry = match entry {
-            Entry::File(path) => fs::read_to_string(root.join(path))?,
-            Entry::Text(text) => (*text).to_owned(),
-        };
-        self.hashed(script, &self.rename(&entry))
+        self.hashed(&format!("{glue}.js"), &text.replace(&wasm, &plain))
     }
 
     /// Writes a file under a name with its hash, which is returned.

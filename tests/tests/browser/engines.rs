@@ -19,10 +19,25 @@ use crate::{
 /// Jobs that must fail, each in its way.
 pub(crate) const FAULTS: [&str; 2] = ["a job that nobody knows", "a worker that panics"];
 
-/// The page: it fetches a job, hands it to its worker, and posts what comes back. A worker that panics is replaced.
+/// The wasm that is built: its name, the features, and what the engine on cores says that it uses.
+#[derive(Clone, Copy)]
+pub(crate) struct Module {
+    pub(crate) name: &'static str,
+    features: &'static [&'static str],
+    pub(crate) vectors: &'static str,
+}
+
+/// As a page loads them: in browsers that have relaxed vectors, and in others.
+pub(crate) const MODULES: [Module; 2] = [
+    Module { name: "relaxed", features: &["relaxed-simd"], vectors: "relaxed SIMD" },
+    Module { name: "plain", features: &[], vectors: "SIMD128" },
+];
+
+/// The page: it fetches a job, hands it to the worker of its module, and posts what comes back. A worker that panics is
+/// replaced.
 const PAGE: &str = r#"<!doctype html><script type="module">
-const start = () => new Promise((ready, failed) => {
-    const worker = new Worker("/worker.js", { type: "module" });
+const start = module => new Promise((ready, failed) => {
+    const worker = new Worker(`/worker.js?${module}`, { type: "module" });
     worker.onmessage = () => ready(worker);
     worker.onerror = event => failed(new Error(event.message ?? "the worker does not load"));
 });
@@ -31,31 +46,30 @@ const ask = (worker, job) => new Promise(answer => {
     worker.onerror = event => answer({ panicked: event.message });
     worker.postMessage(job);
 });
-let worker;
+const workers = {};
 for (;;) {
     const job = await (await fetch("/next")).json();
     let answer;
     try {
-        worker ??= await start();
-        answer = await ask(worker, job);
+        workers[job.module] ??= await start(job.module);
+        answer = await ask(workers[job.module], job);
     } catch (error) {
         answer = { error: String(error) };
     }
     if (answer.panicked !== undefined) {
-        worker.terminate();
-        worker = undefined;
+        workers[job.module].terminate();
+        workers[job.module] = undefined;
     }
     await fetch("/result", { method: "POST", body: JSON.stringify({ id: job.id, ...answer, browser: navigator.userAgent }) });
 }
 </script>"#;
 
 const WORKER: &str = r#"
-import init, { run } from "/wasm.js";
 self.panicked = message => postMessage({ panicked: message });
-const ready = init();
+const ready = import(`/${location.search.slice(1)}.js`).then(({ default: init, run }) => init().then(() => run));
 self.onmessage = async ({ data: { engine, job } }) => {
     try {
-        await ready;
+        const run = await ready;
         const begun = performance.now();
         const ok = JSON.parse(await run(engine, job));
         postMessage({ ok, seconds: (performance.now() - begun) / 1000 });
@@ -78,16 +92,16 @@ struct Lab {
     _browser: Browser,
 }
 
-/// Does a job in the browser. What comes back must be the answer to it, from that engine.
-pub(crate) fn run(engine: &str, job: &str) -> Result<(), Failed> {
-    let result = ask(engine, job)?;
+/// Does a job in the browser. What comes back must be the answer to it, from that engine of that module.
+pub(crate) fn run(module: &Module, engine: &str, job: &str) -> Result<(), Failed> {
+    let result = ask(module, engine, job)?;
     let answer = &result["ok"];
     if answer["job"] != job || answer["engine"] != engine {
         return Err(format!("{result:#}").into());
     }
     let device = answer["device"]["name"].as_str().unwrap_or_default();
-    if engine == "cpu" && !device.contains("SIMD128") {
-        return Err(format!("the engine runs on {device}, without the vectors of wasm").into());
+    if engine == "cpu" && !device.contains(module.vectors) {
+        return Err(format!("the engine runs on {device}, not with {}", module.vectors).into());
     }
     let seconds = result["seconds"].as_f64().unwrap_or_default();
     println!("{job} on {engine} ({device}; {}): {} in {seconds:.2} s", result["browser"], answer["measured"]);
@@ -100,14 +114,15 @@ pub(crate) fn fault(fault: &str) -> Result<(), Failed> {
         "a worker that panics" => ("cpu", "step parity of nothing", "panicked", "a preset"),
         _ => ("cpu", "nothing", "error", "no job is called nothing"),
     };
-    let result = ask(engine, job)?;
+    let module = &MODULES[0];
+    let result = ask(module, engine, job)?;
     if !result[key].as_str().is_some_and(|message| message.contains(words)) {
         return Err(format!("{result:#}").into());
     }
-    run("cpu", "case relu")
+    run(module, "cpu", "case relu")
 }
 
-fn ask(engine: &str, job: &str) -> Result<Value, Failed> {
+fn ask(module: &Module, engine: &str, job: &str) -> Result<Value, Failed> {
     static LAB: OnceLock<Result<Mutex<Lab>, String>> = OnceLock::new();
     /// Why nobody need wait any more.
     static SILENT: OnceLock<String> = OnceLock::new();
@@ -117,7 +132,7 @@ fn ask(engine: &str, job: &str) -> Result<Value, Failed> {
         return Err(silent.into());
     }
     let (reply, result) = mpsc::channel();
-    let job = Job { text: json!({ "engine": engine, "job": job }), reply };
+    let job = Job { text: json!({ "module": module.name, "engine": engine, "job": job }), reply };
     lab.lock().map_err(|_| "another test has failed here")?.jobs.send(job)?;
     let result = result.recv_timeout(PATIENCE);
     Ok(result.map_err(|_| SILENT.get_or_init(|| format!("the browser said nothing for {PATIENCE:?}")))?)
@@ -126,20 +141,25 @@ fn ask(engine: &str, job: &str) -> Result<Value, Failed> {
 /// Builds the wasm, serves it, and opens a browser.
 fn open() -> Result<Lab, Failed> {
     let folder = tempfile::tempdir()?;
-    bundle::build("tests-wasm", "release", "wasm", folder.path()).map_err(|error| format!("{error:#}"))?;
-    let script = fs::read(folder.path().join("wasm.js"))?;
-    let wasm = fs::read(folder.path().join("wasm_bg.wasm"))?;
+    for Module { name, features, .. } in MODULES {
+        let built = bundle::build("tests-wasm", features, "release", name, folder.path());
+        built.map_err(|error| format!("{error:#}"))?;
+    }
     let (jobs, queue) = mpsc::channel();
     let desk = Desk { queue: Mutex::new(queue), waiting: Mutex::new(vec![]) };
     let server = serve(move |request| {
+        let path = request.line.strip_prefix("GET /").unwrap_or_default();
+        let file = MODULES.iter().find_map(|Module { name, .. }| match path.strip_prefix(name) {
+            Some(".js") => Some("text/javascript"),
+            Some("_bg.wasm") => Some("application/wasm"),
+            _ => None,
+        });
         let (kind, body) = match request.line.as_str() {
             "GET /" => ("text/html", PAGE.into()),
-            "GET /worker.js" => ("text/javascript", WORKER.into()),
-            "GET /wasm.js" => ("text/javascript", script.clone()),
-            "GET /wasm_bg.wasm" => ("application/wasm", wasm.clone()),
+            line if line.starts_with("GET /worker.js?") => ("text/javascript", WORKER.into()),
             "GET /next" => ("application/json", desk.next()?.to_string().into_bytes()),
             "POST /result" => ("text/plain", desk.take(request)?),
-            _ => return None,
+            _ => (file?, fs::read(folder.path().join(path)).ok()?),
         };
         Some(Answer { kind, body })
     })?;

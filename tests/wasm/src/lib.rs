@@ -39,8 +39,13 @@ pub mod jobs {
         let presets = protocol::presets().map(|(name, _)| format!("step parity of {name}"));
         let goldens =
             tests::goldens::goldens().into_iter().map(|golden| format!("PyTorch's losses of {}", golden.name));
-        let repeats = (engine == "cpu").then(|| "every case twice".to_owned());
-        cases.chain(["bad values".to_owned()]).chain(repeats).chain(presets).chain(goldens).collect()
+        let own: &[&str] = if engine == "cpu" { &["every case twice", "NaN comes through"] } else { &[] };
+        cases
+            .chain(["bad values".to_owned()])
+            .chain(own.iter().map(|job| (*job).to_owned()))
+            .chain(presets)
+            .chain(goldens)
+            .collect()
     }
 }
 
@@ -77,6 +82,10 @@ pub async fn run(engine: String, job: String) -> Result<String, String> {
         }
         Some(("every", "case twice")) => {
             cases::assert_repeats(|| Cpu::open(None).expect("the caller's thread is there")).await;
+            json!(null)
+        }
+        Some(("NaN", "comes through")) => {
+            cases::assert_nan_comes_through(own.as_mut()).await;
             json!(null)
         }
         Some(("step", rest)) => {

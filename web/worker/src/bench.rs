@@ -30,7 +30,7 @@ const COUNTED: usize = 5;
 
 #[wasm_bindgen]
 extern "C" {
-    /// Of `entry.js`: counts from now on; the function that it returns ends that and gives `[dispatches, submissions]`.
+    /// Of `web/worker.js`: counts from now on; the function that it returns ends that and gives `[dispatches, submissions]`.
     #[wasm_bindgen(js_namespace = self, js_name = countGpu)]
     fn count_gpu() -> Function;
 }

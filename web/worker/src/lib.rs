@@ -4,7 +4,7 @@
 //! The worker is one thread that goes from piece to piece of a run, and looks for messages in between. It knows neither
 //! the page nor who else may speak to it.
 //!
-//! The script `entry.js` loads it, and gives it what only JavaScript has.
+//! The script `web/worker.js` loads it, and gives it what only JavaScript has.
 
 #![cfg(target_arch = "wasm32")] // there is nothing here for other machines
 

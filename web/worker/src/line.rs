@@ -13,7 +13,7 @@ extern "C" {
     #[wasm_bindgen(js_namespace = self, js_name = addEventListener)]
     fn listen(event: &str, listener: &Closure<dyn FnMut(JsValue)>);
 
-    /// Of `entry.js`: returns after messages that wait were let in.
+    /// Of `web/worker.js`: returns after messages that wait were let in.
     #[wasm_bindgen(js_namespace = self)]
     pub(crate) async fn breathe();
 }
