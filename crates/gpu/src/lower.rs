@@ -175,7 +175,7 @@ type Parts = (&'static str, String, String, String, usize);
 
 /// All elements of all stages, a lane each.
 fn map(writer: &mut Writer, plan: &Plan, stages: &[Stage], spots: &[Option<Spot>], tier: Tier) -> Parts {
-    let lanes = tier.lanes();
+    let lanes = tier.map_lanes();
     let stages = merged(plan, stages, spots);
     let mut main = format!(
         "\n@compute @workgroup_size({lanes})\nfn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{\n    \

@@ -60,10 +60,19 @@ impl Tier {
         }
     }
 
-    /// Invocations of a workgroup that do not work together.
+    /// Invocations of a workgroup that do not work together, and have much to do.
     pub(crate) fn lanes(self) -> usize {
         match self {
             Tier::Software => 8,
+            Tier::Default | Tier::Integrated | Tier::Discrete => 64,
+        }
+    }
+
+    /// Invocations of a workgroup that has an element or four for each: so little work that a CPU needs longer to begin a
+    /// workgroup than to do it.
+    pub(crate) fn map_lanes(self) -> usize {
+        match self {
+            Tier::Software => 256,
             Tier::Default | Tier::Integrated | Tier::Discrete => 64,
         }
     }
