@@ -4,6 +4,7 @@
 //! [`state::RunState`]. What needs no browser is here for every target and tested natively; components are wasm only.
 
 pub mod checkpoint;
+pub mod course;
 pub mod curve;
 pub mod format;
 pub mod kept;

@@ -129,6 +129,8 @@ texts! {
     shape_exponential: "× 0.9 each epoch", "每轮 × 0.9";
     shape_cosine: "cosine down to 0", "余弦降至 0";
     shape_one_cycle: "one cycle: up, then down", "单周期：先升后降";
+    course: "{} steps: the rate begins at {}, is at most {} and ends at {}.", "共 {} 步：学习率从 {} 开始，最高 {}，最后为 {}。";
+    course_unknown: "The course is shown once the images are loaded.", "加载图像后显示曲线。";
     warm_up: "Warm-up steps", "预热步数";
     warm_up_hint: "Over these steps the rate rises from 0.", "在这些步内学习率从 0 升起。";
     batch: "Batch", "批大小";

@@ -4,7 +4,7 @@ use std::{io::Write, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 use graph::{Graph, Values};
-use protocol::{Length, RunConfig, Split, preset};
+use protocol::{RunConfig, Split, preset};
 use serde::Serialize;
 use train::{
     Engine, Program, Samples, feed,
@@ -141,10 +141,7 @@ fn preset_job(name: &str, batch: Option<usize>) -> Result<Job> {
     let samples = Samples::new(found.name, found.images, found.training, &config, 0.0)?;
     let (table, resident) = programs::upload(&samples.images);
     let mut order = samples.order(&config)?;
-    let steps = match config.length {
-        Length::Epochs(epochs) => epochs * u64::from(order.steps_per_epoch()),
-        Length::Steps(steps) => steps,
-    };
+    let steps = config.length.steps(order.steps_per_epoch().into());
     Ok(Job {
         name: name.into(),
         graph: programs::train(&config, &table, false)?,

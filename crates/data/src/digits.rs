@@ -21,8 +21,13 @@ const SET: [u64; 2] = [1, 2];
 /// The built-in data set: `training` images, followed by a sixth as many for the test. See [`generate`].
 pub fn set(training: u32) -> Images {
     let mut images = generate(training, SET[0]);
-    images.append(generate(training.div_ceil(6), SET[1])).expect("all are 28×28");
+    images.append(generate(tested(training), SET[1])).expect("all are 28×28");
     images
+}
+
+/// Images for the test in a set with `training` others.
+pub fn tested(training: u32) -> u32 {
+    training.div_ceil(6)
 }
 
 /// `n` images of 28×28 (n × 784 bytes), a tenth of them of each digit: image `i` shows the digit `i` mod 10.

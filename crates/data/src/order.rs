@@ -11,6 +11,18 @@ pub enum Sampling {
     WithReplacement,
 }
 
+impl Sampling {
+    /// The number of steps that are reported as an epoch of `rows` samples, at least 1: ⌈rows / batch⌉ if shuffled,
+    /// ⌊rows / batch⌋ with replacement.
+    pub fn steps_per_epoch(self, rows: u32, batch: u32) -> u32 {
+        let steps = match self {
+            Sampling::Shuffled => rows.div_ceil(batch.max(1)),
+            Sampling::WithReplacement => rows / batch.max(1),
+        };
+        steps.max(1)
+    }
+}
+
 /// The batch of every step, by number: a resumed run goes on with exactly the batches that it would have had.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -38,13 +50,9 @@ impl Order {
         Ok(Order { rows, batch, sampling, seed, epoch: None })
     }
 
-    /// The number of steps that are reported as an epoch, at least 1: ⌈n / batch⌉ if shuffled, ⌊n / batch⌋ with
-    /// replacement.
+    /// See [`Sampling::steps_per_epoch`].
     pub fn steps_per_epoch(&self) -> u32 {
-        match self.sampling {
-            Sampling::Shuffled => self.len().div_ceil(self.batch),
-            Sampling::WithReplacement => (self.len() / self.batch).max(1),
-        }
+        self.sampling.steps_per_epoch(self.len(), self.batch)
     }
 
     /// The rows of step `step`, `[batch]`. Counts from 0; a function of the step and the seed alone. Cheap if the steps

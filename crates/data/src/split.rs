@@ -35,11 +35,16 @@ impl Split {
         if !(test_fraction > 0.0 && test_fraction < 1.0) {
             return Err(DataError::Fraction { fraction: test_fraction });
         }
-        let test = libm::ceil(test_fraction * f64::from(rows)) as usize; // at most `rows`
+        let test = Split::test_rows(rows, test_fraction) as usize; // at most `rows`
         let mut train: Vec<u32> = (0..rows).collect();
         shuffle(&mut rng(seed, Purpose::Split, 0), &mut train);
         let test = train.split_off(train.len() - test);
         Split::new(train, test, validation)
+    }
+
+    /// ⌈`test_fraction` × `rows`⌉: the rows of a random split's test.
+    pub fn test_rows(rows: u32, test_fraction: f64) -> u32 {
+        libm::ceil(test_fraction * f64::from(rows)) as u32
     }
 
     /// Cuts the validation rows from the end of the shuffled training rows.

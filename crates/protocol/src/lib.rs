@@ -20,6 +20,7 @@ mod config;
 mod event;
 mod number;
 mod preset;
+mod schedule;
 pub mod worker;
 
 pub use check::{ConfigError, MAX_BATCH, MAX_DIGITS, MAX_EPOCHS, MAX_LAYERS, MAX_PARAMETERS, MAX_SEED, MAX_STEPS};

@@ -10,11 +10,9 @@ mod optimizer;
 pub mod programs;
 mod run;
 mod samples;
-mod schedule;
 pub mod workload;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Progress};
 pub use engine::{Choices, Engine, EngineError, Program, Ran, Reference};
 pub use run::{Run, RunError, evaluate};
 pub use samples::{Samples, feed};
-pub use schedule::rate;

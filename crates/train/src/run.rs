@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use data::Order;
 use graph::{Graph, Values};
-use protocol::{Command, ConfigError, Data, Event, Length, Part, Phase, RunConfig, Seconds, Summary};
+use protocol::{Command, ConfigError, Data, Event, Part, Phase, RunConfig, Seconds, Summary};
 use web_time::Instant;
 
 use crate::{
@@ -110,10 +110,7 @@ impl<'e> Run<'e> {
         }
         let order = samples.order(&config)?;
         let steps_per_epoch = u64::from(order.steps_per_epoch());
-        let steps = match config.length {
-            Length::Epochs(epochs) => epochs * steps_per_epoch,
-            Length::Steps(steps) => steps,
-        };
+        let steps = config.length.steps(steps_per_epoch);
         let mut seconds = Seconds { data: samples.seconds, ..Default::default() };
 
         let clock = Instant::now();

@@ -6,7 +6,7 @@ use data::{Order, Split};
 use graph::{HostTensor, Values};
 use protocol::{Part, RunConfig, Sampling};
 
-use crate::{programs::names, rate};
+use crate::programs::names;
 
 /// Images and how they are divided.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Samples {
 
 /// The step inputs of step `step` of a run.
 pub fn feed(config: &RunConfig, order: &mut Order, step: u64, steps: u64) -> Values {
-    let rate = rate(&config.schedule, step, steps, order.steps_per_epoch().into());
+    let rate = config.schedule.at(step, steps, order.steps_per_epoch().into());
     Values::from([
         (names::INDICES.into(), HostTensor::u32([config.batch], order.batch(step))),
         (names::RATE.into(), HostTensor::scalar(rate)),

@@ -7,6 +7,7 @@ pub mod chart;
 pub mod choices;
 pub mod confusion;
 pub mod controls;
+pub mod course;
 pub mod curves;
 pub mod device;
 pub mod editor;
@@ -34,6 +35,7 @@ pub const STYLE: &str = concat!(
     include_str!("chart.css"),
     include_str!("confusion.css"),
     include_str!("controls.css"),
+    include_str!("course.css"),
     include_str!("curves.css"),
     include_str!("device.css"),
     include_str!("editor.css"),

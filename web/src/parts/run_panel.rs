@@ -8,6 +8,7 @@ use crate::format::fill;
 use crate::link::Settings;
 use crate::notice::Notice;
 use crate::parts::choices::{RULES, about, rule, shape, shape_json};
+use crate::parts::course::Course;
 use crate::parts::device::engine_name;
 use crate::parts::field::{Choice, Entry};
 
@@ -133,6 +134,7 @@ pub fn RunPanel() -> impl IntoView {
                 label=t.schedule hint=t.schedule_hint name="schedule" options=shapes
                 chosen=chosen(|config| shape(config).into()) on_choose=choose_shape
             />
+            <Course />
             <Entry
                 label=t.rate hint=t.rate_hint path="schedule.rate" step="any"
                 value=|config| config.schedule.rate.to_string()

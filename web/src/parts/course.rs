@@ -1,0 +1,41 @@
+use leptos::prelude::*;
+
+use crate::app::App;
+use crate::course::{course, known};
+use crate::format::{fill, grouped, number};
+use crate::plot::{Axis, line};
+
+/// The learning rate over the steps of the next run.
+#[component]
+pub fn Course() -> impl IntoView {
+    let app = expect_context::<App>();
+    let t = app.language.get_untracked().texts();
+    // The visitor's own images are counted when a run has loaded them.
+    let loaded = move |name: &str| {
+        app.state.with(|state| {
+            let data = state.start.as_ref().map(|start| &start.data).filter(|data| data.name == name)?;
+            Some([data.training + data.validation, data.test])
+        })
+    };
+    let drawn = move || {
+        let config = app.settings.with(|settings| settings.config.clone());
+        let images = known(&config).or_else(|| loaded(&config.dataset.name));
+        let Some((steps, points)) = images.and_then(|images| course(&config, images)) else {
+            return (String::new(), t.course_unknown.to_owned());
+        };
+        let rates = || points.iter().map(|point| point.1);
+        let [first, last] = [points[0], points[points.len() - 1]].map(|point| number(point.1));
+        let most = number(rates().fold(0.0, f64::max));
+        let text = fill(t.course, &[&grouped(steps as i64), &first, &most, &last]);
+        (line(&points, steps as f64 - 1.0, Axis::over(rates(), false)), text)
+    };
+    let (path, text) = (Memo::new(move |_| drawn().0), Memo::new(move |_| drawn().1));
+    view! {
+        <figure class="course">
+            <svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">
+                <path d=move || path.get() />
+            </svg>
+            <figcaption class="muted">{move || text.get()}</figcaption>
+        </figure>
+    }
+}
