@@ -287,18 +287,48 @@ impl App {
         }
     }
 
-    /// Replaces one value of the configuration. A new learning rate applies to the run at once.
+    /// Replaces one value of the configuration. A new learning rate or momentum applies to the run at once.
     ///
     /// # Errors
     /// What is wrong with the value, in words; nothing changes then.
     pub fn set(self, path: &str, value: &str) -> Result<(), String> {
         let old = self.settings.with_untracked(|settings| settings.config.clone());
-        let config = old.set(path, value).map_err(|error| error.to_string())?;
-        if path == "schedule.rate" && self.state.with_untracked(|state| state.stage.is_live()) {
-            self.tell(Command::Rate { rate: config.schedule.rate });
+        let mut config = old.set(path, value).map_err(|error| error.to_string())?;
+        let command = match (path, config.optimizer.rule.momentum()) {
+            ("schedule.rate", _) => Some(Command::Rate { rate: config.schedule.rate }),
+            (_, Some(&mut momentum)) if path.ends_with(".momentum") && self.has_rule_of(&old) => {
+                Some(Command::Momentum { momentum })
+            }
+            _ => None,
+        };
+        if let Some(command) = command.filter(|_| self.state.with_untracked(|state| state.stage.is_live())) {
+            self.tell(command);
         }
         self.settings.update(|settings| settings.config = config);
         Ok(())
+    }
+
+    /// Whether the run there is, if it has started, has the update rule of `config`, but for what may change.
+    fn has_rule_of(self, config: &RunConfig) -> bool {
+        let rule = comparable(config).optimizer.rule;
+        self.state.with_untracked(|state| {
+            state.start.as_ref().is_none_or(|start| comparable(&start.config).optimizer.rule == rule)
+        })
+    }
+
+    /// Shows what a rewound run begins with again.
+    pub(crate) fn take_back(self) {
+        let Some(first) = self.state.with_untracked(|state| state.start.as_ref().map(|start| start.config.clone()))
+        else {
+            return;
+        };
+        let same = self.has_rule_of(&self.settings.with_untracked(|settings| settings.config.clone()));
+        self.settings.update(|settings| {
+            settings.config.schedule.rate = first.schedule.rate;
+            if same {
+                settings.config.optimizer.rule = first.optimizer.rule;
+            }
+        });
     }
 
     /// Whether the run there is was started with other settings than the present ones.
@@ -318,5 +348,8 @@ fn comparable(config: &RunConfig) -> RunConfig {
         config.model = protocol::Model::Network(network);
     }
     config.schedule.rate = 0.0;
+    if let Some(momentum) = config.optimizer.rule.momentum() {
+        *momentum = 0.0;
+    }
     config
 }

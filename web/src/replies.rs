@@ -126,6 +126,7 @@ impl App {
         let (told, finished) = (Told::of(&event), matches!(event, Event::Finished { .. }));
         if event == Event::Rewound {
             self.mistakes.set(None); // they were of other weights
+            self.take_back();
         }
         // Components hear of it with the next frame, however many events come before.
         self.state.update_untracked(|state| state.apply(event));

@@ -144,7 +144,7 @@ impl RunState {
             (Command::Pause, Stage::Preparing) => self.waits = true,
             (Command::Resume, Stage::Preparing) => self.waits = false,
             (Command::Pause | Command::Resume | Command::Step, _) => {}
-            (Command::Rewind | Command::Rate { .. } | Command::Stop, _) => {}
+            (Command::Rewind | Command::Rate { .. } | Command::Momentum { .. } | Command::Stop, _) => {}
         }
     }
 

@@ -118,7 +118,7 @@ texts! {
     optimizer_hint: "How the weights follow the gradient. Adam adapts the step of each weight; momentum keeps a direction.",
         "权重如何沿梯度更新。Adam 为每个权重调整步长；动量法保持方向。";
     momentum: "Momentum", "动量";
-    momentum_hint: "How much of the last direction is kept, from 0 to below 1.", "保留多少上一步的方向，0 到 1 之间（不含 1）。";
+    momentum_hint: "How much of the last direction is kept, from 0 to below 1. A change applies at once.", "保留多少上一步的方向，0 到 1 之间（不含 1）。更改立即生效。";
     rate: "Learning rate", "学习率";
     rate_hint: "The size of the steps. Too small: slow. Too large: the loss jumps or explodes. A change applies at once.",
         "步子的大小。太小则慢，太大则损失跳动甚至发散。更改立即生效。";

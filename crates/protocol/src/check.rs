@@ -12,6 +12,8 @@ pub enum ConfigError {
     Json(String),
     #[error("`{name}` is {value}, but must be {need}")]
     Bound { name: &'static str, value: String, need: String },
+    #[error("this run's optimizer has no momentum")]
+    NoMomentum,
     #[error("there is no `{key}` to set in `{path}`: `show` prints the configuration with all its keys")]
     Set { path: String, key: String },
     #[error("there is no preset `{name}`: choose one of {}", known.join(", "))]
@@ -84,10 +86,9 @@ impl RunConfig {
         if let Some(norm) = optimizer.clip_norm {
             require("optimizer.clip_norm", norm, norm > 0.0 && norm.is_finite(), "above 0")?;
         }
-        let decays = |name, value: f32| require(name, value, (0.0..1.0).contains(&value), "at least 0 and below 1");
         match optimizer.rule {
             Rule::Sgd => Ok(()),
-            Rule::Momentum { momentum } | Rule::Nesterov { momentum } => decays("optimizer.rule.momentum", momentum),
+            Rule::Momentum { momentum } | Rule::Nesterov { momentum } => check_momentum(momentum),
             Rule::Adam(Adam { beta1, beta2, epsilon }) | Rule::AdamW(Adam { beta1, beta2, epsilon }) => {
                 decays("optimizer.rule.beta1", beta1)?;
                 decays("optimizer.rule.beta2", beta2)?;
@@ -121,9 +122,18 @@ impl Command {
     pub fn check(&self) -> Result<(), ConfigError> {
         match self {
             Command::Rate { rate } => check_rate(*rate),
+            Command::Momentum { momentum } => check_momentum(*momentum),
             Command::Pause | Command::Resume | Command::Step | Command::Rewind | Command::Stop => Ok(()),
         }
     }
+}
+
+fn check_momentum(momentum: f32) -> Result<(), ConfigError> {
+    decays("optimizer.rule.momentum", momentum)
+}
+
+fn decays(name: &'static str, value: f32) -> Result<(), ConfigError> {
+    require(name, value, (0.0..1.0).contains(&value), "at least 0 and below 1")
 }
 
 fn check_rate(rate: f32) -> Result<(), ConfigError> {

@@ -150,6 +150,16 @@ pub enum Rule {
     AdamW(Adam),
 }
 
+impl Rule {
+    /// The momentum, where the rule has one.
+    pub fn momentum(&mut self) -> Option<&mut f32> {
+        match self {
+            Rule::Momentum { momentum } | Rule::Nesterov { momentum } => Some(momentum),
+            Rule::Sgd | Rule::Adam(_) | Rule::AdamW(_) => None,
+        }
+    }
+}
+
 /// Constants of Adam and AdamW.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

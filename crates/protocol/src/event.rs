@@ -97,6 +97,11 @@ pub enum Command {
         /// Within the bounds of `schedule.rate`.
         rate: f32,
     },
+    /// From the next step on, the optimizer's momentum is this. A rewind forgets it.
+    Momentum {
+        /// Within the bounds of `optimizer.rule.momentum`; only for rules that have one.
+        momentum: f32,
+    },
     /// Save a checkpoint (where the run has a place for it) and end.
     Stop,
 }

@@ -23,6 +23,7 @@ fn requests_are_read_as_they_were_written() {
     check(&Request::Run(Command::Pause), expect![[r#"{"run":"pause"}"#]]);
     check(&Request::Run(Command::Step), expect![[r#"{"run":"step"}"#]]);
     check(&Request::Run(Command::Rewind), expect![[r#"{"run":"rewind"}"#]]);
+    check(&Request::Run(Command::Momentum { momentum: 0.5 }), expect![[r#"{"run":{"momentum":{"momentum":0.5}}}"#]]);
     check(&Request::Run(Command::Rate { rate: 0.1 }), expect![[r#"{"run":{"rate":{"rate":0.1}}}"#]]);
     check(&Request::Predict { request: 7, count: 2 }, expect![[r#"{"predict":{"request":7,"count":2}}"#]]);
     check(&Request::Save { request: 8 }, expect![[r#"{"save":{"request":8}}"#]]);
@@ -95,10 +96,15 @@ fn replies_are_read_as_they_were_written() {
 }
 
 #[test]
-fn a_rate_is_checked_like_the_configuration_s() {
+fn what_may_change_is_checked_like_the_configuration_s() {
     assert_eq!(Command::Rate { rate: 0.5 }.check(), Ok(()));
     for rate in [-0.1, 1001.0, f32::NAN] {
         let error = Command::Rate { rate }.check().expect_err("out of bounds").to_string();
         assert_eq!(error, format!("`schedule.rate` is {rate}, but must be 0 to 1000"));
+    }
+    assert_eq!(Command::Momentum { momentum: 0.0 }.check(), Ok(()));
+    for momentum in [-0.1, 1.0, f32::NAN] {
+        let error = Command::Momentum { momentum }.check().expect_err("out of bounds").to_string();
+        assert_eq!(error, format!("`optimizer.rule.momentum` is {momentum}, but must be at least 0 and below 1"));
     }
 }

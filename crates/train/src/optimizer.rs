@@ -1,7 +1,9 @@
 //! Update rules as recorded operations: from parameters and gradients to new parameters and new optimizer state.
 
-use graph::{GraphError, HostTensor, Recorder, Shape, Tensor, Values};
+use graph::{DType, Feed, GraphError, HostTensor, Recorder, Shape, Tensor, Values};
 use protocol::{Adam, Optimizer, Rule};
+
+use crate::programs::names;
 
 type Result<T> = std::result::Result<T, GraphError>;
 
@@ -45,6 +47,7 @@ pub(crate) fn updates(optimizer: &Optimizer, weights: &[Weight], rate: &Tensor) 
         Rule::Adam(adam) | Rule::AdamW(adam) => Some(bias_correction(recorder, &adam, rate, &mut updates)?),
         Rule::Sgd | Rule::Momentum { .. } | Rule::Nesterov { .. } => None,
     };
+    let momentum = recorder.input(names::MOMENTUM, Feed::Step, [], DType::F32);
     for Weight { name, value: w, gradient } in weights {
         let decay = optimizer.weight_decay;
         let decayed = || match decay {
@@ -54,13 +57,13 @@ pub(crate) fn updates(optimizer: &Optimizer, weights: &[Weight], rate: &Tensor) 
         let slot = |kind: &str| format!("{PREFIX}{kind}.{name}");
         let new = match optimizer.rule {
             Rule::Sgd => w.sub(&decayed()?.mul(rate)?)?,
-            Rule::Momentum { momentum } | Rule::Nesterov { momentum } => {
+            Rule::Momentum { .. } | Rule::Nesterov { .. } => {
                 let g = decayed()?;
                 let v = recorder.state(&slot("velocity"), w.shape().clone());
-                let v = v.scale(momentum)?.add(&g)?;
+                let v = v.mul(&momentum)?.add(&g)?;
                 updates.push((slot("velocity"), v.clone()));
                 let direction = match optimizer.rule {
-                    Rule::Nesterov { .. } => g.add(&v.scale(momentum)?)?,
+                    Rule::Nesterov { .. } => g.add(&v.mul(&momentum)?)?,
                     _ => v,
                 };
                 w.sub(&direction.mul(rate)?)?

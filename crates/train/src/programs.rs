@@ -48,6 +48,7 @@ pub mod names {
     pub const LABELS: &str = "labels";
     pub const INDICES: &str = "indices";
     pub const RATE: &str = "rate";
+    pub const MOMENTUM: &str = "momentum";
     pub const KEY: &str = models::KEY;
     pub const PICTURES: &str = "pictures";
     pub const LOSS: &str = "loss";
@@ -58,7 +59,8 @@ pub mod names {
     pub const SCORES: &str = "scores";
 }
 
-/// One training step. Step inputs: `indices u32[batch]`, `rate f32[]`, and `key u32[2]` where the network drops out.
+/// One training step. Step inputs: `indices u32[batch]`, `rate f32[]`, `momentum f32[]` where the rule has one, and `key
+/// u32[2]` where the network drops out.
 /// Outputs: `loss []` (mean over the batch), `hits []` (right answers), and `gradient_norm []` if asked for or needed.
 ///
 /// # Errors

@@ -49,8 +49,8 @@ pub enum RunError {
 pub struct Run<'e> {
     engine: &'e mut dyn Engine,
     config: RunConfig,
-    /// The rate of the schedule as the run began, which a rewind brings back.
-    first_rate: f32,
+    /// The configuration as the run began, which a rewind brings back.
+    first: RunConfig,
     samples: Samples,
     order: Order,
     /// Of training and evaluation.
@@ -156,7 +156,7 @@ impl<'e> Run<'e> {
         };
         let run = Run {
             engine,
-            first_rate: config.schedule.rate,
+            first: config.clone(),
             config,
             samples,
             order,
@@ -206,9 +206,17 @@ impl<'e> Run<'e> {
     /// What [`Command::check`] says: the command has done nothing then.
     pub fn command(&mut self, command: &Command) -> Result<(), ConfigError> {
         command.check()?;
-        if let Command::Rate { rate } = command {
-            self.config.schedule.rate = *rate;
-            return Ok(());
+        match command {
+            Command::Rate { rate } => {
+                self.config.schedule.rate = *rate;
+                return Ok(());
+            }
+            Command::Momentum { momentum } => {
+                let value = self.config.optimizer.rule.momentum().ok_or(ConfigError::NoMomentum)?;
+                *value = *momentum;
+                return Ok(());
+            }
+            Command::Pause | Command::Resume | Command::Step | Command::Rewind | Command::Stop => {}
         }
         self.rewind |= *command == Command::Rewind;
         let phase = match (command, self.phase) {
@@ -296,7 +304,7 @@ impl<'e> Run<'e> {
         if !std::mem::take(&mut self.rewind) {
             return Ok(());
         }
-        self.config.schedule.rate = self.first_rate;
+        self.config = self.first.clone();
         self.seconds = Seconds { steps: 0.0, readback: 0.0, evaluation: 0.0, ..self.seconds };
         (self.progress, self.first_step, self.repeated) = (Progress::default(), 0, 0);
         (self.epoch_seconds, self.last_epoch_loss, self.last_norm) = (0.0, f64::NAN, None);

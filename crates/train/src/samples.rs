@@ -70,9 +70,19 @@ impl Samples {
 /// The step inputs of step `step` of a run.
 pub fn feed(config: &RunConfig, order: &mut Order, step: u64, steps: u64) -> Values {
     let rate = config.schedule.at(step, steps, order.steps_per_epoch().into());
-    Values::from([
-        (names::INDICES.into(), HostTensor::u32([config.batch], order.batch(step))),
+    inputs(config, order.batch(step), rate, step)
+}
+
+/// The step inputs for a batch.
+pub(crate) fn inputs(config: &RunConfig, batch: Vec<u32>, rate: f32, step: u64) -> Values {
+    let mut values = Values::from([
+        (names::INDICES.into(), HostTensor::u32([batch.len()], batch)),
         (names::RATE.into(), HostTensor::scalar(rate)),
         (names::KEY.into(), HostTensor::u32([2], graph::random::step_key(config.seed, step).to_vec())),
-    ])
+    ]);
+    let mut rule = config.optimizer.rule;
+    if let Some(momentum) = rule.momentum() {
+        values.insert(names::MOMENTUM.into(), HostTensor::scalar(*momentum));
+    }
+    values
 }

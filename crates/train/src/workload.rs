@@ -8,6 +8,7 @@ use protocol::{Adam, Model, Optimizer, Rule, RunConfig, Schedule, preset};
 use crate::{
     Engine, EngineError, Program,
     programs::{self, CLASSES, Table, names},
+    samples::inputs,
 };
 
 const BATCH: usize = 64;
@@ -99,10 +100,8 @@ impl Workload {
     pub fn feed(&self, step: usize) -> Values {
         let batch = self.config.batch;
         let first = (step % BATCHES * batch) as u32;
-        Values::from([
-            (names::INDICES.into(), HostTensor::u32([batch], (first..first + batch as u32).collect())),
-            (names::RATE.into(), HostTensor::scalar(self.config.schedule.rate)),
-        ])
+        let rows = (first..first + batch as u32).collect();
+        inputs(&self.config, rows, self.config.schedule.rate, step as u64)
     }
 }
 

@@ -582,6 +582,48 @@ fn another_rate_holds_from_the_next_step_on_and_is_kept() {
 }
 
 #[test]
+fn another_momentum_holds_from_the_next_step_on_and_is_kept() {
+    let with = |momentum: f32| {
+        let mut config = config(Length::Steps(6));
+        config.optimizer.rule = protocol::Rule::Nesterov { momentum };
+        config
+    };
+    let steps = |run: &mut Run<'_>, count: usize| -> Vec<f32> {
+        let step = |_| {
+            command(run, Command::Step);
+            losses(&drive(run))
+        };
+        (0..count).flat_map(step).collect()
+    };
+    let mut one = engine();
+    let (mut run, _) = start(&mut one, &with(0.9));
+    let mut told = steps(&mut run, 3);
+    command(&mut run, Command::Momentum { momentum: 0.25 });
+    let changed = block_on(run.checkpoint()).expect("the state is read");
+    told.extend(steps(&mut run, 3));
+    assert_eq!(changed.config, with(0.25), "a run that is resumed goes on with it");
+    let mut other = engine();
+    let config = changed.config.clone();
+    let resumed = block_on(Run::start(&mut other, config.clone(), samples(&config), Some(changed)));
+    let (mut resumed, _) = resumed.expect("it resumes");
+    assert_eq!(steps(&mut resumed, 3), told[3..]);
+
+    command(&mut run, Command::Rewind);
+    let unchanged = steps(&mut run, 6);
+    assert_eq!(unchanged, losses(&all_events(&with(0.9))));
+    // The loss of the fourth step is that of weights that the old momentum made.
+    assert_eq!(unchanged[..4], told[..4]);
+    assert_ne!(unchanged[4..], told[4..]);
+
+    run.command(&Command::Momentum { momentum: 1.0 }).expect_err("too much");
+    let mut plain = with(0.0);
+    plain.optimizer.rule = protocol::Rule::Sgd;
+    let mut third = engine();
+    let (mut run, _) = start(&mut third, &plain);
+    run.command(&Command::Momentum { momentum: 0.5 }).expect_err("it has none");
+}
+
+#[test]
 fn predictions_disturb_nothing_and_are_those_of_the_weights() {
     let (expected, state) = trained(&mut engine(), &uneven());
     let lose = std::rc::Rc::new(std::cell::Cell::new(false));
