@@ -9,7 +9,7 @@ use protocol::{Command, EngineName, RunConfig, Target};
 use crate::browser;
 use crate::checkpoint;
 use crate::client::Client;
-use crate::kept::{self, Kept};
+use crate::kept::{Kept, Sizes};
 use crate::link::Settings;
 use crate::mistakes::Mistake;
 use crate::notice::Notice;
@@ -18,9 +18,6 @@ use crate::text::{Language, Texts};
 
 /// Test images in the strip.
 pub const SAMPLES: u32 = 24;
-
-/// Under which name the browser keeps finished runs.
-pub const RUNS: &str = "runs";
 
 /// Images that the network is asked about, and their labels.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,6 +91,8 @@ pub(crate) struct Inner {
     pub(crate) saving: Option<u64>,
     /// The last checkpoint, to go on from where the worker dies.
     pub(crate) last: Option<Vec<u8>>,
+    /// What the browser keeps.
+    pub(crate) sizes: Sizes,
     /// Engines that the same settings are still to be trained on, to be compared.
     pub(crate) queue: VecDeque<EngineName>,
 }
@@ -134,12 +133,13 @@ impl App {
             guess: RwSignal::new(None),
             mistakes: RwSignal::new(None),
             to_board: RwSignal::new(None),
-            runs: RwSignal::new(browser::recall(RUNS).map_or(vec![], |text| kept::from_json(&text))),
+            runs: RwSignal::new(vec![]),
             linked: !browser::fragment().is_empty(),
             pause_hidden: RwSignal::new(browser::recall("pause-hidden").is_some_and(|value| value == "true")),
             inner: StoredValue::new_local(Inner::default()),
         };
         app.start_worker();
+        app.recall_runs();
         app
     }
 

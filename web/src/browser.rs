@@ -2,7 +2,7 @@
 
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::{document, window};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::prelude::*;
 use web_sys::{Blob, HtmlAnchorElement, HtmlElement, Url};
 
 use crate::text::Language;
@@ -40,6 +40,41 @@ pub fn remember(key: &str, value: &str) {
     if let Ok(Some(storage)) = window().local_storage() {
         let _ = storage.set_item(key, value);
     }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = keptRuns, catch)]
+    async fn all() -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = keptRuns, catch)]
+    async fn add(text: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = keptRuns, catch)]
+    async fn forget(last: f64) -> Result<JsValue, JsValue>;
+}
+
+/// What is kept of finished runs: number and text of each.
+///
+/// # Errors
+/// Why nothing is kept here, in the browser's words; likewise below.
+pub async fn kept_runs() -> Result<Vec<(u64, String)>, String> {
+    let parts: Array = answer(all().await)?;
+    let [numbers, texts]: [Array; 2] = [0, 1].map(|i| parts.get(i).into());
+    let run = |(number, text): (JsValue, JsValue)| Some((number.as_f64()? as u64, text.as_string()?));
+    Ok(numbers.iter().zip(texts.iter()).filter_map(run).collect())
+}
+
+/// Keeps the text of a run, and returns its number.
+pub async fn keep_run(text: &str) -> Result<u64, String> {
+    answer(add(text).await).map(|parts| parts.get(0).as_f64().unwrap_or_default() as u64)
+}
+
+/// Forgets the runs up to number `last`.
+pub async fn forget_runs(last: u64) -> Result<(), String> {
+    answer(forget(last as f64).await).map(drop)
+}
+
+fn answer(parts: Result<JsValue, JsValue>) -> Result<Array, String> {
+    parts.map(Array::unchecked_from_js).map_err(|error| error.as_string().unwrap_or_default())
 }
 
 /// Milliseconds since some moment.

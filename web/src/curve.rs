@@ -46,6 +46,12 @@ impl Curve {
         self.stretches.truncate(whole);
     }
 
+    /// Whether it is one that [`Curve::push`] can have made.
+    pub fn is_sound(&self) -> bool {
+        let steps = self.width.checked_mul(MOST as u64).and_then(|steps| steps.checked_add(self.first));
+        self.width > 0 && self.stretches.len() <= MOST && steps.is_some()
+    }
+
     /// (last step of the stretch, mean of its values), in order.
     pub fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let known = self.stretches.iter().enumerate().filter(|(_, (_, count))| *count > 0);

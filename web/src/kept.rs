@@ -3,39 +3,78 @@
 use protocol::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::state::{RunState, Stage};
+use crate::state::RunState;
 
-/// Most runs that are kept.
-const MOST: usize = 12;
+/// The version of [`Kept`] as text.
+const VERSION: u32 = 1;
+/// Most runs that are kept …
+const MOST: usize = 50;
+/// … and most bytes of them together: a run of many steps has about 40 000.
+const MOST_BYTES: usize = 4 << 20;
 
 /// A finished run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Kept {
-    /// Counted from 1.
+    /// Always [`VERSION`].
+    pub version: u32,
+    /// Where it is kept, counted from 1; 0 before that.
     pub number: u64,
     /// All that is known of it.
     pub state: RunState,
     /// Whether it is drawn into the charts.
+    #[serde(skip)]
     pub shown: bool,
 }
 
-/// Adds a run in front of the others; the oldest ones are dropped.
-pub fn keep(runs: &mut Vec<Kept>, state: RunState) {
-    let number = runs.iter().map(|kept| kept.number).max().unwrap_or(0) + 1;
-    runs.insert(0, Kept { number, state, shown: false });
-    runs.truncate(MOST);
+impl Kept {
+    /// A run that is to be kept.
+    pub fn new(state: RunState) -> Self {
+        Kept { version: VERSION, number: 0, state, shown: false }
+    }
+
+    /// The run as text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("plain data with string keys serialises")
+    }
+
+    /// What [`Kept::to_json`] wrote, from place `number`; none where it is damaged or another release wrote it.
+    pub fn read(number: u64, text: &str) -> Option<Self> {
+        let kept: Kept = serde_json::from_str(text).ok()?;
+        (kept.version == VERSION && kept.state.is_whole()).then_some(Kept { number, ..kept })
+    }
 }
 
-/// The runs as text.
+/// The runs as one text.
 pub fn to_json(runs: &[Kept]) -> String {
-    serde_json::to_string(runs).expect("plain data with string keys serialises")
+    format!("[{}]", runs.iter().map(Kept::to_json).collect::<Vec<_>>().join(","))
 }
 
-/// What [`to_json`] wrote; nothing where it was written by another release.
-pub fn from_json(text: &str) -> Vec<Kept> {
-    let mut runs: Vec<Kept> = serde_json::from_str(text).unwrap_or_default();
-    runs.truncate(MOST);
-    runs
+/// How many bytes are kept in which place, the latest one first; also what cannot be read takes room.
+#[derive(Debug, Default)]
+pub struct Sizes(Vec<(u64, usize)>);
+
+impl Sizes {
+    /// So many bytes are in this place.
+    pub fn add(&mut self, number: u64, bytes: usize) {
+        self.0.insert(self.0.partition_point(|(other, _)| *other > number), (number, bytes));
+    }
+
+    /// What was up to this place is not there any more.
+    pub fn forget(&mut self, last: u64) {
+        self.0.retain(|(number, _)| *number > last);
+    }
+
+    /// The latest place that there is no room for, nor for what is older.
+    pub fn surplus(&self) -> Option<u64> {
+        let mut bytes = 0;
+        let mut kept = self.0.iter().enumerate();
+        let beyond = kept.find(|(i, (_, size))| {
+            bytes += size;
+            *i >= MOST || bytes > MOST_BYTES
+        });
+        beyond.map(|(_, (number, _))| *number)
+    }
 }
 
 /// The finished run that the command line's `train --json` told of, if `text` is that.
@@ -44,7 +83,7 @@ pub fn from_events(text: &str) -> Option<RunState> {
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         state.apply(serde_json::from_str::<Message>(line).ok()?.event);
     }
-    (state.stage == Stage::Done).then_some(state)
+    state.is_whole().then_some(state)
 }
 
 /// Curves of all runs as a table: one line for each stretch of steps and each evaluation.
@@ -84,16 +123,13 @@ mod tests {
 {"version":1,"run":"a","event":"finished","engine":"wgpu","device":"A \"fast\" GPU","software":false,"steps":2,"train_loss":2.1,"test_loss":1.5,"test_accuracy":0.5,"images_per_second":256.0,"seconds":{"data":0.0,"compile":0.0,"upload":0.0,"steps":0.5,"readback":0.0,"evaluation":0.1}}
 "#;
 
+    fn run(number: u64) -> Kept {
+        Kept { number, ..Kept::new(from_events(EVENTS).unwrap()) }
+    }
+
     #[test]
     fn a_run_of_the_command_line_joins_in() {
-        let mut runs = vec![];
-        keep(&mut runs, from_events(EVENTS).unwrap());
-        keep(&mut runs, from_events(EVENTS).unwrap());
-        assert_eq!(runs.iter().map(|kept| kept.number).collect::<Vec<_>>(), [2, 1]);
-        let again = from_json(&to_json(&runs));
-        assert_eq!(to_csv(&again), to_csv(&runs));
-        assert_eq!(again[0].state.summary, runs[0].state.summary);
-        runs.pop();
+        let runs = [run(2)];
         expect![[r#"
             run,engine,device,curve,step,loss,accuracy
             2,wgpu,"A ""fast"" GPU",training,1,2.25,0.125
@@ -108,13 +144,53 @@ mod tests {
         let half: String = EVENTS.lines().take(3).map(|line| format!("{line}\n")).collect();
         assert!(from_events(&half).is_none());
         assert!(from_events("{}").is_none() && from_events("").is_none());
-        assert!(from_json("[1]").is_empty());
     }
 
     #[test]
-    fn the_list_stays_short() {
-        let mut runs = vec![];
-        (0..20).for_each(|_| keep(&mut runs, RunState::default()));
-        assert_eq!((runs.len(), runs[0].number), (MOST, 20));
+    fn a_kept_run_is_read_again() {
+        let text = run(0).to_json();
+        let again = Kept::read(7, &text).unwrap();
+        assert_eq!((again.number, to_csv(&[again])), (7, to_csv(&[run(7)])));
+        assert_eq!(to_json(&[run(2), run(1)]), format!("[{},{}]", run(2).to_json(), run(1).to_json()));
+    }
+
+    #[test]
+    fn what_was_tampered_with_is_left_out() {
+        let text = run(0).to_json();
+        for (old, new) in [
+            ("\"version\":1,\"number\"", "\"version\":2,\"number\""), // another release
+            ("\"version\":1,\"number\"", "\"number\""),
+            ("\"number\":0", "\"number\":0,\"x\":1"),
+            ("\"Done\"", "\"Running\""),
+            ("\"width\":1", "\"width\":0"),
+            ("\"width\":1", "\"width\":18446744073709551615"),
+            ("\"first\":0", "\"first\":18446744073709551615"),
+            ("\"stretches\":[", &format!("\"stretches\":[{}", "[0,0],".repeat(600))),
+            ("\"batch\":64", "\"batch\":0"),
+            ("}", ""),
+        ] {
+            assert!(text.contains(old), "{old}");
+            assert!(Kept::read(1, &text.replacen(old, new, 1)).is_none(), "{old} as {new}");
+        }
+        for length in 0..text.len() {
+            assert!(Kept::read(1, &text[..length]).is_none());
+        }
+    }
+
+    #[test]
+    fn the_oldest_runs_make_room() {
+        let sizes = |sizes: &[(u64, usize)]| {
+            let mut all = Sizes::default();
+            sizes.iter().for_each(|(number, bytes)| all.add(*number, *bytes));
+            all
+        };
+        assert_eq!(sizes(&[]).surplus(), None);
+        let mut many = sizes(&(1..=60).map(|number| (number, 10)).collect::<Vec<_>>());
+        assert_eq!(many.surplus(), Some(10));
+        many.forget(10);
+        assert_eq!(many.surplus(), None);
+        many.add(61, MOST_BYTES - 100);
+        assert_eq!(many.surplus(), Some(50));
+        assert_eq!(sizes(&[(3, MOST_BYTES + 1)]).surplus(), Some(3));
     }
 }

@@ -28,6 +28,8 @@ pub mod client;
 pub mod parts;
 #[cfg(target_arch = "wasm32")]
 pub mod replies;
+#[cfg(target_arch = "wasm32")]
+pub mod runs;
 
 /// Shows the page.
 #[cfg(target_arch = "wasm32")]

@@ -24,6 +24,8 @@ pub enum Notice {
         name: String,
         images: [u64; 2],
     },
+    /// A finished run stays only as long as the page.
+    NotKept(String),
     LinkCopied,
 }
 
@@ -47,6 +49,7 @@ impl Notice {
                 let [training, test] = images.map(|n| grouped(n as i64));
                 fill(t.files_ready, &[name, &training, &test])
             }
+            Notice::NotKept(message) => fill(t.not_kept, &[message]),
             Notice::LinkCopied => t.copied.into(),
         }
     }

@@ -6,7 +6,6 @@ use protocol::{Event, Message, Part};
 
 use crate::app::{App, SAMPLES, Samples, Searched, Wanted};
 use crate::browser;
-use crate::kept::keep;
 use crate::mistakes::worst;
 use crate::notice::Notice;
 use crate::state::{RunState, Stage};
@@ -156,7 +155,7 @@ impl App {
         }
         if finished {
             self.search();
-            self.runs.update(|runs| keep(runs, self.state.get_untracked()));
+            self.keep(self.state.get_untracked());
             self.next_in_queue();
         }
     }

@@ -230,6 +230,13 @@ impl RunState {
         self.test = None;
     }
 
+    /// Whether this is a finished run that can be shown, wherever it comes from.
+    pub fn is_whole(&self) -> bool {
+        let curves = [&self.loss, &self.accuracy, &self.gradient_norm];
+        let valid = self.start.as_ref().is_some_and(|start| start.config.check().is_ok());
+        self.stage == Stage::Done && valid && self.summary.is_some() && curves.into_iter().all(Curve::is_sound)
+    }
+
     /// Steps a second, lately.
     pub fn speed(&self) -> Option<f64> {
         let (steps, seconds) = self.pieces.iter().fold((0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));

@@ -300,8 +300,9 @@ texts! {
     time: "time", "用时";
     export_json: "Save as JSON", "保存为 JSON";
     export_csv: "Save as CSV", "保存为 CSV";
-    kept_here: "The list is kept in this browser. The events of a run on the command line (train --json) can be dropped on the page, too.",
-        "列表保存在此浏览器中。也可将命令行训练的事件（train --json）拖放到页面上。";
+    kept_here: "The list, at most 50 runs, is kept in this browser. The events of a run on the command line (train --json) can be dropped on the page, too.",
+        "列表（最多 50 次训练）保存在此浏览器中。也可将命令行训练的事件（train --json）拖放到页面上。";
+    not_kept: "This browser does not keep the list of runs ({}): it goes with this page. Save it as a file.", "此浏览器无法保存训练列表（{}），关闭页面后即消失。可将其保存为文件。";
     forget: "Clear the list", "清空列表";
     difference: "Same settings on {} and {}: the losses differ by at most {}; {} is {} times as fast.",
         "相同设置在 {} 与 {} 上：损失最多相差 {}；{} 的速度是另一方的 {} 倍。";

@@ -7,7 +7,7 @@ use web_sys::{File, FileList, HtmlInputElement};
 
 use crate::app::App;
 use crate::browser;
-use crate::kept::{from_events, keep};
+use crate::kept::from_events;
 use crate::notice::Notice;
 use crate::parts::hint::Card;
 
@@ -75,7 +75,7 @@ impl App {
             [(name, bytes)] if ["json", "jsonl", "ndjson", "txt", "log"].contains(&kind(name).as_str()) => {
                 let text = String::from_utf8_lossy(bytes);
                 match from_events(&text) {
-                    Some(run) => self.runs.update(|runs| keep(runs, run)),
+                    Some(run) => self.keep(run),
                     None => self.open_config(&text).map_err(Notice::Refused)?,
                 }
             }

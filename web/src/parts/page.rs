@@ -3,9 +3,8 @@ use protocol::Command;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use crate::app::{App, RUNS};
+use crate::app::App;
 use crate::browser;
-use crate::kept::to_json;
 use crate::link::Settings;
 use crate::parts::confusion::Confusion;
 use crate::parts::controls::Controls;
@@ -43,7 +42,6 @@ pub fn Page() -> impl IntoView {
             false => browser::set_fragment(&settings.to_link()),
         })
     });
-    Effect::new(move || browser::remember(RUNS, &app.runs.with(|runs| to_json(runs))));
     // The first visit begins with the tour, unless it follows a link with a task of its own.
     let tour = RwSignal::new(browser::recall("tour").is_none() && !app.linked);
     view! {

@@ -26,7 +26,7 @@ pub fn Runs() -> impl IntoView {
             ready(EngineName::Cpu) && ready(EngineName::Wgpu)
         })
     });
-    let row = move |kept: Kept| {
+    let row = move |kept: &Kept| {
         let number_of = kept.number;
         let show = move |event| {
             app.runs.update(|runs| {
@@ -35,7 +35,7 @@ pub fn Runs() -> impl IntoView {
                 }
             })
         };
-        let (Some(start), Some(summary)) = (kept.state.start, kept.state.summary) else { return None };
+        let (Some(start), Some(summary)) = (&kept.state.start, &kept.state.summary) else { return None };
         let seconds = summary.seconds.steps + summary.seconds.readback;
         let network = match &start.config.model {
             protocol::Model::Preset(name) => name.clone(),
@@ -54,12 +54,12 @@ pub fn Runs() -> impl IntoView {
         [t.run, t.engine, t.preset, t.accuracy, t.images_a_second, t.time, t.show]
             .map(|name| view! { <th scope="col">{name}</th> })
     };
-    let table = move || match app.runs.get() {
+    let table = move || match &*app.runs.read() {
         runs if runs.is_empty() => view! { <p class="muted">{t.runs_empty}</p> }.into_any(),
         runs => view! {
             <div class="scroll" tabindex="0" role="group" aria-label=t.runs><table>
                 <thead><tr>{heads()}</tr></thead>
-                <tbody>{runs.into_iter().map(row).collect_view()}</tbody>
+                <tbody>{runs.iter().map(row).collect_view()}</tbody>
             </table></div>
         }
         .into_any(),
@@ -86,7 +86,7 @@ pub fn Runs() -> impl IntoView {
                     {t.export_json}
                 </button>
                 <button class="quiet" disabled=none on:click=move |_| export("runs.csv", to_csv)>{t.export_csv}</button>
-                <button class="quiet" disabled=none on:click=move |_| app.runs.set(vec![])>{t.forget}</button>
+                <button class="quiet" disabled=none on:click=move |_| app.forget_runs()>{t.forget}</button>
             </div>
             <p class="muted">{t.kept_here}</p>
             <p class="muted">{move || if can_compare.get() || app.devices.with(Option::is_none) { t.compare_hint } else { t.compare_missing }}</p>
