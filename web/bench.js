@@ -11,13 +11,45 @@ worker.onmessage = ({ data: [text] }) => {
 };
 worker.onerror = event => waiting.forEach(({ reject }) => reject(new Error(event.message ?? "no worker")));
 
-/// spec: { workload | preset, engine: "wgpu" | "cpu", seconds?, optimizer?, batch? }. The report is that of the worker.
-const bench = ({ workload, preset, engine = "wgpu", seconds = 4, optimizer, batch, ...bounds }) => {
+// Weights as the harness of the comparison has them (`w1`, `b1`, … of dense layers, `k1`, `c1`, … of convolutions before
+// them, `[in, out]` and `[height, width, in, out]`, channels last) under our names and in our layout: `[out, in]`, channels
+// first. What has one of our names is in our layout.
+const slots = params => {
+    const kernels = Object.keys(params).filter(name => /^k\d/.test(name)).length;
+    return Object.entries(params).map(([name, { shape, data }]) => {
+        const [, kind, number] = /^([wbkc])(\d+)$/.exec(name) ?? [];
+        if (!kind) return [name, data];
+        const layer = "kc".includes(kind) ? `conv${number}` : `dense${number - kernels}`;
+        if ("bc".includes(kind)) return [`${layer}.bias`, data];
+        const behind = kernels && layer === "dense1" ? params[`k${kernels}`].shape[3] : 1;
+        const channels = kind === "k" ? shape[2] : behind;
+        const outputs = shape.at(-1), inputs = data.length / outputs;
+        const moved = new Float32Array(data.length);
+        for (let i = 0; i < inputs; i++) {
+            const to = i % channels * (inputs / channels) + Math.floor(i / channels);
+            for (let o = 0; o < outputs; o++) moved[o * inputs + to] = data[i * outputs + o];
+        }
+        return [`${layer}.weight`, moved];
+    });
+};
+
+/// spec: { workload | preset, engine: "wgpu" | "cpu", seconds?, optimizer?, batch?, data?: { batches: [{ x, y }] }, params?:
+/// { name: { shape, data } } }, the last two as the harness makes them: 28×28 numbers an image, a label. The report is
+/// that of the worker.
+const bench = ({ workload, preset, engine = "wgpu", seconds = 4, optimizer, batch, data, params = data?.params ?? {}, ...bounds }) => {
     const request = waiting.size + 1;
     const { least_steps = 30, most_seconds = 15, warm_seconds = 5 } = bounds;
-    const spec = { workload: workload ?? preset, engine, seconds, optimizer, batch, least_steps, most_seconds, warm_seconds };
+    const weights = slots(params);
+    const buffers = weights.map(([, values]) => Float32Array.from(values).buffer);
+    if (data) {
+        const all = key => data.batches.flatMap(one => [...one[key]]);
+        buffers.unshift(Float32Array.from(all("x")).buffer, Uint8Array.from(all("y")).buffer);
+        batch ??= data.batches[0].y.length;
+    }
+    const spec = { workload: workload ?? preset, engine, seconds, optimizer, batch, data: !!data, params: weights.map(([name]) => name),
+        least_steps, most_seconds, warm_seconds };
     const answer = new Promise((resolve, reject) => waiting.set(request, { resolve, reject }));
-    worker.postMessage([JSON.stringify({ bench: { request, spec } })]);
+    worker.postMessage([JSON.stringify({ bench: { request, spec } }), ...buffers], buffers);
     return answer;
 };
 
@@ -30,6 +62,8 @@ const compared = async (workload, spec) => {
     const report = await bench({
         workload,
         engine: ENGINES[spec.backend],
+        data: spec.data,
+        params: spec.params,
         seconds: spec.seconds ?? 10,
         least_steps: spec.minSteps ?? 30,
         most_seconds: (spec.maxMs ?? 60000) / 1000,
@@ -56,6 +90,7 @@ const compared = async (workload, spec) => {
         prepare_ms: round(1000 * report.prepare_seconds, 0),
         losses: Object.fromEntries([1, 2, 5, 10, 20, 40].filter(k => k <= losses.length).map(k => [k, round(losses[k - 1], 4)])),
         trained: mean(losses.slice(-3)) < 0.8 * mean(losses.slice(0, 3)),
+        seconds: report.seconds,
         est_ms: round(1000 * report.estimate_seconds),
         read_each: region(report.each),
         read_10: region(report.tenth),

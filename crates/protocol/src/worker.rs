@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, Device, EngineName, Message, Optimizer, Part, RunConfig, Target, number};
+use crate::{Command, Device, EngineName, Message, Optimizer, Part, RunConfig, Seconds, Target, number};
 
 /// What the page asks of the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,12 +61,12 @@ pub enum Request {
         /// How many; fewer come where the part ends.
         count: u32,
     },
-    /// How fast an engine trains here; any run waits meanwhile. The answer is [`Reply::Bench`].
+    /// How fast an engine trains here; any run waits meanwhile. The spec says which buffers follow. The answer is [`Reply::Bench`].
     Bench {
         /// Comes back with the answer.
         request: u64,
         /// What is measured.
-        spec: BenchSpec,
+        spec: Box<BenchSpec>,
     },
 }
 
@@ -207,12 +207,19 @@ pub struct BenchSpec {
     pub workload: String,
     /// What trains.
     pub engine: EngineName,
-    /// In place of the preset's.
+    /// In place of the workload's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimizer: Option<Optimizer>,
-    /// Images a step, in place of the preset's.
+    /// Images a step, in place of the workload's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
+    /// Whether two buffers follow that are trained on in place of the workload's own images, in this order again and
+    /// again: f32 `[rows, 28 · 28]`, and the label of each as a byte. There are whole batches of them.
+    #[serde(default)]
+    pub data: bool,
+    /// State slots whose first values follow as f32, a buffer each, in our layout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<String>,
     /// Seconds of each kind of measurement.
     pub seconds: f64,
     /// Steps of each at least …
@@ -238,6 +245,8 @@ pub struct BenchReport {
     /// Of the first steps.
     #[serde(with = "number::list")]
     pub losses: Vec<f32>,
+    /// Where the time went, without opening the device.
+    pub seconds: Seconds,
     /// Until everything was compiled and uploaded.
     pub prepare_seconds: f64,
     /// Until the first loss was there.

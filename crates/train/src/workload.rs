@@ -89,17 +89,25 @@ impl Workload {
     pub async fn load(&self, engine: &mut dyn Engine) -> Result<Program, EngineError> {
         let graph = programs::train(&self.config, &self.table, false).expect("a valid configuration");
         let program = engine.load(&graph).await?;
-        for (name, value) in &self.resident {
-            engine.upload(name, value).await?;
-        }
-        engine.write_state(&self.state).await?;
+        self.upload(engine).await?;
         Ok(program)
     }
 
-    /// The step inputs of step `step`: batch `step mod 8`.
+    /// Puts images and weights on an engine.
+    ///
+    /// # Errors
+    /// As for [`Engine::upload`].
+    pub async fn upload(&self, engine: &mut dyn Engine) -> Result<(), EngineError> {
+        for (name, value) in &self.resident {
+            engine.upload(name, value).await?;
+        }
+        engine.write_state(&self.state).await
+    }
+
+    /// The step inputs of step `step`: one batch of the resident images after the other, again and again.
     pub fn feed(&self, step: usize) -> Values {
         let batch = self.config.batch;
-        let first = (step % BATCHES * batch) as u32;
+        let first = (step % (self.table.rows / batch) * batch) as u32;
         let rows = (first..first + batch as u32).collect();
         inputs(&self.config, rows, self.config.schedule.rate, step as u64)
     }

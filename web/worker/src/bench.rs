@@ -1,15 +1,15 @@
 //! How fast an engine trains here: a workload that other libraries are measured on too, or any configuration.
 
 use data::{Order, digits};
-use graph::Values;
+use graph::{DType, HostTensor, Values};
 use js_sys::{Array, Function};
 use protocol::{
-    RunConfig, Split, Target,
+    Seconds, Split, Target,
     worker::{BenchReport, BenchSpec, Region},
 };
 use train::{
     Engine, EngineError, Program, Samples, feed,
-    programs::{self, names},
+    programs::{self, Table, names},
     workload::{Workload, workload},
 };
 use wasm_bindgen::prelude::*;
@@ -23,6 +23,8 @@ const LOSSES: usize = 40;
 const REGIONS: usize = 3;
 /// Digits that a configuration is measured on.
 const DIGITS: u32 = 2048;
+/// Height and width of all images here.
+const SIZE: [usize; 2] = [28, 28];
 /// Seconds of a submission where no loss is waited for.
 const PIECE: f64 = 0.05;
 /// Steps whose dispatches are counted.
@@ -37,67 +39,107 @@ extern "C" {
 
 /// What is trained, and the values of its steps.
 enum Job {
-    Fixed(Box<Workload>),
-    Own { config: Box<RunConfig>, order: Order },
-}
-
-impl Job {
-    fn feed(&mut self, step: usize) -> Values {
-        match self {
-            Job::Fixed(workload) => workload.feed(step),
-            Job::Own { config, order } => feed(config, order, step as u64, u64::MAX),
-        }
-    }
+    Fixed,
+    Own(Order),
 }
 
 /// A program and its place in the job.
 struct Bench {
     engine: Box<dyn Engine>,
     program: Program,
+    workload: Workload,
     job: Job,
-    batch: usize,
     step: usize,
+    seconds: Seconds,
 }
 
-/// Measures.
+/// Measures; `buffers` are those that the spec speaks of.
 ///
 /// # Errors
 /// What is wrong, in words.
-pub(crate) async fn run(spec: &BenchSpec) -> Result<BenchReport, String> {
+pub(crate) async fn run(spec: &BenchSpec, buffers: &[Vec<u8>]) -> Result<BenchReport, String> {
     let clock = Instant::now();
     let mut engine = open(&Target { engine: spec.engine, adapter: None }).await.map_err(text)?;
-    let (config, table, resident, state, job) = prepare(spec)?;
-    let graph = programs::train(&config, &table, false).map_err(text)?;
+    let mut seconds = Seconds::default();
+    let data = Instant::now();
+    let (workload, job) = prepare(spec, buffers)?;
+    seconds.data = data.elapsed().as_secs_f64();
+    let compile = Instant::now();
+    let graph = programs::train(&workload.config, &workload.table, false).map_err(text)?;
     let program = engine.load(&graph).await.map_err(text)?;
-    for (name, value) in &resident {
-        engine.upload(name, value).await.map_err(text)?;
-    }
-    engine.write_state(&state).await.map_err(text)?;
-    drop((resident, state));
-    let mut bench = Bench { engine, program, job, batch: config.batch, step: 0 };
+    seconds.compile = compile.elapsed().as_secs_f64();
+    let upload = Instant::now();
+    workload.upload(engine.as_mut()).await.map_err(text)?;
+    seconds.upload = upload.elapsed().as_secs_f64();
+    let (resident, state) = Default::default();
+    let workload = Workload { resident, state, ..workload }; // the device has them
+    let mut bench = Bench { engine, program, workload, job, step: 0, seconds };
     let prepare_seconds = clock.elapsed().as_secs_f64();
     measure(spec, &mut bench, clock, prepare_seconds).await.map_err(text)
 }
 
-type Prepared = (RunConfig, programs::Table, Values, Values, Job);
-
-fn prepare(spec: &BenchSpec) -> Result<Prepared, String> {
-    if let Some(job) = workload(&spec.workload) {
-        let (config, table) = (job.config.clone(), job.table);
-        let (resident, state) = (job.resident.clone(), job.state.clone());
-        return Ok((config, table, resident, state, Job::Fixed(Box::new(job))));
-    }
-    let mut config = protocol::preset(&spec.workload).map_err(text)?;
+fn prepare(spec: &BenchSpec, buffers: &[Vec<u8>]) -> Result<(Workload, Job), String> {
+    let fixed = workload(&spec.workload);
+    let mut config = match &fixed {
+        Some(workload) => workload.config.clone(),
+        None => protocol::preset(&spec.workload).map_err(text)?,
+    };
     config.dataset.split = Split::Standard { validation: 0 };
     config.optimizer = spec.optimizer.unwrap_or(config.optimizer);
     config.batch = spec.batch.unwrap_or(config.batch);
     config.check().map_err(text)?;
-    let images = digits::generate(DIGITS, 1);
-    let samples = Samples::new("digits".into(), images, DIGITS as usize, &config, 0.0).map_err(text)?;
-    let order = samples.order(&config).map_err(text)?;
-    let (table, resident) = programs::upload(&samples.images);
-    let state = programs::initial(&config, table.size).map_err(text)?;
-    Ok((config.clone(), table, resident, state, Job::Own { config: Box::new(config), order }))
+    let mut state = programs::initial(&config, SIZE).map_err(text)?;
+    if let Some(fixed) = &fixed {
+        state.iter_mut().filter(|(slot, _)| !slot.starts_with("optimizer.")).for_each(|(slot, value)| {
+            *value = fixed.state[slot].clone();
+        });
+    }
+    let mut buffers = buffers.iter();
+    let mut next = || buffers.next().ok_or("a buffer is missing");
+    let (table, resident, job) = if spec.data {
+        let (table, resident) = given(next()?, next()?, config.batch)?;
+        (table, resident, Job::Fixed)
+    } else if let Some(fixed) = fixed {
+        let fixed = fixed.with_batch(config.batch);
+        (fixed.table, fixed.resident, Job::Fixed)
+    } else {
+        let images = digits::generate(DIGITS, 1);
+        let samples = Samples::new("digits".into(), images, DIGITS as usize, &config, 0.0).map_err(text)?;
+        let (table, resident) = programs::upload(&samples.images);
+        (table, resident, Job::Own(samples.order(&config).map_err(text)?))
+    };
+    for name in &spec.params {
+        let value = state.get_mut(name).ok_or_else(|| format!("the network has no `{name}`"))?;
+        let new = floats(next()?);
+        if new.len() != value.shape.count() {
+            return Err(format!("`{name}` has {} numbers, not {}", value.shape.count(), new.len()));
+        }
+        *value = HostTensor::f32(value.shape.clone(), new);
+    }
+    Ok((Workload { config, table, resident, state }, job))
+}
+
+/// Images that came with the question.
+fn given(pixels: &[u8], labels: &[u8], batch: usize) -> Result<(Table, Values), String> {
+    let (pixels, rows) = (floats(pixels), labels.len());
+    let [height, width] = SIZE;
+    if rows == 0 || !rows.is_multiple_of(batch) || pixels.len() != rows * height * width {
+        let got = pixels.len();
+        return Err(format!(
+            "{rows} labels and {got} pixels are no whole batches of {batch} images of {height}×{width}"
+        ));
+    }
+    if let Some(label) = labels.iter().find(|label| usize::from(**label) >= programs::CLASSES) {
+        return Err(format!("a label is {label}, but must be below {}", programs::CLASSES));
+    }
+    let pixels = HostTensor::f32([rows, height * width], pixels);
+    let labels = HostTensor::u8([rows], labels.to_vec());
+    let resident = Values::from([(names::IMAGES.into(), pixels), (names::LABELS.into(), labels)]);
+    Ok((Table { rows, size: SIZE, dtype: DType::F32 }, resident))
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
 async fn measure(
@@ -130,7 +172,8 @@ async fn measure(
         workload: spec.workload.clone(),
         versions: bench.engine.versions(),
         device,
-        batch: bench.batch,
+        batch: bench.workload.config.batch,
+        seconds: bench.seconds,
         losses,
         prepare_seconds,
         first_step_seconds,
@@ -146,16 +189,32 @@ async fn measure(
 
 impl Bench {
     fn feeds(&mut self, count: usize) -> Vec<Values> {
-        let feeds = (self.step..self.step + count).map(|step| self.job.feed(step)).collect();
+        let steps = self.step..self.step + count;
+        let feeds = match &mut self.job {
+            Job::Fixed => steps.map(|step| self.workload.feed(step)).collect(),
+            Job::Own(order) => steps.map(|step| feed(&self.workload.config, order, step as u64, u64::MAX)).collect(),
+        };
         self.step += count;
         feeds
     }
 
     /// Makes steps and returns the last one's loss: when it is here, the device has finished.
     async fn steps(&mut self, count: usize) -> Result<f32, EngineError> {
+        let clock = Instant::now();
         let feeds = self.feeds(count);
-        let ran = self.engine.run(self.program, &feeds).await?;
-        Ok(loss(&ran.outputs))
+        self.engine.submit(self.program, &feeds).await?;
+        let loss = self.collect().await?;
+        self.seconds.steps += clock.elapsed().as_secs_f64();
+        Ok(loss)
+    }
+
+    /// The last loss of the oldest submission. Its waiting is taken from the seconds of steps, which count the whole.
+    async fn collect(&mut self) -> Result<f32, EngineError> {
+        let ran = self.engine.collect().await?;
+        self.seconds.readback += ran.readback_seconds;
+        self.seconds.steps -= ran.readback_seconds;
+        let last = ran.outputs.last().and_then(|outputs| outputs[names::LOSS].as_f32());
+        Ok(last.map_or(f32::NAN, |loss| loss[0]))
     }
 
     /// Three regions, each of which ends with a loss; `every` so many steps it is waited for, or only then.
@@ -178,27 +237,23 @@ impl Bench {
                     in_flight += 1;
                     self.engine.submit(self.program, &feeds).await?;
                 }
-                last = loss(&self.engine.collect().await?.outputs);
+                last = self.collect().await?;
                 in_flight -= 1;
             }
             speeds.push(count as f64 / clock.elapsed().as_secs_f64());
             breathe().await;
         }
+        self.seconds.steps += all.elapsed().as_secs_f64();
         speeds.sort_by(f64::total_cmp);
         Ok(Region {
             steps: (REGIONS * count) as u64,
             seconds: all.elapsed().as_secs_f64(),
             steps_per_second: speeds[REGIONS / 2],
             best_steps_per_second: speeds[REGIONS - 1],
-            images_per_second: speeds[REGIONS / 2] * self.batch as f64,
+            images_per_second: speeds[REGIONS / 2] * self.workload.config.batch as f64,
             loss: last,
         })
     }
-}
-
-fn loss(outputs: &[Values]) -> f32 {
-    let last = outputs.last().and_then(|outputs| outputs[names::LOSS].as_f32());
-    last.map_or(f32::NAN, |loss| loss[0])
 }
 
 fn text(error: impl ToString) -> String {

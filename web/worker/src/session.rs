@@ -204,7 +204,7 @@ async fn hear(line: &Line, store: &mut Store, heard: Heard, current: Option<&mut
             Ok(images) => line.tell(&Reply::Files { name, images }),
             Err(message) => line.refuse(None, message),
         },
-        (Request::Bench { request, spec }, _) => match bench::run(&spec).await {
+        (Request::Bench { request, spec }, _) => match bench::run(&spec, &buffers).await {
             Ok(report) => line.tell(&Reply::Bench { request, report: Box::new(report) }),
             Err(message) => line.refuse(Some(request), message),
         },
