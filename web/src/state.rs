@@ -151,16 +151,18 @@ impl RunState {
     /// What the run says next.
     pub fn apply(&mut self, event: Event) {
         match event {
-            Event::Started { device, parameters, config, data, steps, steps_per_epoch, first_step, .. } => {
+            Event::Started {
+                device, parameters, config, data, steps, steps_per_epoch, first_step, seconds, ..
+            } => {
                 let start = Start { device, config, data, parameters, steps, steps_per_epoch };
                 let curve = || Curve::new(first_step);
                 let (loss, accuracy, gradient_norm) = (curve(), curve(), curve());
-                let (seconds, step) = (self.seconds, first_step);
+                let step = first_step;
                 let stage = if self.waits { Stage::Paused } else { Stage::Running };
                 let start = Some(start);
                 *self = RunState { stage, start, step, loss, accuracy, gradient_norm, seconds, ..Default::default() };
             }
-            Event::Steps { step, losses, hits, rate, gradient_norm, seconds } => {
+            Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback } => {
                 let batch = self.start.as_ref().map_or(1, |start| start.config.batch.max(1)) as f64;
                 let before = step.saturating_sub(losses.len() as u64);
                 for (at, loss) in (before + 1..).zip(&losses) {
@@ -173,7 +175,8 @@ impl RunState {
                     self.gradient_norm.push(step, norm.into());
                 }
                 (self.step, self.rate) = (step, Some(rate));
-                self.seconds.steps += seconds;
+                self.seconds.steps += seconds - readback;
+                self.seconds.readback += readback;
                 self.pieces.push_back((losses.len() as u64, seconds));
                 let mut known: f64 = self.pieces.iter().map(|piece| piece.1).sum();
                 while let Some(oldest) = self.pieces.front().filter(|piece| known - piece.1 >= SPEED_SECONDS) {
@@ -200,8 +203,9 @@ impl RunState {
                 self.recovered = Some((times + 1, reason));
             }
             Event::Rewound => {
-                let start = self.start.take();
-                *self = RunState { stage: Stage::Paused, start, ..Default::default() };
+                let (start, seconds) = (self.start.take(), self.seconds);
+                let seconds = Seconds { steps: 0.0, readback: 0.0, evaluation: 0.0, ..seconds };
+                *self = RunState { stage: Stage::Paused, start, seconds, ..Default::default() };
             }
             Event::Checkpoint { .. } => {}
             Event::Finished { summary } => {
@@ -286,12 +290,21 @@ mod tests {
             steps: 30,
             steps_per_epoch: 10,
             first_step,
+            seconds: Seconds { download: 4.0, compile: 2.0, ..Default::default() },
         }
     }
 
     fn steps(step: u64, losses: &[f32], seconds: f64) -> Event {
         let hits = losses.iter().map(|_| 32).collect();
-        Event::Steps { step, losses: losses.to_vec(), hits, rate: 0.1, gradient_norm: Some(2.0), seconds }
+        Event::Steps {
+            step,
+            losses: losses.to_vec(),
+            hits,
+            rate: 0.1,
+            gradient_norm: Some(2.0),
+            seconds,
+            readback: 0.2 * seconds,
+        }
     }
 
     fn evaluation(step: u64, on: Part, accuracy: f64) -> Event {
@@ -315,7 +328,8 @@ mod tests {
         assert_eq!(state.epochs, [Epoch { epoch: 1, loss: 1.5, accuracy: 0.75, seconds: 1.0 }]);
         assert_eq!(state.accuracy_now(), Some(0.75));
         assert_eq!((state.speed(), state.images_per_second(), state.remaining()), (Some(4.0), Some(256.0), Some(7.0)));
-        assert_eq!((state.seconds.steps, state.seconds.evaluation), (0.5, 0.5));
+        let s = state.seconds;
+        assert_eq!([s.download, s.compile, s.steps, s.readback, s.evaluation], [4.0, 2.0, 0.4, 0.1, 0.5]);
 
         state.apply(evaluation(30, Part::Test, 0.875));
         let seconds = Seconds { steps: 9.0, readback: 1.0, ..Default::default() };
@@ -369,6 +383,7 @@ mod tests {
         state.apply(Event::Rewound);
         assert_eq!((state.stage, state.step, state.validation.len()), (Stage::Paused, 0, 0));
         assert_eq!((state.start.is_some(), state.confusion.is_none(), state.speed()), (true, true, None));
+        assert_eq!(state.seconds, Seconds { download: 4.0, compile: 2.0, ..Default::default() });
         state.apply(steps(1, &[3.0], 0.5));
         assert_eq!(state.loss.points().collect::<Vec<_>>(), [(1.0, 3.0)]);
     }

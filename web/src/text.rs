@@ -228,13 +228,13 @@ texts! {
 
     timing: "Where the time goes", "时间花在哪里";
     timing_hint: "Preparation happens once. Read-back is waiting for numbers from the device.", "准备只发生一次；读回是等待设备返回数据。";
+    time_download: "download", "下载";
     time_data: "images", "图像";
     time_compile: "compile", "编译";
     time_upload: "upload", "上传";
     time_steps: "steps", "训练步";
     time_readback: "read-back", "读回";
     time_evaluation: "evaluation", "评估";
-    timing_empty: "Appears with the first step.", "第一步之后显示。";
 
     device: "Your device", "你的设备";
     device_used: "In use: {}", "正在使用：{}";

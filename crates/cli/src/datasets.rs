@@ -3,7 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -47,6 +47,8 @@ pub(crate) struct Found {
     pub(crate) images: Images,
     /// How many are for training.
     pub(crate) training: usize,
+    /// Seconds that the download took.
+    pub(crate) download: f64,
     /// Where it was found, for people.
     pub(crate) from: String,
 }
@@ -102,7 +104,7 @@ pub(crate) fn load(name: &str, places: &Places, digits: usize) -> Result<Found> 
 
 fn drawn(training: usize) -> Found {
     let images = digits::set(u32::try_from(training).expect("at most MAX_DIGITS"));
-    Found { name: "digits".into(), images, training, from: "drawn by this program".into() }
+    Found { name: "digits".into(), images, training, download: 0.0, from: "drawn by this program".into() }
 }
 
 fn auto(places: &Places, mirrors: &[&str], digits: usize) -> Result<Found> {
@@ -184,9 +186,10 @@ fn downloaded(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Pa
         Some(folder) => !folder.join(file.name).is_file(),
         None => true,
     };
-    let bytes = dataset.files().iter().filter(|file| missing(file)).map(|file| file.bytes).sum();
+    let bytes: u64 = dataset.files().iter().filter(|file| missing(file)).map(|file| file.bytes).sum();
     let progress = download_bar(dataset.title, bytes);
     let mut kept = true;
+    let clock = Instant::now();
     let mut four = [const { vec![] }; 4];
     for (content, file) in four.iter_mut().zip(dataset.files()) {
         let path = folder.as_ref().map(|folder| folder.join(file.name));
@@ -202,11 +205,12 @@ fn downloaded(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Pa
         };
     }
     progress.finish_and_clear();
+    let download = if bytes > 0 { clock.elapsed().as_secs_f64() } else { 0.0 };
     let from = match (&folder, kept) {
         (Some(folder), true) => format!("from {}", folder.display()),
         _ => "downloaded, not kept: there is no cache folder that can be written".into(),
     };
-    pool(dataset.name.into(), &four, from)
+    Ok(Found { download, ..pool(dataset.name.into(), &four, from)? })
 }
 
 fn keep(path: &Path, bytes: &[u8]) -> bool {
@@ -231,7 +235,7 @@ fn pool(name: String, four: &[Vec<u8>; 4], from: String) -> Result<Found> {
     let training = images.len();
     let test = idx::images(test_images, test_labels).with_context(|| context("test"))?;
     images.append(test).with_context(|| context("test"))?;
-    Ok(Found { name, images, training, from })
+    Ok(Found { name, images, training, download: 0.0, from })
 }
 
 #[cfg(test)]

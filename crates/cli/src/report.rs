@@ -81,8 +81,9 @@ pub(crate) fn confusion(confusion: &Confusion) -> String {
 /// Where the time went.
 pub(crate) fn seconds(seconds: &Seconds, images_per_second: f64) -> String {
     let all = total(seconds);
-    let Seconds { data, compile, upload, steps, readback, evaluation } = *seconds;
+    let Seconds { download, data, compile, upload, steps, readback, evaluation } = *seconds;
     let parts = [
+        ("download", download),
         ("data", data),
         ("compile", compile),
         ("upload", upload),
@@ -102,8 +103,8 @@ pub(crate) fn seconds(seconds: &Seconds, images_per_second: f64) -> String {
 }
 
 fn total(seconds: &Seconds) -> f64 {
-    let Seconds { data, compile, upload, steps, readback, evaluation } = *seconds;
-    data + compile + upload + steps + readback + evaluation
+    let Seconds { download, data, compile, upload, steps, readback, evaluation } = *seconds;
+    download + data + compile + upload + steps + readback + evaluation
 }
 
 /// The epochs of a run beside the two runs of the article.
@@ -204,10 +205,19 @@ mod tests {
             |    step 400        -         -     0.1400     95.96 %         -
         "#]]
         .assert_eq(&framed(&format!("{}{}{}", epoch_header(), epoch.line(), evaluation.line())));
-        let seconds = Seconds { data: 1.0, compile: 0.0, upload: 0.5, steps: 8.0, readback: 0.25, evaluation: 0.25 };
+        let seconds = Seconds {
+            download: 0.0,
+            data: 1.0,
+            compile: 0.0,
+            upload: 0.5,
+            steps: 8.0,
+            readback: 0.25,
+            evaluation: 0.25,
+        };
         expect![[r#"
             |
             |              time    seconds
+            |          download       0.00    0.0 %
             |              data       1.00   10.0 %
             |           compile       0.00    0.0 %
             |            upload       0.50    5.0 %

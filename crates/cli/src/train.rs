@@ -103,8 +103,9 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     let places = datasets::Places::new(args.data.data_dir.as_deref());
     let found = datasets::load(&config.dataset.name, &places, config.dataset.digits)?;
     config.dataset.name = found.name.clone();
-    let seconds = clock.elapsed().as_secs_f64();
-    let samples = Samples::new(found.name, found.images, found.training, &config, seconds)?;
+    let seconds = clock.elapsed().as_secs_f64() - found.download;
+    let mut samples = Samples::new(found.name, found.images, found.training, &config, seconds)?;
+    samples.download = found.download;
 
     if resume.is_none() {
         let (table, _) = programs::upload(&samples.images);

@@ -55,6 +55,9 @@ pub struct Device {
 /// Seconds of a run by what they were spent on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
+    /// Fetching images from elsewhere.
+    #[serde(default)]
+    pub download: f64,
     /// Reading and preparing images.
     pub data: f64,
     /// Recording and compiling the network.
@@ -131,6 +134,9 @@ pub enum Event {
         steps_per_epoch: u64,
         /// The step that the run begins at: above 0 where it is resumed.
         first_step: u64,
+        /// What its preparation took.
+        #[serde(default)]
+        seconds: Seconds,
     },
     /// Some steps were made.
     Steps {
@@ -148,6 +154,9 @@ pub enum Event {
         gradient_norm: Option<f32>,
         /// Seconds that these steps took.
         seconds: f64,
+        /// Those of them that were spent on waiting for values.
+        #[serde(default)]
+        readback: f64,
     },
     /// An epoch's worth of steps is complete.
     Epoch {

@@ -114,10 +114,11 @@ fn floats_that_json_lacks_travel_as_words() {
         rate: 0.01,
         gradient_norm: Some(f32::NEG_INFINITY),
         seconds: 0.5,
+        readback: 0.25,
     };
     let json = serde_json::to_string(&Message { version: 1, run: "r".into(), event }).expect("it serialises");
     let text = expect![[
-        r#"{"version":1,"run":"r","event":"steps","step":3,"losses":[0.1,"NaN","inf"],"hits":[5],"rate":0.01,"gradient_norm":"-inf","seconds":0.5}"#
+        r#"{"version":1,"run":"r","event":"steps","step":3,"losses":[0.1,"NaN","inf"],"hits":[5],"rate":0.01,"gradient_norm":"-inf","seconds":0.5,"readback":0.25}"#
     ]];
     text.assert_eq(&json);
     let Message { event: Event::Steps { losses, gradient_norm, .. }, .. } =

@@ -111,7 +111,7 @@ impl<'e> Run<'e> {
         let order = samples.order(&config)?;
         let steps_per_epoch = u64::from(order.steps_per_epoch());
         let steps = config.length.steps(steps_per_epoch);
-        let mut seconds = Seconds { data: samples.seconds, ..Default::default() };
+        let mut seconds = Seconds { download: samples.download, data: samples.seconds, ..Default::default() };
 
         let clock = Instant::now();
         let graphs = [programs::train(&config, &table, true)?, programs::evaluate(&config, &table)?];
@@ -153,6 +153,7 @@ impl<'e> Run<'e> {
             steps,
             steps_per_epoch,
             first_step: progress.step,
+            seconds,
         };
         let run = Run {
             engine,
@@ -414,7 +415,8 @@ impl<'e> Run<'e> {
             self.last_norm = scalar(step, names::GRADIENT_NORM);
         }
         let (step, rate) = (self.progress.step, rates[rates.len() - 1]);
-        self.untold.push(Event::Steps { step, losses, hits, rate, gradient_norm: self.last_norm, seconds });
+        let (gradient_norm, readback) = (self.last_norm, ran.readback_seconds);
+        self.untold.push(Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback });
         if self.in_flight.is_empty() { self.boundary().await } else { Ok(()) }
     }
 

@@ -19,6 +19,8 @@ pub struct Samples {
     pub split: Split,
     /// Seconds that reading and preparing took.
     pub seconds: f64,
+    /// Seconds of fetching before that; [`Samples::new`] says none.
+    pub download: f64,
 }
 
 impl Samples {
@@ -41,7 +43,7 @@ impl Samples {
             }
             protocol::Split::Random { test } => Split::random(rows(images.len())?, test, 0, config.seed)?,
         };
-        Ok(Samples { name, images, split, seconds })
+        Ok(Samples { name, images, split, seconds, download: 0.0 })
     }
 
     /// Rows of a part.

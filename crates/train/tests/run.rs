@@ -298,9 +298,9 @@ fn timeless(events: Vec<Event>) -> Vec<Event> {
     let mut told: Vec<Event> = vec![];
     for mut event in events {
         match &mut event {
-            Event::Steps { seconds, .. } | Event::Epoch { seconds, .. } | Event::Evaluation { seconds, .. } => {
-                *seconds = 0.0;
-            }
+            Event::Started { seconds, .. } => *seconds = Seconds::default(),
+            Event::Steps { seconds, readback, .. } => (*seconds, *readback) = (0.0, 0.0),
+            Event::Epoch { seconds, .. } | Event::Evaluation { seconds, .. } => *seconds = 0.0,
             Event::Finished { summary } => (summary.seconds, summary.images_per_second) = (Seconds::default(), 0.0),
             _ => {}
         }

@@ -12,9 +12,10 @@ pub fn Timing() -> impl IntoView {
     let seconds = Memo::new(move |_| app.state.with(|state| state.seconds));
     let parts = Memo::new(move |_| {
         let s = seconds.get();
-        [s.data, s.compile, s.upload, s.steps, s.readback, s.evaluation]
+        [s.download, s.data, s.compile, s.upload, s.steps, s.readback, s.evaluation]
     });
-    let names = [t.time_data, t.time_compile, t.time_upload, t.time_steps, t.time_readback, t.time_evaluation];
+    let names =
+        [t.time_download, t.time_data, t.time_compile, t.time_upload, t.time_steps, t.time_readback, t.time_evaluation];
     let row = move |(i, name): (usize, &'static str)| {
         let value = move || parts.get()[i];
         let part = move || value() / parts.get().iter().sum::<f64>().max(1e-9);

@@ -71,10 +71,11 @@ async fn train(line: &mut Line, store: &mut Store, start: Start) -> Option<Start
         }
         config.check().map_err(text)?;
         let clock = Instant::now();
-        let set = store.load(&config.dataset.name, config.dataset.digits, line).await?;
+        let (set, download) = store.load(&config.dataset.name, config.dataset.digits, line).await?;
         config.dataset.name = set.name.clone();
-        let seconds = clock.elapsed().as_secs_f64();
-        let samples = Samples::new(set.name, set.images, set.training, &config, seconds).map_err(text)?;
+        let seconds = clock.elapsed().as_secs_f64() - download;
+        let mut samples = Samples::new(set.name, set.images, set.training, &config, seconds).map_err(text)?;
+        samples.download = download;
         line.tell(&Reply::Progress { what: Work::Prepare, done: 0, total: None });
         Ok::<_, String>((open(&start.target).await.map_err(text)?, config, samples, checkpoint))
     };

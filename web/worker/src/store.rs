@@ -11,6 +11,7 @@ use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use protocol::worker::{Reply, Work};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
+use web_time::Instant;
 
 use crate::line::Line;
 
@@ -39,13 +40,14 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// A data set by its name in a configuration; `count` is the number of training images to draw.
+    /// A data set by its name in a configuration, and the seconds that its download took; `count` is the number of
+    /// training images to draw.
     ///
     /// # Errors
     /// What is wrong and what to do, in words.
-    pub(crate) async fn load(&mut self, name: &str, count: usize, line: &Line) -> Result<Set, String> {
+    pub(crate) async fn load(&mut self, name: &str, count: usize, line: &Line) -> Result<(Set, f64), String> {
         if let Some(set) = self.given.get(name) {
-            return Ok(set.clone());
+            return Ok((set.clone(), 0.0));
         }
         let is_wanted = |set: &Set, digits: usize| match name {
             "auto" => set.name == MNIST.name,
@@ -53,16 +55,17 @@ impl Store {
             _ => set.name == name,
         };
         if let Some((set, _)) = self.last.as_ref().filter(|(set, digits)| is_wanted(set, *digits)) {
-            return Ok(set.clone());
+            return Ok((set.clone(), 0.0));
         }
         self.last = None; // there may not be room for both
-        let set = match (name, Dataset::by_name(name)) {
-            ("digits", _) => drawn(count, line)?,
+        let clock = Instant::now();
+        let (set, download) = match (name, Dataset::by_name(name)) {
+            ("digits", _) => (drawn(count, line)?, 0.0),
             ("auto", _) => match is_on_site(&MNIST).await {
-                true => fetched(&MNIST, line).await?,
-                false => drawn(count, line)?,
+                true => fetched(&MNIST, line, clock).await?,
+                false => (drawn(count, line)?, 0.0),
             },
-            (_, Some(dataset)) if is_on_site(&dataset).await => fetched(&dataset, line).await?,
+            (_, Some(dataset)) if is_on_site(&dataset).await => fetched(&dataset, line, clock).await?,
             (_, Some(dataset)) => {
                 return Err(format!(
                     "this site does not have {}: drop its four files on the page, or train on the built-in digits",
@@ -74,7 +77,7 @@ impl Store {
             }
         };
         self.last = Some((set.clone(), count));
-        Ok(set)
+        Ok((set, download))
     }
 
     /// Takes the visitor's files: two of training images and labels, and perhaps two for the test.
@@ -118,28 +121,35 @@ async fn is_on_site(dataset: &Dataset) -> bool {
     }
 }
 
-async fn fetched(dataset: &Dataset, line: &Line) -> Result<Set, String> {
+/// The data set, and the seconds since `clock` until its files were here.
+async fn fetched(dataset: &Dataset, line: &Line, clock: Instant) -> Result<(Set, f64), String> {
     let total = dataset.files().iter().map(|file| file.bytes).sum();
     let mut before = 0;
-    let mut four = vec![];
+    let mut packed = vec![];
     for file in dataset.files() {
         let tell = |done: u64| {
             line.tell(&Reply::Progress { what: Work::Download, done: before + done, total: Some(total) });
         };
         let address = address(dataset, &file);
-        let bytes = get(&address, file.bytes, tell).await.map_err(|error| format!("{address}: {error}"))?;
-        four.push(file.content(&bytes).map_err(|error| match error {
-            DataError::Checksum { .. } => format!("{address}: {error}: reload the page, or tell its owner"),
-            damaged => format!("{address}: {damaged}"),
-        })?);
+        packed.push(get(&address, file.bytes, tell).await.map_err(|error| format!("{address}: {error}"))?);
         before += file.bytes;
     }
+    let download = clock.elapsed().as_secs_f64();
     line.tell(&Reply::Progress { what: Work::Data, done: 0, total: None });
+    let content = |(file, bytes): (File, Vec<u8>)| {
+        file.content(&bytes).map_err(|error| match error {
+            DataError::Checksum { .. } => {
+                format!("{}: {error}: reload the page, or tell its owner", address(dataset, &file))
+            }
+            damaged => format!("{}: {damaged}", address(dataset, &file)),
+        })
+    };
+    let four = dataset.files().into_iter().zip(packed).map(content).collect::<Result<Vec<_>, _>>()?;
     let pair = |i: usize| idx::images(&four[i], &four[i + 1]).map_err(|error| error.to_string());
     let mut images = pair(0)?;
     let training = images.len();
     images.append(pair(2)?).map_err(|error| error.to_string())?;
-    Ok(Set { name: dataset.name.into(), images: images.into(), training })
+    Ok((Set { name: dataset.name.into(), images: images.into(), training }, download))
 }
 
 /// A file of about `size` packed bytes from the site. Some servers unpack what they send; nothing larger is waited for.
