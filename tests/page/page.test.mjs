@@ -124,6 +124,39 @@ test("one button trains a network that reads what is drawn", async () => {
     await close();
 });
 
+test("the nearest training images are shown beside a drawing", async () => {
+    const { page, faults, close } = await visit(link({ ...SMALL, length: { steps: 100_000 } }, "cpu"));
+    await page.click("#train");
+    await reaches(page, "^Training");
+    await page.waitForFunction(() => !document.querySelectorAll(".sketch-buttons button")[1].disabled);
+    await (await page.$$(".sketch-buttons button"))[1].click(); // takes a test digit
+    await page.waitForFunction(() => document.querySelectorAll(".nearest button").length === 8);
+    const { distances, labels, says } = await page.evaluate(() => {
+        const gray = canvas => [...canvas.getContext("2d").getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0);
+        const drawing = gray(document.querySelector(".sketch-seen canvas"));
+        const near = [...document.querySelectorAll(".nearest button")];
+        const distance = pixels => pixels.reduce((sum, value, i) => sum + (value - drawing[i]) ** 2, 0);
+        return {
+            distances: near.map(button => distance(gray(button.querySelector("canvas")))),
+            labels: near.map(button => button.innerText.trim()),
+            says: document.querySelector("#nearest").innerText,
+        };
+    });
+    assert.deepEqual(distances, distances.toSorted((a, b) => a - b));
+    assert.ok(distances[0] > 0, "a test digit is none of the training images");
+    const votes = labels.map(label => labels.filter(other => other === label).length);
+    assert.equal(says, `${Math.max(...votes)} of the 8 nearest are a ${labels[votes.indexOf(Math.max(...votes))]}`);
+    // One of them on the board is its own nearest neighbour.
+    const last = await page.$$eval(".nearest canvas", all => all.at(-1).toDataURL());
+    await (await page.$$(".nearest button"))[7].click();
+    await page.waitForFunction(last => document.querySelector(".nearest canvas")?.toDataURL() === last, {}, last);
+    await page.click(".sketch-buttons button"); // clears
+    await page.waitForFunction(() => document.querySelectorAll(".nearest button").length === 0);
+    assert.match(await status(page), /^Training/);
+    assert.deepEqual(faults, []);
+    await close();
+});
+
 test("MNIST on the CPU", NEEDS_MNIST, async () => {
     const { page, faults, close } = await visit(link({ model: { preset: "mlp" }, dataset: { name: "mnist" }, length: { epochs: 2 } }, "cpu"));
     const run = await train(page);

@@ -53,6 +53,8 @@ pub struct App {
     pub drawing: RwSignal<Option<Vec<u8>>>,
     /// Scores for it.
     pub guess: RwSignal<Option<Vec<f32>>>,
+    /// The training images nearest to it.
+    pub nearest: RwSignal<Samples>,
     /// What the network is most wrong about; none: not known yet.
     pub mistakes: RwSignal<Option<Vec<Mistake>>>,
     /// A picture that is to be put on the drawing board.
@@ -82,6 +84,9 @@ pub(crate) struct Inner {
     pub(crate) stale: bool,
     /// Whether the run was paused because the page is hidden.
     pub(crate) paused_hidden: bool,
+    /// The question about the nearest images that is under way, and whether the drawing has changed since.
+    pub(crate) near: Option<u64>,
+    pub(crate) near_stale: bool,
     /// When answers were last asked for, in milliseconds.
     pub(crate) asked_at: f64,
     pub(crate) question: u64,
@@ -131,6 +136,7 @@ impl App {
             answers: RwSignal::new(vec![]),
             drawing: RwSignal::new(None),
             guess: RwSignal::new(None),
+            nearest: RwSignal::new(Samples::default()),
             mistakes: RwSignal::new(None),
             to_board: RwSignal::new(None),
             runs: RwSignal::new(vec![]),
@@ -229,6 +235,7 @@ impl App {
         self.state.set(RunState::preparing(wanted.waits));
         self.answers.set(vec![]);
         self.guess.set(None);
+        self.nearest.set(Samples::default());
         self.mistakes.set(None);
         match self.devices.get_untracked() {
             None => self.inner.update_value(|inner| inner.wanted = Some(wanted)),

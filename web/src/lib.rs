@@ -11,6 +11,7 @@ pub mod kept;
 pub mod layers;
 pub mod link;
 pub mod mistakes;
+pub mod nearest;
 pub mod notice;
 pub mod plot;
 pub mod scores;

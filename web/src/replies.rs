@@ -7,6 +7,7 @@ use protocol::{Event, Message, Part};
 use crate::app::{App, SAMPLES, Samples, Searched, Wanted};
 use crate::browser;
 use crate::mistakes::worst;
+use crate::nearest::ASKED;
 use crate::notice::Notice;
 use crate::state::{RunState, Stage};
 
@@ -69,12 +70,18 @@ impl App {
                     }
                     return;
                 }
+                if self.is_near(request) {
+                    self.nearest.set(samples);
+                    self.answered_nearest();
+                    return;
+                }
                 self.samples.set(samples);
                 self.ask_again();
             }
             Reply::Refused { request: Some(request), .. } if self.is_search(request) => {
                 self.inner.update_value(|inner| inner.searched.question = None);
             }
+            Reply::Refused { request: Some(request), .. } if self.is_near(request) => self.answered_nearest(),
             Reply::Refused { request: Some(request), message } => {
                 // Nothing can be asked before a run has weights: the next answers come with it.
                 if self.answered(request).is_none() {
@@ -97,7 +104,7 @@ impl App {
     fn revive(self, message: String) {
         let ready = self.devices.get_untracked().is_some();
         let last = self.inner.try_update_value(|inner| {
-            (inner.client, inner.asked) = (None, None);
+            (inner.client, inner.asked, inner.near) = (None, None, None);
             inner.last.take()
         });
         let last = last.flatten().filter(|_| self.state.with_untracked(|state| state.stage.is_live()));
@@ -141,6 +148,7 @@ impl App {
                 self.work.set(None);
                 let request = self.question();
                 self.ask(&Request::Images { request, part: Part::Test, first: 0, count: SAMPLES }, &[]);
+                self.ask_nearest();
             }
             Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
             Told::Steps | Told::New => self.ask_again(),
@@ -206,6 +214,34 @@ impl App {
                 (inner.asked, inner.stale, inner.asked_at) = (Some((request, samples)), false, browser::now());
             });
             self.ask(&Request::Predict { request, count }, &[&pictures]);
+        }
+    }
+
+    /// Asks for the training images nearest to the drawing; at once, or after the answer that is awaited, so that no
+    /// stroke is slower for it.
+    pub fn ask_nearest(self) {
+        if self.inner.with_value(|inner| inner.near.is_some()) {
+            return self.inner.update_value(|inner| inner.near_stale = true);
+        }
+        match self.drawing.get_untracked() {
+            Some(drawing) if self.state.with_untracked(|state| state.start.is_some()) => {
+                let request = self.question();
+                self.inner.update_value(|inner| (inner.near, inner.near_stale) = (Some(request), false));
+                self.ask(&Request::Nearest { request, count: ASKED }, &[&drawing]);
+            }
+            _ => self.nearest.set(Samples::default()),
+        }
+    }
+
+    /// Whether a request is the one for the nearest images.
+    fn is_near(self, request: u64) -> bool {
+        self.inner.with_value(|inner| inner.near == Some(request))
+    }
+
+    fn answered_nearest(self) {
+        self.inner.update_value(|inner| inner.near = None);
+        if self.inner.with_value(|inner| inner.near_stale) {
+            self.ask_nearest();
         }
     }
 

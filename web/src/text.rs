@@ -200,6 +200,12 @@ texts! {
     sketch_blank: "nothing drawn yet", "尚未绘制";
     pen_down: "Pen down", "已落笔";
     pen_up: "Pen up", "已抬笔";
+    nearest: "Nearest training images", "最相近的训练图像";
+    nearest_hint: "The images to learn from that differ least from the drawing, by the sum over all pixels of the squared difference. To answer what most of them are is a classifier, too, which learns nothing: k nearest neighbours. Click one to put it on the drawing board.",
+        "学习材料中与所画图像差异最小的几张，差异为各像素差的平方和。取其中多数作为回答也是一种分类器，无需学习：k 近邻法。点击可放到画板上。";
+    nearest_vote: "{} of the {} nearest are a {}", "{} / {} 张最相近的图像是 {}";
+    nearest_none: "They appear when you draw, once a run has begun.", "开始训练后，画图时显示。";
+    to_board: "{}: put it on the drawing board", "{}：放到画板上";
     answers: "Answer", "回答";
     answer_none: "Press Train first, then draw: the bars move while the network learns.", "先按“开始训练”再画，网络学习时条形会随之变化。";
     answer_is: "It reads {}, {} sure", "识别为 {}，把握 {}";

@@ -2,7 +2,7 @@
 //!
 //! - [`idx`] parses the files of MNIST and its relatives, [`files`] lists the well-known ones;
 //! - [`digits`] draws digits, so that a network can learn without any file;
-//! - [`prepare`] turns a photo or a drawing into an image as MNIST has them;
+//! - [`prepare`] turns a photo or a drawing into an image as MNIST has them, [`nearest`] finds the images most like it;
 //! - [`Split`] says which rows are for training, validation and test, [`Order`] which rows make the batch of a step.
 //!
 //! The crate does no I/O: it takes bytes and gives numbers, so it works in a browser. It knows nothing of tensors,
@@ -32,6 +32,7 @@ pub mod files;
 mod frame;
 pub mod idx;
 mod images;
+mod nearest;
 mod order;
 pub mod prepare;
 mod random;
@@ -40,5 +41,6 @@ mod split;
 pub use error::DataError;
 pub use frame::SIDE;
 pub use images::Images;
+pub use nearest::nearest;
 pub use order::{Order, Sampling};
 pub use split::Split;

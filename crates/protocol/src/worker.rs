@@ -61,6 +61,14 @@ pub enum Request {
         /// How many; fewer come where the part ends.
         count: u32,
     },
+    /// The training images nearest to a picture that follows as bytes `[height · width]`, the nearest first. The answer
+    /// is [`Reply::Images`].
+    Nearest {
+        /// Comes back with the answer.
+        request: u64,
+        /// How many.
+        count: u32,
+    },
     /// How fast an engine trains here; any run waits meanwhile. The spec says which buffers follow. The answer is [`Reply::Bench`].
     Bench {
         /// Comes back with the answer.
@@ -116,7 +124,7 @@ pub enum Reply {
     Images {
         /// The question's.
         request: u64,
-        /// The question's.
+        /// The question's; 0 where it asked for none.
         first: u32,
         /// The label of each.
         labels: Vec<u8>,

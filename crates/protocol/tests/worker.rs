@@ -35,6 +35,7 @@ fn requests_are_read_as_they_were_written() {
         &Request::Images { request: 9, part: Part::Test, first: 10, count: 5 },
         expect![[r#"{"images":{"request":9,"part":"test","first":10,"count":5}}"#]],
     );
+    check(&Request::Nearest { request: 10, count: 8 }, expect![[r#"{"nearest":{"request":10,"count":8}}"#]]);
     let start = Request::Start {
         run: "r1".into(),
         config: Box::new(preset("softmax").expect("a preset")),

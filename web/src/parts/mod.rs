@@ -14,9 +14,11 @@ pub mod editor;
 pub mod field;
 pub mod figures;
 pub mod files;
+pub mod gallery;
 pub mod header;
 pub mod hint;
 pub mod mistakes;
+pub mod nearest;
 pub mod network;
 pub mod page;
 pub mod picture;
@@ -42,9 +44,11 @@ pub const STYLE: &str = concat!(
     include_str!("field.css"),
     include_str!("figures.css"),
     include_str!("files.css"),
+    include_str!("gallery.css"),
     include_str!("header.css"),
     include_str!("hint.css"),
     include_str!("mistakes.css"),
+    include_str!("nearest.css"),
     include_str!("network.css"),
     include_str!("picture.css"),
     include_str!("run_panel.css"),

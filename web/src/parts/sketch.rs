@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::parts::answer::Answer;
 use crate::parts::board::{BOARD, Board, clear, paint, read};
 use crate::parts::hint::Card;
+use crate::parts::nearest::Nearest;
 use crate::parts::picture::Picture;
 
 /// A board to draw a digit on, what the network gets of it, and what it says.
@@ -23,6 +24,7 @@ pub fn Sketch() -> impl IntoView {
         }
         app.drawing.set(image.map(|image| image.to_vec()));
         app.ask_again();
+        app.ask_nearest();
     };
     // What was drawn is prepared with the next frame, however many strokes come before.
     let changed = move || {
@@ -79,6 +81,7 @@ pub fn Sketch() -> impl IntoView {
                 </div>
                 <Answer />
             </div>
+            <Nearest />
         </Card>
     }
 }

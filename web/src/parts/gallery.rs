@@ -1,0 +1,49 @@
+use leptos::prelude::*;
+
+use crate::app::App;
+use crate::parts::picture::Picture;
+
+/// A picture to be shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// Bytes row by row.
+    pub picture: Vec<u8>,
+    /// Pixels a row.
+    pub width: usize,
+    /// What a click does, for those who do not see it.
+    pub says: String,
+    /// What stands below it.
+    pub label: String,
+    /// Behind that, if it is something else: what it was taken for.
+    pub answer: String,
+}
+
+/// Pictures side by side; one that is clicked goes to the drawing board.
+#[component]
+pub fn Gallery(
+    /// What is shown.
+    #[prop(into)]
+    shown: Signal<Vec<Shown>>,
+    /// As many places as there can be, so that nothing moves when they fill.
+    places: usize,
+) -> impl IntoView {
+    let to_board = expect_context::<App>().to_board;
+    let one = move |Shown { picture, width, says, label, answer }: Shown| {
+        let pixels = Signal::stored(Some(picture.clone()));
+        view! {
+            <li>
+                <button class="quiet" aria-label=says on:click=move |_| to_board.set(Some(picture.clone()))>
+                    <Picture pixels width />
+                    <span aria-hidden="true">{label}<b>{answer}</b></span>
+                </button>
+            </li>
+        }
+    };
+    let list = move || {
+        let shown = shown.get();
+        let empty = (shown.len()..places)
+            .map(|_| view! { <li aria-hidden="true"><span class="picture"></span><span>"–"</span></li> });
+        view! { {shown.into_iter().map(one).collect_view()} {empty.collect_view()} }
+    };
+    view! { <ol class="gallery">{list}</ol> }
+}
