@@ -157,6 +157,39 @@ test("the nearest training images are shown beside a drawing", async () => {
     await close();
 });
 
+test("the images of a run can be looked at, class by class", async () => {
+    const { page, faults, close } = await visit(link(SMALL, "cpu"));
+    const text = selector => page.$eval(`.images ${selector}`, element => element.innerText);
+    const shown = () => page.$$eval(".images .gallery button", all => all.map(button => button.innerText.trim()));
+    const press = async name => (await page.$(`.images ::-p-text(${name})`)).click();
+    const places = words => page.waitForFunction(words => new RegExp(words).test(document.querySelector(".images [role=status]").innerText), {}, words);
+    const counts = () => page.$$eval(".images-classes .value:nth-child(3)", all => all.map(value => Number(value.innerText.replace(/\D/g, ""))));
+    await page.focus(".images summary:not(.hint *)");
+    await page.keyboard.press("Enter");
+    assert.match(await text("details:not(.hint)"), /There is no run/);
+    await press("Begin one that waits");
+    await reaches(page, "^Paused at step 0 ");
+    await places("^1 to 48 of 1.800$");
+    assert.equal((await counts()).reduce((a, b) => a + b), 1800);
+    const threes = (await counts())[3];
+    assert.ok(threes > 100 && threes < 260, `${threes}`);
+    await (await page.$$(".images-classes button"))[3].click();
+    await places(`^1 to 48 of ${threes}$`);
+    await page.waitForFunction(() => [...document.querySelectorAll(".images .gallery button")].every(button => button.innerText.trim() === "3"));
+    assert.equal((await shown()).length, 48);
+    const picture = () => page.$eval(".images .gallery canvas", canvas => canvas.toDataURL());
+    const first = await picture();
+    await press("Next");
+    await places(`^49 to 96 of ${threes}$`);
+    await page.waitForFunction(first => document.querySelector(".images .gallery canvas").toDataURL() !== first, {}, first);
+    await press("validation");
+    await page.waitForFunction(() => [...document.querySelectorAll(".images-classes .value:nth-child(3)")].reduce((sum, value) => sum + Number(value.innerText), 0) === 200);
+    await (await page.$(".images .gallery button")).click();
+    await page.waitForFunction(() => document.querySelectorAll(".nearest button").length === 8); // it was drawn
+    assert.deepEqual(faults, []);
+    await close();
+});
+
 test("MNIST on the CPU", NEEDS_MNIST, async () => {
     const { page, faults, close } = await visit(link({ model: { preset: "mlp" }, dataset: { name: "mnist" }, length: { epochs: 2 } }, "cpu"));
     const run = await train(page);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use leptos::prelude::*;
 use protocol::worker::{DeviceReport, DeviceState, Request, Work};
-use protocol::{Command, EngineName, RunConfig, Target};
+use protocol::{Command, EngineName, Part, RunConfig, Target};
 
 use crate::browser;
 use crate::checkpoint;
@@ -28,6 +28,26 @@ pub struct Samples {
     pub pictures: Vec<Vec<u8>>,
     /// What they are.
     pub labels: Vec<u8>,
+}
+
+/// Which of the run's images the visitor looks at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Browse {
+    /// Of this part …
+    pub part: Part,
+    /// … those of this class, or all …
+    pub class: Option<u8>,
+    /// … from this one on.
+    pub first: u32,
+}
+
+/// What there is to see of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Browsed {
+    /// A page of images.
+    pub samples: Samples,
+    /// Images of each class in the part.
+    pub counts: Vec<u64>,
 }
 
 /// The page. Copies are the same page.
@@ -55,6 +75,10 @@ pub struct App {
     pub guess: RwSignal<Option<Vec<f32>>>,
     /// The training images nearest to it.
     pub nearest: RwSignal<Samples>,
+    /// Which images the visitor looks at.
+    pub browse: RwSignal<Browse>,
+    /// These images.
+    pub browsed: RwSignal<Browsed>,
     /// What the network is most wrong about; none: not known yet.
     pub mistakes: RwSignal<Option<Vec<Mistake>>>,
     /// A picture that is to be put on the drawing board.
@@ -87,6 +111,9 @@ pub(crate) struct Inner {
     /// The question about the nearest images that is under way, and whether the drawing has changed since.
     pub(crate) near: Option<u64>,
     pub(crate) near_stale: bool,
+    /// The latest questions for images to look at, and for those of the strip.
+    pub(crate) browsing: Option<u64>,
+    pub(crate) strip: Option<u64>,
     /// When answers were last asked for, in milliseconds.
     pub(crate) asked_at: f64,
     pub(crate) question: u64,
@@ -137,6 +164,8 @@ impl App {
             drawing: RwSignal::new(None),
             guess: RwSignal::new(None),
             nearest: RwSignal::new(Samples::default()),
+            browse: RwSignal::new(Browse { part: Part::Training, class: None, first: 0 }),
+            browsed: RwSignal::new(Browsed::default()),
             mistakes: RwSignal::new(None),
             to_board: RwSignal::new(None),
             runs: RwSignal::new(vec![]),
@@ -236,6 +265,8 @@ impl App {
         self.answers.set(vec![]);
         self.guess.set(None);
         self.nearest.set(Samples::default());
+        self.browse.update(|browse| browse.first = 0);
+        self.browsed.set(Browsed::default());
         self.mistakes.set(None);
         match self.devices.get_untracked() {
             None => self.inner.update_value(|inner| inner.wanted = Some(wanted)),

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use protocol::worker::{Reply, Request};
 use protocol::{Event, Message, Part};
 
-use crate::app::{App, SAMPLES, Samples, Searched, Wanted};
+use crate::app::{App, Browse, Browsed, SAMPLES, Samples, Searched, Wanted};
 use crate::browser;
 use crate::mistakes::worst;
 use crate::nearest::ASKED;
@@ -56,11 +56,15 @@ impl App {
                 self.settings.update(|settings| *settings = settings.with_data(&name));
                 self.notice.set(Some(Notice::ImageSet { name, images }));
             }
-            Reply::Images { request, labels, size, .. } => {
+            Reply::Images { request, labels, size, counts, .. } => {
                 let bytes = buffers.pop().unwrap_or_default();
                 let pictures = bytes.chunks_exact((size[0] * size[1]).max(1)).map(<[u8]>::to_vec).collect();
                 let samples = Samples { size, pictures, labels };
-                if self.is_search(request) {
+                let (search, near, browsing, strip) = self.inner.with_value(|inner| {
+                    let is = |question: Option<u64>| question == Some(request);
+                    (is(inner.searched.question), is(inner.near), is(inner.browsing), is(inner.strip))
+                });
+                if search {
                     let found = !samples.pictures.is_empty();
                     self.inner.update_value(|inner| {
                         inner.searched = Searched { question: None, samples };
@@ -68,15 +72,15 @@ impl App {
                     if found {
                         self.search();
                     }
-                    return;
-                }
-                if self.is_near(request) {
+                } else if near {
                     self.nearest.set(samples);
                     self.answered_nearest();
-                    return;
+                } else if browsing {
+                    self.browsed.set(Browsed { samples, counts });
+                } else if strip {
+                    self.samples.set(samples);
+                    self.ask_again();
                 }
-                self.samples.set(samples);
-                self.ask_again();
             }
             Reply::Refused { request: Some(request), .. } if self.is_search(request) => {
                 self.inner.update_value(|inner| inner.searched.question = None);
@@ -147,7 +151,8 @@ impl App {
             Told::Started => {
                 self.work.set(None);
                 let request = self.question();
-                self.ask(&Request::Images { request, part: Part::Test, first: 0, count: SAMPLES }, &[]);
+                self.inner.update_value(|inner| inner.strip = Some(request));
+                self.ask(&Request::Images { request, part: Part::Test, class: None, first: 0, count: SAMPLES }, &[]);
                 self.ask_nearest();
             }
             Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
@@ -180,7 +185,7 @@ impl App {
         let pictures = self.inner.with_value(|inner| inner.searched.samples.pictures.concat());
         let count = self.inner.with_value(|inner| inner.searched.samples.pictures.len());
         match count {
-            0 => self.ask(&Request::Images { request, part: Part::Test, first: 0, count: SEARCHED }, &[]),
+            0 => self.ask(&Request::Images { request, part: Part::Test, class: None, first: 0, count: SEARCHED }, &[]),
             _ => self.ask(&Request::Predict { request, count }, &[&pictures]),
         }
     }
@@ -231,6 +236,13 @@ impl App {
             }
             _ => self.nearest.set(Samples::default()),
         }
+    }
+
+    /// Asks for images to look at.
+    pub fn ask_images(self, Browse { part, class, first }: Browse, count: u32) {
+        let request = self.question();
+        self.inner.update_value(|inner| inner.browsing = Some(request));
+        self.ask(&Request::Images { request, part, class, first, count }, &[]);
     }
 
     /// Whether a request is the one for the nearest images.

@@ -216,6 +216,17 @@ texts! {
         "前 512 张测试图像中，正确答案得分最低的图像：真实数字 → 网络的回答。点击可放到画板上。";
     mistakes_empty: "They appear after the first epoch.", "第一轮结束后显示。";
     mistakes_one: "{} → {}, {} sure: put it on the drawing board", "{} → {}，把握 {}：放到画板上";
+    images: "Browse the images", "浏览图像";
+    images_hint: "All images of the run. Training: what the network learns from. Validation: what its progress is judged by. Test: what it is tried on at the end. Click a bar to see only that digit, an image to put it on the drawing board.",
+        "本次运行的全部图像。训练：网络的学习材料；验证：用来评判进展；测试：最后的检验。点击条形只看该数字，点击图像可放到画板上。";
+    images_open: "Show", "显示";
+    images_empty: "There is no run, whose images could be shown.", "尚无运行，因此没有图像可显示。";
+    images_load: "Begin one that waits", "准备一次运行（先不训练）";
+    images_classes: "Images of each digit", "各数字的图像数";
+    images_none: "none", "无";
+    images_place: "{} to {} of {}", "第 {} 到 {} 张，共 {} 张";
+    images_back: "Back", "上一页";
+    images_next: "Next", "下一页";
     confusion: "Confusion matrix", "混淆矩阵";
     confusion_hint: "Rows: the digit that it is. Columns: the digit that the network said. Off the diagonal are mistakes.",
         "行是真实数字，列是网络的回答，对角线以外是错误。";

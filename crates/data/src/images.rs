@@ -30,6 +30,13 @@ impl Images {
         &self.pixels[i * size..][..size]
     }
 
+    /// How many of `rows` have each label, from 0 to 9.
+    pub fn classes(&self, rows: &[u32]) -> [u64; 10] {
+        let mut counts = [0; 10];
+        rows.iter().for_each(|&row| counts[usize::from(self.labels[row as usize])] += 1);
+        counts
+    }
+
     /// Puts the rows of `other` after these.
     ///
     /// # Errors
@@ -65,6 +72,13 @@ mod tests {
         assert_eq!((pool.len(), pool.is_empty()), (2, false));
         assert_eq!(pool.image(1), [5; 6]);
         assert_eq!(pool.labels, [4, 5]);
+    }
+
+    #[test]
+    fn classes_are_counted_among_the_rows() {
+        let pool = Images { height: 1, width: 1, pixels: vec![0; 5], labels: vec![9, 0, 9, 3, 9] };
+        assert_eq!(pool.classes(&[0, 1, 2, 3]), [1, 0, 0, 1, 0, 0, 0, 0, 0, 2]);
+        assert_eq!(pool.classes(&[]), [0; 10]);
     }
 
     #[test]

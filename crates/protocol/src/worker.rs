@@ -56,7 +56,10 @@ pub enum Request {
         request: u64,
         /// Of which part.
         part: Part,
-        /// The first one, from 0.
+        /// Only those with this label.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class: Option<u8>,
+        /// The first one of these, from 0.
         first: u32,
         /// How many; fewer come where the part ends.
         count: u32,
@@ -130,6 +133,8 @@ pub enum Reply {
         labels: Vec<u8>,
         /// Height and width.
         size: [usize; 2],
+        /// How many images of each class the part has.
+        counts: Vec<u64>,
     },
     /// What was measured.
     Bench {

@@ -32,8 +32,12 @@ fn requests_are_read_as_they_were_written() {
         expect![[r#"{"files":{"name":"mine","names":["a.gz"]}}"#]],
     );
     check(
-        &Request::Images { request: 9, part: Part::Test, first: 10, count: 5 },
+        &Request::Images { request: 9, part: Part::Test, class: None, first: 10, count: 5 },
         expect![[r#"{"images":{"request":9,"part":"test","first":10,"count":5}}"#]],
+    );
+    check(
+        &Request::Images { request: 9, part: Part::Training, class: Some(7), first: 0, count: 5 },
+        expect![[r#"{"images":{"request":9,"part":"training","class":7,"first":0,"count":5}}"#]],
     );
     check(&Request::Nearest { request: 10, count: 8 }, expect![[r#"{"nearest":{"request":10,"count":8}}"#]]);
     let start = Request::Start {
@@ -86,8 +90,8 @@ fn replies_are_read_as_they_were_written() {
         expect![[r#"{"files":{"name":"mine","images":[60000,10000]}}"#]],
     );
     check(
-        &Reply::Images { request: 9, first: 10, labels: vec![3, 4], size: [28, 28] },
-        expect![[r#"{"images":{"request":9,"first":10,"labels":[3,4],"size":[28,28]}}"#]],
+        &Reply::Images { request: 9, first: 10, labels: vec![3, 4], size: [28, 28], counts: vec![0, 9] },
+        expect![[r#"{"images":{"request":9,"first":10,"labels":[3,4],"size":[28,28],"counts":[0,9]}}"#]],
     );
     check(
         &Reply::Refused { request: None, message: "m".into() },

@@ -32,7 +32,9 @@ pub fn Images() -> impl IntoView {
         let this = Some(digit as u8);
         let chosen = move || browse.with(|browse| browse.class == this);
         let choose = move |_| {
-            browse.update(|browse| *browse = Browse { class: this.filter(|_| browse.class != this), first: 0, ..*browse });
+            browse.update(|browse| {
+                *browse = Browse { class: this.filter(|_| browse.class != this), first: 0, ..*browse }
+            });
         };
         let share = move || percent(count(digit) as f64 / all().max(1) as f64);
         view! {
@@ -59,9 +61,13 @@ pub fn Images() -> impl IntoView {
     let total = move || browse.with(|browse| browse.class).map_or_else(all, |class| count(class.into()));
     let first = move || u64::from(browse.with(|browse| browse.first));
     let last = move || (first() + u64::from(PAGE)).min(total());
+    let at_end = move || last() == total();
     let place = move || match total() {
         0 => t.images_none.into(),
-        total => fill(t.images_place, &[first() + 1, last(), total].map(|n| grouped(n as i64)).each_ref().map(String::as_str)),
+        total => fill(
+            t.images_place,
+            &[first() + 1, last(), total].map(|n| grouped(n as i64)).each_ref().map(String::as_str),
+        ),
     };
     let parts = [(Part::Training, t.training), (Part::Validation, t.validation), (Part::Test, t.test)];
     let choose_part = move |chosen: Part, name: &'static str| {
@@ -89,7 +95,7 @@ pub fn Images() -> impl IntoView {
                         <button disabled=move || first() == 0 on:click=move |_| turn(false)>{t.images_back}</button>
                         <p class="muted" role="status">{place}</p>
                         <button
-                            disabled=move || last() >= total() on:click=move |_| turn(true)
+                            disabled=at_end on:click=move |_| turn(true)
                         >
                             {t.images_next}
                         </button>

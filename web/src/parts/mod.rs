@@ -17,6 +17,7 @@ pub mod files;
 pub mod gallery;
 pub mod header;
 pub mod hint;
+pub mod images;
 pub mod mistakes;
 pub mod nearest;
 pub mod network;
@@ -47,6 +48,7 @@ pub const STYLE: &str = concat!(
     include_str!("gallery.css"),
     include_str!("header.css"),
     include_str!("hint.css"),
+    include_str!("images.css"),
     include_str!("mistakes.css"),
     include_str!("nearest.css"),
     include_str!("network.css"),

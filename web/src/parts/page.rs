@@ -13,6 +13,7 @@ use crate::parts::device::Devices;
 use crate::parts::figures::Figures;
 use crate::parts::files::{self, Files};
 use crate::parts::header::Header;
+use crate::parts::images::Images;
 use crate::parts::mistakes::Mistakes;
 use crate::parts::network::Layers;
 use crate::parts::run_panel::RunPanel;
@@ -112,6 +113,7 @@ fn Body(tour: RwSignal<bool>) -> impl IntoView {
                 <Sketch />
                 <Mistakes />
                 <Confusion />
+                <Images />
                 <div class="pair"><Timing /><Devices /></div>
                 <div class="pair"><Layers /><div class="stack"><Runs /><Files /></div></div>
             </main>

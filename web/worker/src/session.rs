@@ -180,25 +180,28 @@ impl Current<'_> {
         }
     }
 
-    fn images(&self, line: &Line, request: u64, part: Part, first: u32, count: u32) {
-        let rows = self.run.samples().rows(part).iter().skip(first as usize).take(count as usize);
-        self.show(line, request, first, rows);
+    fn images(&self, line: &Line, request: u64, part: Part, class: Option<u8>, first: u32, count: u32) {
+        let samples = self.run.samples();
+        let is_wanted = |row: &u32| class.is_none_or(|class| samples.images.labels[*row as usize] == class);
+        let rows = samples.rows(part).iter().copied().filter(is_wanted);
+        self.show(line, request, part, first, rows.skip(first as usize).take(count as usize).collect());
     }
 
     /// The whole search is one message's work: 60 000 images of MNIST's size take 8 ms.
     fn nearest(&self, line: &Line, request: u64, picture: &[u8], count: u32) {
         let samples = self.run.samples();
         let rows = data::nearest(&samples.images, samples.rows(Part::Training), picture, count as usize);
-        self.show(line, request, 0, rows.iter());
+        self.show(line, request, Part::Training, 0, rows);
     }
 
-    fn show<'a>(&self, line: &Line, request: u64, first: u32, rows: impl Iterator<Item = &'a u32> + Clone) {
-        let images = &self.run.samples().images;
-        let rows = rows.map(|&row| row as usize);
-        let labels = rows.clone().map(|row| images.labels[row]).collect();
-        let bytes: Vec<u8> = rows.flat_map(|row| images.image(row)).copied().collect();
+    fn show(&self, line: &Line, request: u64, part: Part, first: u32, rows: Vec<u32>) {
+        let samples = self.run.samples();
+        let images = &samples.images;
+        let labels = rows.iter().map(|&row| images.labels[row as usize]).collect();
+        let bytes: Vec<u8> = rows.iter().flat_map(|&row| images.image(row as usize)).copied().collect();
         let size = [images.height, images.width];
-        line.tell_with(&Reply::Images { request, first, labels, size }, &bytes);
+        let counts = images.classes(samples.rows(part)).to_vec();
+        line.tell_with(&Reply::Images { request, first, labels, size, counts }, &bytes);
     }
 }
 
@@ -226,8 +229,8 @@ async fn hear(line: &Line, store: &mut Store, heard: Heard, current: Option<&mut
             current.predict(line, request, count, buffers.first().map_or(&[], Vec::as_slice)).await;
         }
         (Request::Save { request }, Some(current)) => current.save(line, request).await,
-        (Request::Images { request, part, first, count }, Some(current)) => {
-            current.images(line, request, part, first, count);
+        (Request::Images { request, part, class, first, count }, Some(current)) => {
+            current.images(line, request, part, class, first, count);
         }
         (Request::Nearest { request, count }, Some(current)) => {
             current.nearest(line, request, buffers.first().map_or(&[], Vec::as_slice), count);
