@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     }
     writeln!(out, "{:<22}{:>14}{:>13}{:>14}", "layer", "output", "parameters", "FLOP")?;
     writeln!(out, "{:<22}{:>14}", "images", shape(&[1, image[0], image[1]]))?;
-    for Row { layer, output, parameters, flops } in &rows {
+    for Row { layer, output, parameters, flops, .. } in &rows {
         let (output, parameters) = (shape(&output.0[1..]), thousands(*parameters as u64));
         writeln!(out, "{layer:<22}{output:>14}{parameters:>13}{:>14}", thousands(*flops))?;
     }

@@ -19,17 +19,51 @@ pub const KEY: &str = "key";
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ModelError {
-    #[error("layer {} ({layer}) gets {got} but needs {need}", path(.at))]
-    Layer { at: Vec<usize>, layer: &'static str, got: String, need: String },
+    /// `at`: its place among the outermost layers, then among those inside, …, from 0.
+    #[error("layer {} ({layer}) gets {} {got} but needs {need}", path(.at), kind(.got))]
+    Layer { at: Vec<usize>, layer: &'static str, got: Shape, need: Need },
     #[error("a network needs at least one layer")]
     Empty,
     #[error("the network ends in {got} but the task needs {need}: end with a dense layer of {classes} units")]
-    Output { got: String, need: String, classes: usize },
+    Output { got: Shape, need: Shape, classes: usize },
     #[error(transparent)]
     Graph(#[from] GraphError),
 }
 
-fn path(at: &[usize]) -> String {
+/// What a layer needs that it does not get.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum Need {
+    #[error("features [batch, feature]: put a flatten layer before it")]
+    Features,
+    #[error("images [batch, channel, height, width]: put it before the flatten layer")]
+    Images,
+    #[error("a batch axis")]
+    Batch,
+    #[error("at least one unit")]
+    Unit,
+    #[error("filters, kernel and stride of at least 1")]
+    Kernel,
+    #[error("a padding smaller than the kernel, not {padding}")]
+    Padding { padding: usize },
+    #[error("images of at least {kernel}×{kernel} after padding by {padding}")]
+    Padded { kernel: usize, padding: usize },
+    #[error("a window and a stride of at least 1")]
+    Window,
+    #[error("images of at least {size}×{size}")]
+    Size { size: usize },
+    #[error("a slope of at least 0 and below 1")]
+    Slope,
+    #[error("a rate of at least 0 and below 1")]
+    Rate,
+    #[error("a path that keeps it or shrinks images evenly, not one that ends in {end}")]
+    Path { end: Shape },
+    #[error("to stay below {MAX_ELEMENTS} elements, its output {output} does not")]
+    Elements { output: Shape },
+}
+
+/// A layer's place as a person counts: `2.1`.
+pub fn path(at: &[usize]) -> String {
     at.iter().map(|i| (i + 1).to_string()).collect::<Vec<_>>().join(".")
 }
 
@@ -78,6 +112,8 @@ pub struct Forward {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Row {
+    /// Its place among the outermost layers, then among those inside, …, from 0.
+    pub at: Vec<usize>,
     pub layer: &'static str,
     pub output: Shape,
     pub parameters: usize,
@@ -89,22 +125,20 @@ pub struct Row {
 /// # Errors
 /// [`ModelError::Layer`] names the layer that does not fit, what it gets and what it needs.
 pub fn forward(network: &Network, x: &Tensor, mode: Mode) -> Result<Forward, ModelError> {
-    if network.layers.is_empty() {
-        return Err(ModelError::Empty);
-    }
-    let recorder = x.recorder();
-    let (parameters, updates) = (vec![], vec![]);
-    let mut context = Context { mode, init: network.init, recorder, key: None, streams: 0, parameters, updates };
-    let mut names = HashMap::new();
-    let mut h = x.clone();
-    let mut rows = vec![];
-    for (i, layer) in network.layers.iter().enumerate() {
-        let (parameters, flops) = (context.count(), recorder.flops());
-        h = context.layer(&network.layers, i, &h, &mut names, &Scope { prefix: String::new(), at: vec![] })?;
-        let (parameters, flops) = (context.count() - parameters, recorder.flops() - flops);
-        rows.push(Row { layer: layer.name(), output: h.shape().clone(), parameters, flops });
-    }
-    Ok(Forward { output: h, parameters: context.parameters, updates: context.updates, rows })
+    let mut context = Context::new(network, x, mode);
+    let output = context.network(network, x)?;
+    let Context { parameters, updates, mut rows, .. } = context;
+    rows.retain(|row| row.at.len() == 1);
+    Ok(Forward { output, parameters, updates, rows })
+}
+
+/// What each layer of `network` makes of `x: [batch, channel, height, width]`, a residual block before the layers inside
+/// it, up to the one that does not fit; and what is wrong there.
+pub fn survey(network: &Network, x: &Tensor) -> (Vec<Row>, Option<ModelError>) {
+    let mut context = Context::new(network, x, Mode::Evaluate);
+    let mistake = context.network(network, x).err();
+    context.rows.sort_by(|a, b| a.at.cmp(&b.at));
+    (context.rows, mistake)
 }
 
 struct Context<'a> {
@@ -115,15 +149,56 @@ struct Context<'a> {
     streams: u32,
     parameters: Vec<Parameter>,
     updates: Vec<(String, Tensor)>,
+    /// Of the layers that are done, those inside a block before it.
+    rows: Vec<Row>,
 }
 
 /// Where in nested layers we are: for names of weights, and for messages.
+#[derive(Default)]
 struct Scope {
     prefix: String,
     at: Vec<usize>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    fn new(network: &Network, x: &'a Tensor, mode: Mode) -> Self {
+        Context {
+            mode,
+            init: network.init,
+            recorder: x.recorder(),
+            key: None,
+            streams: 0,
+            parameters: vec![],
+            updates: vec![],
+            rows: vec![],
+        }
+    }
+
+    fn network(&mut self, network: &Network, x: &Tensor) -> Result<Tensor, ModelError> {
+        match &network.layers[..] {
+            [] => Err(ModelError::Empty),
+            layers => self.layers(layers, x, &Scope::default()),
+        }
+    }
+
+    /// `layers` applied to `x` in order.
+    fn layers(&mut self, layers: &[Layer], x: &Tensor, scope: &Scope) -> Result<Tensor, ModelError> {
+        let mut names = HashMap::new();
+        let mut h = x.clone();
+        for (i, layer) in layers.iter().enumerate() {
+            let (parameters, flops) = (self.count(), self.recorder.flops());
+            h = self.layer(layers, i, &h, &mut names, scope)?;
+            self.rows.push(Row {
+                at: [&scope.at[..], &[i]].concat(),
+                layer: layer.name(),
+                output: h.shape().clone(),
+                parameters: self.count() - parameters,
+                flops: self.recorder.flops() - flops,
+            });
+        }
+        Ok(h)
+    }
+
     /// Trainable numbers so far.
     fn count(&self) -> usize {
         let counts = self.parameters.iter().filter(|p| p.trainable).map(|p| p.tensor.shape().count());
@@ -141,10 +216,8 @@ impl Context<'_> {
     ) -> Result<Tensor, ModelError> {
         let layer = &layers[i];
         let at = [&scope.at[..], &[i]].concat();
-        let fail = |need: &str| {
-            let got = format!("{} {}", kind(x.shape()), x.shape());
-            Err(ModelError::Layer { at: at.clone(), layer: layer.name(), got, need: need.into() })
-        };
+        let fail =
+            |need: Need| Err(ModelError::Layer { at: at.clone(), layer: layer.name(), got: x.shape().clone(), need });
         let number = names.entry(layer.name()).or_default();
         *number += 1;
         let name = format!("{}{}{number}", scope.prefix, layer.name());
@@ -152,10 +225,8 @@ impl Context<'_> {
         let bias = !matches!(layers.get(i + 1), Some(Layer::BatchNorm));
         let rank = x.shape().rank();
         let y = match layer {
-            Layer::Dense { .. } if rank != 2 => {
-                return fail("features [batch, feature]: put a flatten layer before it");
-            }
-            Layer::Dense { units: 0 } => return fail("at least one unit"),
+            Layer::Dense { .. } if rank != 2 => return fail(Need::Features),
+            Layer::Dense { units: 0 } => return fail(Need::Unit),
             Layer::Dense { units } => {
                 let fan_in = x.shape().0[1];
                 let w = self.parameter(format!("{name}.weight"), [*units, fan_in], self.weight(fan_in)); // [out, in]
@@ -168,18 +239,18 @@ impl Context<'_> {
             Layer::Conv2d { .. } | Layer::MaxPool { .. } | Layer::AveragePool { .. } | Layer::GlobalAveragePool
                 if rank != 4 =>
             {
-                return fail("images [batch, channel, height, width]: put it before the flatten layer");
+                return fail(Need::Images);
             }
             Layer::Conv2d { filters, kernel, stride, padding } => {
                 let conv = Conv { stride: *stride, padding: *padding };
                 if [*filters, *kernel, *stride].contains(&0) {
-                    return fail("filters, kernel and stride of at least 1");
+                    return fail(Need::Kernel);
                 }
                 if padding >= kernel {
-                    return fail(&format!("a padding smaller than the kernel, not {padding}"));
+                    return fail(Need::Padding { padding: *padding });
                 }
                 if x.shape().0[2..].iter().any(|&size| conv.output(size, *kernel).is_none()) {
-                    return fail(&format!("images of at least {kernel}×{kernel} after padding by {padding}"));
+                    return fail(Need::Padded { kernel: *kernel, padding: *padding });
                 }
                 self.conv(&name, x, *filters, *kernel, conv, bias)?
             }
@@ -190,47 +261,38 @@ impl Context<'_> {
                     _ => pool(PoolKind::Average),
                 };
                 if pool.size == 0 || pool.stride == 0 {
-                    return fail("a window and a stride of at least 1");
+                    return fail(Need::Window);
                 }
                 if x.shape().0[2..].iter().any(|&size| pool.output(size).is_none()) {
-                    return fail(&format!("images of at least {0}×{0}", pool.size));
+                    return fail(Need::Size { size: pool.size });
                 }
                 x.pool2d(pool)?
             }
             Layer::GlobalAveragePool => x.mean(&[2, 3])?.reshape(&x.shape().0[..2])?, // [batch, channel]
             Layer::Relu => x.relu()?,
-            Layer::LeakyRelu { slope } if !(0.0..1.0).contains(slope) => {
-                return fail("a slope of at least 0 and below 1");
-            }
+            Layer::LeakyRelu { slope } if !(0.0..1.0).contains(slope) => return fail(Need::Slope),
             Layer::LeakyRelu { slope } => x.leaky_relu(*slope)?,
             Layer::Gelu => x.gelu()?,
             Layer::Tanh => x.tanh()?,
             Layer::Sigmoid => x.sigmoid()?,
-            Layer::Dropout { rate } if !(0.0..1.0).contains(rate) => return fail("a rate of at least 0 and below 1"),
+            Layer::Dropout { rate } if !(0.0..1.0).contains(rate) => return fail(Need::Rate),
             Layer::Dropout { rate } => self.dropout(x, *rate)?,
             Layer::BatchNorm => self.batch_norm(&name, x)?,
             Layer::Flatten => {
-                let [batch, rest @ ..] = &x.shape().0[..] else { return fail("a batch axis") };
+                let [batch, rest @ ..] = &x.shape().0[..] else { return fail(Need::Batch) };
                 x.reshape([*batch, Shape::from(rest).count()])?
             }
             Layer::Residual { layers } => {
                 let inner = Scope { prefix: format!("{name}."), at: at.clone() };
-                let mut inner_names = HashMap::new();
-                let mut h = x.clone();
-                for i in 0..layers.len() {
-                    h = self.layer(layers, i, &h, &mut inner_names, &inner)?;
-                }
+                let h = self.layers(layers, x, &inner)?;
                 let Some(shortcut) = self.shortcut(&name, x, h.shape())? else {
-                    return fail(&format!(
-                        "a path that keeps it or shrinks images evenly, not one that ends in {}",
-                        h.shape()
-                    ));
+                    return fail(Need::Path { end: h.shape().clone() });
                 };
                 h.add(&shortcut)?
             }
         };
         if y.shape().count() > MAX_ELEMENTS {
-            return fail(&format!("to stay below {MAX_ELEMENTS} elements, its output {} does not", y.shape()));
+            return fail(Need::Elements { output: y.shape().clone() });
         }
         Ok(y)
     }
@@ -343,6 +405,7 @@ impl Context<'_> {
     }
 }
 
+/// What a tensor of this shape is called in messages.
 fn kind(shape: &Shape) -> &'static str {
     match shape.rank() {
         4 => "images",

@@ -27,6 +27,6 @@ mod forward;
 mod initial;
 mod layer;
 
-pub use forward::{Forward, KEY, Mode, ModelError, Parameter, Row, Start, forward};
+pub use forward::{Forward, KEY, Mode, ModelError, Need, Parameter, Row, Start, forward, path, survey};
 pub use initial::initial;
 pub use layer::{Init, Layer, Network};

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use graph::{DType, Feed, Recorder, reference};
-use models::{Init, Layer, Mode, ModelError, Network, forward, initial};
+use models::{Init, Layer, Mode, ModelError, Network, Row, forward, initial, path, survey};
 
 fn conv(filters: usize, kernel: usize, stride: usize, padding: usize) -> Layer {
     Layer::Conv2d { filters, kernel, stride, padding }
@@ -77,6 +77,42 @@ fn mistakes_name_the_layer_and_what_it_needs() {
         ],
     );
     check_error(vec![], expect!["a network needs at least one layer"]);
+}
+
+#[test]
+fn a_survey_goes_into_blocks_and_up_to_the_mistake() {
+    fn check(layers: Vec<Layer>, expected: Expect) {
+        let x = Recorder::new().input("x", Feed::Step, [1, 1, 28, 28], DType::F32);
+        let (rows, mistake) = survey(&network(layers), &x);
+        let row = |row: Row| {
+            let Row { at, layer, output, parameters, flops } = row;
+            format!("{} {layer} {output} {parameters} {flops}\n", path(&at))
+        };
+        let mistake = mistake.map(|mistake| mistake.to_string()).unwrap_or_default();
+        expected.assert_eq(&(rows.into_iter().map(row).collect::<String>() + &mistake));
+    }
+    let block = |last| Layer::Residual { layers: vec![conv(2, 3, 1, 1), Layer::BatchNorm, Layer::Relu, last] };
+    check(vec![Layer::Relu, block(conv(4, 3, 2, 1)), Layer::Flatten], expect![[r#"
+        1 relu [1,1,28,28] 0 784
+        2 residual [1,4,14,14] 110 68226
+        2.1 conv [1,2,28,28] 18 28224
+        2.2 bn [1,2,28,28] 4 4710
+        2.3 relu [1,2,28,28] 0 1568
+        2.4 conv [1,4,14,14] 76 29008
+        3 flatten [1,784] 0 0
+    "#]]);
+    check(vec![Layer::Relu, block(Layer::Dense { units: 3 }), Layer::Flatten], expect![[r#"
+        1 relu [1,1,28,28] 0 784
+        2.1 conv [1,2,28,28] 18 28224
+        2.2 bn [1,2,28,28] 4 4710
+        2.3 relu [1,2,28,28] 0 1568
+        layer 2.4 (dense) gets images [1,2,28,28] but needs features [batch, feature]: put a flatten layer before it"#]]);
+    check(vec![], expect!["a network needs at least one layer"]);
+    // The block's own row counts its shortcut too.
+    let x = Recorder::new().input("x", Feed::Step, [1, 1, 28, 28], DType::F32);
+    let (rows, _) = survey(&network(vec![block(conv(4, 3, 2, 1))]), &x);
+    let inside: usize = rows[1..].iter().map(|row| row.parameters).sum();
+    assert_eq!(rows[0].parameters, inside + 4 + 2 * 4, "1×1 convolution to four channels, and batch norm");
 }
 
 #[test]

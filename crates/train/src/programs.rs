@@ -157,7 +157,7 @@ fn checked(network: &Network, x: &Tensor, mode: Mode) -> Result<Forward, BuildEr
     }
     let need = Shape::from([x.shape().0[0], CLASSES]);
     if *pass.output.shape() != need {
-        let (got, need) = (pass.output.shape().to_string(), need.to_string());
+        let got = pass.output.shape().clone();
         return Err(ModelError::Output { got, need, classes: CLASSES }.into());
     }
     Ok(pass)
