@@ -190,6 +190,40 @@ test("the images of a run can be looked at, class by class", async () => {
     await close();
 });
 
+test("layers are edited inside residual blocks, and a mistake is told where it is", async () => {
+    const conv = { conv2d: { filters: 4, kernel: 3, padding: 1 } };
+    const layers = [conv, { residual: { layers: [conv, "relu"] } }, "flatten", { dense: { units: 10 } }];
+    const { page, faults, close } = await visit(link({ ...SMALL, model: { network: { layers } }, length: { steps: 5 } }, "cpu"));
+    await page.$$eval(".network details", all => all.forEach(details => details.open = true));
+    const names = () => page.$$eval(".editor li > b", all => all.map(name => name.innerText).join(" "));
+    const becomes = wanted => page.waitForFunction(wanted =>
+        [...document.querySelectorAll(".editor li > b")].map(name => name.innerText).join(" ") === wanted, {}, wanted);
+    const about = name => page.$$eval(".editor li", (all, name) => all.find(item => item.innerText.startsWith(name)).innerText, name);
+    assert.equal(await names(), "1. conv 2. residual 2.1. conv 2.2. relu 3. flatten 4. dense");
+    assert.match(await about("2.1. conv"), /4 × 28 × 28 · 148 parameters · 22\d.\d{3} FLOPs/);
+    await page.select("select[aria-label^='Add a layer inside 2. residual']", "bn");
+    await becomes("1. conv 2. residual 2.1. conv 2.2. relu 2.3. bn 3. flatten 4. dense");
+    await page.click("[aria-label='Move up: 2.3. bn']");
+    await becomes("1. conv 2. residual 2.1. conv 2.2. bn 2.3. relu 3. flatten 4. dense");
+    await page.waitForFunction(() => document.activeElement.innerText.startsWith("2.2. bn")); // it is followed
+    // Twice the filters: the shortcut has to follow, by a convolution of its own.
+    const inputs = await page.$$(".editor li:nth-child(3) input");
+    await inputs[0].click({ clickCount: 3 });
+    await inputs[0].type("8");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => /^2. residual[^]*8 × 28 × 28/.test(document.querySelectorAll(".editor li")[1].innerText));
+    await page.select("select[aria-label^='Add a layer inside 2. residual']", "flatten");
+    await page.waitForFunction(() => document.querySelectorAll(".editor .problem").length === 1);
+    assert.match(await about("2. residual"), /layer 2 \(residual\) gets images \[1,4,28,28\] but needs a path .* ends in \[1,6272\]/);
+    await page.click("[aria-label='Remove: 2.4. flatten']");
+    await page.waitForFunction(() => document.querySelectorAll(".network .problem:not(:empty)").length === 0);
+    const run = await train(page);
+    const inside = run.start.config.model.network.layers[1].residual.layers;
+    assert.deepEqual(inside.map(layer => layer.conv2d?.filters ?? layer), [8, "batch_norm", "relu"]);
+    assert.deepEqual(faults, []);
+    await close();
+});
+
 test("MNIST on the CPU", NEEDS_MNIST, async () => {
     const { page, faults, close } = await visit(link({ model: { preset: "mlp" }, dataset: { name: "mnist" }, length: { epochs: 2 } }, "cpu"));
     const run = await train(page);

@@ -112,9 +112,16 @@ pub fn save(name: &str, bytes: &[u8]) {
 /// Moves the focus to the element with this id.
 pub fn focus(id: &str) {
     if let Some(element) = document().get_element_by_id(id) {
+        element.scroll_into_view();
+        focus_there(id);
+    }
+}
+
+/// Moves the focus, and the page only as far as it has to.
+pub fn focus_there(id: &str) {
+    if let Some(element) = document().get_element_by_id(id) {
         let element: HtmlElement = element.unchecked_into();
         let _ = element.focus(); // what cannot take it leaves it where it was
-        element.scroll_into_view();
     }
 }
 

@@ -1,14 +1,13 @@
 //! A network as a list to be edited: what a layer can be, and which numbers it has.
 
-use models::{Layer, Network};
+use models::Layer;
 
-use crate::shapes::{Row, rows};
-
-/// A layer of each kind, as it is when it is added. Residual blocks are edited as JSON.
-pub fn kinds() -> [Layer; 13] {
+/// A layer of each kind, as it is when it is added.
+pub fn kinds() -> [Layer; 14] {
+    let conv = Layer::Conv2d { filters: 16, kernel: 3, stride: 1, padding: 1 };
     [
         Layer::Dense { units: 64 },
-        Layer::Conv2d { filters: 16, kernel: 3, stride: 1, padding: 1 },
+        conv.clone(),
         Layer::MaxPool { size: 2, stride: None },
         Layer::AveragePool { size: 2, stride: None },
         Layer::GlobalAveragePool,
@@ -20,7 +19,74 @@ pub fn kinds() -> [Layer; 13] {
         Layer::Dropout { rate: 0.2 },
         Layer::BatchNorm,
         Layer::Flatten,
+        Layer::Residual { layers: vec![conv, Layer::BatchNorm, Layer::Relu] },
     ]
+}
+
+/// A layer in the list that is edited.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its place among the outermost layers, then among those inside, …, from 0.
+    pub at: Vec<usize>,
+    /// The layer.
+    pub layer: Layer,
+    /// Whether it is the last of those beside it.
+    pub is_last: bool,
+}
+
+/// All layers, a residual block before those inside it.
+pub fn items(layers: &[Layer]) -> Vec<Item> {
+    let mut all = vec![];
+    for (i, layer) in layers.iter().enumerate() {
+        all.push(Item { at: vec![i], layer: layer.clone(), is_last: i + 1 == layers.len() });
+        if let Layer::Residual { layers } = layer {
+            all.extend(items(layers).into_iter().map(|item| Item { at: [&[i], &item.at[..]].concat(), ..item }));
+        }
+    }
+    all
+}
+
+/// What can be done with the layer at a place.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Edit {
+    Up,
+    Down,
+    Remove,
+    Set(Layer),
+    /// The layer there, and those behind it, move on.
+    Add(Layer),
+}
+
+/// Where the layer is afterwards; in place of one that is removed, the next one.
+pub fn moved(at: &[usize], what: &Edit) -> Vec<usize> {
+    let mut at = at.to_vec();
+    match (at.last_mut(), what) {
+        (Some(i), Edit::Up) => *i = i.saturating_sub(1),
+        (Some(i), Edit::Down) => *i += 1,
+        (Some(_), Edit::Remove | Edit::Set(_) | Edit::Add(_)) | (None, _) => {}
+    }
+    at
+}
+
+/// Does it, where there is such a place.
+pub fn edit(layers: &mut Vec<Layer>, at: &[usize], what: Edit) {
+    let &[i, ref inside @ ..] = at else { return };
+    if !inside.is_empty() {
+        if let Some(Layer::Residual { layers }) = layers.get_mut(i) {
+            edit(layers, inside, what);
+        }
+        return;
+    }
+    let count = layers.len();
+    match what {
+        Edit::Up if i > 0 && i < count => layers.swap(i, i - 1),
+        Edit::Down if i + 1 < count => layers.swap(i, i + 1),
+        Edit::Remove if i < count => drop(layers.remove(i)),
+        Edit::Set(layer) if i < count => layers[i] = layer,
+        Edit::Add(layer) if i <= count => layers.insert(i, layer),
+        Edit::Up | Edit::Down | Edit::Remove | Edit::Set(_) | Edit::Add(_) => {}
+    }
 }
 
 /// The numbers of a layer, by name.
@@ -68,20 +134,6 @@ pub fn with_number(layer: &Layer, name: &str, text: &str) -> Option<Layer> {
     Some(layer)
 }
 
-/// The layers up to the first one that does not fit, and what is wrong there.
-pub fn rows_until_mistake(network: &Network) -> (Vec<Row>, Option<String>) {
-    let mistake = match rows(network) {
-        Ok(rows) => return (rows, None),
-        Err(mistake) => mistake,
-    };
-    let fits = |count: &usize| {
-        let layers = network.layers[..*count].to_vec();
-        rows(&Network { layers, init: network.init }).ok()
-    };
-    let rows = (1..network.layers.len()).map_while(|count| fits(&count)).last();
-    (rows.unwrap_or_default(), Some(mistake))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,11 +153,35 @@ mod tests {
     }
 
     #[test]
-    fn layers_before_a_mistake_keep_their_shapes() {
-        let layers = vec![Layer::Flatten, Layer::Relu, Layer::Conv2d { filters: 1, kernel: 3, stride: 1, padding: 1 }];
-        let (rows, mistake) = rows_until_mistake(&Network { layers, ..Default::default() });
-        assert_eq!(rows.len(), 2);
-        assert!(mistake.unwrap().starts_with("layer 3 (conv) gets features"));
-        assert!(rows_until_mistake(&Network::default()).1.is_some());
+    fn layers_are_edited_inside_blocks_too() {
+        fn names(layers: &[Layer]) -> String {
+            let name =
+                |item: Item| format!("{:?}{}{}", item.at, item.layer.name(), if item.is_last { "." } else { " " });
+            items(layers).into_iter().map(name).collect()
+        }
+        let block = Layer::Residual { layers: vec![Layer::Tanh, Layer::Relu] };
+        let start = vec![Layer::Gelu, block, Layer::Flatten];
+        let same = "[0]gelu [1]residual [1, 0]tanh [1, 1]relu.[2]flatten.";
+        let check = |at: &[usize], what: Edit, expected: &str| {
+            let mut layers = start.clone();
+            let layer = |layers: &[Layer], at: &[usize]| items(layers).into_iter().find(|item| item.at == at);
+            let before = layer(&layers, at).map(|item| item.layer);
+            let (to, moves) = (moved(at, &what), matches!(what, Edit::Up | Edit::Down));
+            edit(&mut layers, at, what);
+            assert_eq!(names(&layers), expected);
+            assert!(!moves || expected == same || layer(&layers, &to).map(|item| item.layer) == before);
+        };
+        check(&[1, 1], Edit::Up, "[0]gelu [1]residual [1, 0]relu [1, 1]tanh.[2]flatten.");
+        check(&[1, 0], Edit::Down, "[0]gelu [1]residual [1, 0]relu [1, 1]tanh.[2]flatten.");
+        check(&[1, 0], Edit::Remove, "[0]gelu [1]residual [1, 0]relu.[2]flatten.");
+        check(&[1, 1], Edit::Set(Layer::Sigmoid), "[0]gelu [1]residual [1, 0]tanh [1, 1]sigmoid.[2]flatten.");
+        check(&[1, 2], Edit::Add(Layer::Gelu), "[0]gelu [1]residual [1, 0]tanh [1, 1]relu [1, 2]gelu.[2]flatten.");
+        check(&[1], Edit::Up, "[0]residual [0, 0]tanh [0, 1]relu.[1]gelu [2]flatten.");
+        check(&[1], Edit::Remove, "[0]gelu [1]flatten.");
+        for at in [&[][..], &[3], &[0, 0], &[1, 3], &[1, 0, 0]] {
+            check(at, Edit::Set(Layer::Sigmoid), same);
+        }
+        check(&[0], Edit::Up, same);
+        check(&[1, 1], Edit::Down, same);
     }
 }

@@ -279,6 +279,7 @@ texts! {
     total: "total", "合计";
     edit: "Edit layers", "编辑各层";
     add_layer: "Add a layer …", "添加一层……";
+    add_inside: "Add a layer inside {} …", "在 {} 内添加一层……";
     up: "Move up", "上移";
     down: "Move down", "下移";
     remove: "Remove", "删除";

@@ -3,99 +3,117 @@ use models::{Layer, Network};
 use protocol::Model;
 
 use crate::app::App;
+use crate::browser;
 use crate::format::{fill, grouped};
-use crate::layers::{kinds, numbers, rows_until_mistake, with_number};
+use crate::layers::{Edit, Item, edit, items, kinds, moved, numbers, with_number};
 use crate::notice::Notice;
+use crate::shapes::{place, rows};
 use crate::text::Texts;
 
-/// The layers of the chosen network, to be added, removed, moved and configured; mistakes are told where they are.
+/// The layers of the chosen network, those inside residual blocks below them, to be added, removed, moved and
+/// configured; mistakes are told where they are.
 #[component]
 pub fn Editor() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let network = Memo::new(move |_| app.settings.with(|settings| settings.config.network().unwrap_or_default()));
-    let change = move |edit: &dyn Fn(&mut Vec<Layer>)| {
+    let change = move |at: &[usize], what: Edit, number: &str| {
         let Network { mut layers, init } = network.get_untracked();
-        edit(&mut layers);
+        let id = id(&moved(at, &what)) + number;
+        edit(&mut layers, at, what);
         let mut config = app.settings.with_untracked(|settings| settings.config.clone());
         config.model = Model::Network(Network { layers, init });
         // Bounds are kept at once; what does not fit together is told beside the layer, so that it can be built up.
         match config.check() {
-            Ok(()) => app.settings.update(|settings| settings.config = config),
+            Ok(()) => {
+                app.settings.update(|settings| settings.config = config);
+                // The list is made anew; whoever edits by keyboard stays where the layer is.
+                request_animation_frame(move || browser::focus_there(&id));
+            }
             Err(error) => app.notice.set(Some(Notice::Refused(fill(t.refused, &[&error.to_string()])))),
+        }
+    };
+    let add = move |label: String, at: Vec<usize>| {
+        let choose = move |event| {
+            let chosen = event_target_value(&event);
+            event_target::<web_sys::HtmlSelectElement>(&event).set_selected_index(0);
+            if let Some(layer) = kinds().into_iter().find(|layer| layer.name() == chosen) {
+                change(&at, Edit::Add(layer), "");
+            }
+        };
+        let text = label.clone();
+        view! {
+            <select class="editor-add" aria-label=label on:change=choose>
+                <option value="">{text}</option>
+                {kinds().map(|layer| view! { <option value=layer.name()>{layer.name()}</option> })}
+            </select>
         }
     };
     let list = move || {
         let network = network.get();
-        let (rows, mistake) = rows_until_mistake(&network);
-        let count = network.layers.len();
-        let one = |(i, layer): (usize, Layer)| {
-            let name = format!("{}. {}", i + 1, layer.name());
-            let about = match (rows.get(i), &mistake) {
-                (Some(row), _) => view! { <span class="muted">{format!("{} · {} {}", row.shape, grouped(row.parameters as i64), t.parameters)}</span> }.into_any(),
-                (None, Some(mistake)) if i == rows.len() => view! { <span class="problem" role="alert">{mistake.clone()}</span> }.into_any(),
-                (None, _) => ().into_any(),
-            };
+        let (rows, mistake) = rows(&network);
+        let one = |Item { at, layer, is_last }: Item| {
+            let name = format!("{}. {}", models::path(&at), layer.name());
+            let about = rows.iter().find(|row| row.at == at).map(|row| {
+                let numbers = [row.parameters as i64, row.flops as i64].map(grouped);
+                let about = format!("{} · {} {} · {} {}", row.shape, numbers[0], t.parameters, numbers[1], t.flops);
+                view! { <span class="editor-about muted">{about}</span> }
+            });
+            let problem = mistake.as_ref().filter(|mistake| place(mistake) == Some(&at)).map(|mistake| {
+                view! { <span class="editor-about problem" role="alert">{mistake.to_string()}</span> }
+            });
             let inputs = numbers(&layer).into_iter().map(|(number, value)| {
-                let layer = layer.clone();
+                let (at, layer) = (at.clone(), layer.clone());
+                let id = id(&at) + number;
                 let set = move |event| {
                     if let Some(changed) = with_number(&layer, number, &event_target_value(&event)) {
-                        change(&|layers| layers[i] = changed.clone());
+                        change(&at, Edit::Set(changed), number);
                     }
                 };
-                view! { <label>{number_name(number, t)}<input type="number" step="any" value=value on:change=set /></label> }
+                view! { <label>{number_name(number, t)}<input id=id type="number" step="any" value=value on:change=set /></label> }
             }).collect_view();
-            let label = |verb: &str| format!("{verb}: {name}");
+            let inside = match &layer {
+                Layer::Residual { layers } => {
+                    Some(add(fill(t.add_inside, &[&name]), [&at[..], &[layers.len()]].concat()))
+                }
+                _ => None,
+            };
+            let button = |sign: &'static str, verb: &str, disabled: bool, what: Edit| {
+                let (at, label) = (at.clone(), format!("{verb}: {name}"));
+                view! {
+                    <button class="quiet" aria-label=label disabled=disabled on:click=move |_| change(&at, what.clone(), "")>
+                        {sign}
+                    </button>
+                }
+            };
             view! {
-                <li>
+                <li id=id(&at) tabindex="-1" style:margin-left=format!("{}rem", at.len() - 1)>
                     <b>{name.clone()}</b>
                     <span class="editor-buttons">
-                        <button
-                            class="quiet" aria-label=label(t.up) disabled=i == 0
-                            on:click=move |_| change(&|layers| layers.swap(i, i - 1))
-                        >
-                            "↑"
-                        </button>
-                        <button
-                            class="quiet" aria-label=label(t.down) disabled=i + 1 == count
-                            on:click=move |_| change(&|layers| layers.swap(i, i + 1))
-                        >
-                            "↓"
-                        </button>
-                        <button
-                            class="quiet" aria-label=label(t.remove)
-                            on:click=move |_| change(&|layers| { layers.remove(i); })
-                        >
-                            "×"
-                        </button>
+                        {button("↑", t.up, at.ends_with(&[0]), Edit::Up)}
+                        {button("↓", t.down, is_last, Edit::Down)}
+                        {button("×", t.remove, false, Edit::Remove)}
                     </span>
-                    <span class="editor-numbers">{inputs}</span>
-                    <span class="editor-about">{about}</span>
+                    <span class="editor-numbers">{inputs}{inside}</span>
+                    {about}
+                    {problem}
                 </li>
             }
         };
-        let items = network.layers.into_iter().enumerate().map(one).collect_view();
-        // What ends in other than ten scores fits layer by layer, and is told by the worker.
-        view! { <ol class="editor">{items}</ol> }
+        let all = items(&network.layers).into_iter().map(one).collect_view();
+        let end = mistake.filter(|mistake| place(mistake).is_none()).map(|mistake| {
+            view! { <p class="problem" role="alert">{mistake.to_string()}</p> }
+        });
+        // Before the last layer, which gives the scores.
+        let last = vec![network.layers.len().saturating_sub(1)];
+        view! { <ol class="editor">{all}</ol>{end}{add(t.add_layer.into(), last)} }
     };
-    let add = move |event| {
-        let chosen = event_target_value(&event);
-        if let Some(layer) = kinds().into_iter().find(|layer| layer.name() == chosen) {
-            // Before the last layer, which gives the scores.
-            change(&|layers| layers.insert(layers.len().saturating_sub(1), layer.clone()));
-        }
-        event_target::<web_sys::HtmlSelectElement>(&event).set_selected_index(0);
-    };
-    view! {
-        {list}
-        <label class="editor-add">
-            <span class="hidden">{t.add_layer}</span>
-            <select on:change=add>
-                <option value="">{t.add_layer}</option>
-                {kinds().map(|layer| view! { <option value=layer.name()>{layer.name()}</option> })}
-            </select>
-        </label>
-    }
+    view! { {list} }
+}
+
+/// Of a layer's entry.
+fn id(at: &[usize]) -> String {
+    format!("layer-{}-", models::path(at))
 }
 
 fn number_name(number: &str, t: &'static Texts) -> &'static str {

@@ -97,7 +97,10 @@ impl App {
     /// What is wrong with it, in words; nothing changes then.
     pub fn open_config(self, json: &str) -> Result<(), String> {
         let config = RunConfig::from_json(json).map_err(|error| error.to_string())?;
-        crate::shapes::rows(&config.network().map_err(|error| error.to_string())?)?;
+        let network = config.network().map_err(|error| error.to_string())?;
+        if let Some(mistake) = crate::shapes::rows(&network).1 {
+            return Err(mistake.to_string());
+        }
         self.settings.update(|settings| settings.config = config);
         Ok(())
     }

@@ -12,37 +12,43 @@ pub fn Layers() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let network = Memo::new(move |_| app.settings.with(|settings| settings.config.network()));
-    let layers = Memo::new(move |_| match network.get() {
-        Ok(network) => rows(&network),
-        Err(error) => Err(error.to_string()),
-    });
-    let table = move || match layers.get() {
-        Err(message) => view! { <p class="problem" role="alert">{message}</p> }.into_any(),
-        Ok(rows) => {
-            let (parameters, flops) =
-                rows.iter().fold((0, 0), |a, row| (a.0 + row.parameters, a.1 + row.flops as usize));
-            let one = |(i, row): (usize, Row)| {
-                view! {
-                    <tr>
-                        <th scope="row">{format!("{}. {}", i + 1, row.layer)}</th>
-                        <td>{row.shape}</td><td>{grouped(row.parameters as i64)}</td><td>{grouped(row.flops as i64)}</td>
-                    </tr>
-                }
-            };
-            view! {
-                <div class="scroll" tabindex="0" role="group" aria-label=t.network><table>
-                    <thead><tr>
-                        <th scope="col">{t.layer}</th><th scope="col">{t.shape}</th>
-                        <th scope="col">{t.parameters}</th><th scope="col">{t.flops}</th>
-                    </tr></thead>
-                    <tbody>{rows.into_iter().enumerate().map(one).collect_view()}</tbody>
-                    <tfoot><tr>
-                        <th scope="row">{t.total}</th><td></td>
-                        <td>{grouped(parameters as i64)}</td><td>{grouped(flops as i64)}</td>
-                    </tr></tfoot>
-                </table></div>
+    let table = move || {
+        let (rows, mistake) = match network.get() {
+            Ok(network) => {
+                let (rows, mistake) = rows(&network);
+                (rows, mistake.map(|mistake| mistake.to_string()))
             }
-            .into_any()
+            Err(error) => (vec![], Some(error.to_string())),
+        };
+        // A block's numbers contain those of the layers inside it.
+        let outermost = rows.iter().filter(|row| row.at.len() == 1);
+        let (parameters, flops) = outermost.fold((0, 0), |a, row| (a.0 + row.parameters, a.1 + row.flops as usize));
+        let one = |row: Row| {
+            view! {
+                <tr>
+                    <th scope="row" style:padding-left=format!("{}rem", row.at.len() - 1)>{row.name}</th>
+                    <td>{row.shape}</td><td>{grouped(row.parameters as i64)}</td><td>{grouped(row.flops as i64)}</td>
+                </tr>
+            }
+        };
+        let total = mistake.is_none().then(|| {
+            view! {
+                <tfoot><tr>
+                    <th scope="row">{t.total}</th><td></td>
+                    <td>{grouped(parameters as i64)}</td><td>{grouped(flops as i64)}</td>
+                </tr></tfoot>
+            }
+        });
+        view! {
+            <div class="scroll" tabindex="0" role="group" aria-label=t.network><table>
+                <thead><tr>
+                    <th scope="col">{t.layer}</th><th scope="col">{t.shape}</th>
+                    <th scope="col">{t.parameters}</th><th scope="col">{t.flops}</th>
+                </tr></thead>
+                <tbody>{rows.into_iter().map(one).collect_view()}</tbody>
+                {total}
+            </table></div>
+            {mistake.map(|mistake| view! { <p class="problem" role="alert">{mistake}</p> })}
         }
     };
     let json = RwSignal::new(String::new());
