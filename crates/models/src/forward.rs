@@ -58,8 +58,8 @@ pub enum Need {
     Rate,
     #[error("a path that keeps it or shrinks images evenly, not one that ends in {end}")]
     Path { end: Shape },
-    #[error("to stay below {MAX_ELEMENTS} elements, its output {output} does not")]
-    Elements { output: Shape },
+    #[error("to stay below {most} elements, its output {output} does not")]
+    Elements { output: Shape, most: usize },
 }
 
 /// A layer's place as a person counts: `2.1`.
@@ -292,7 +292,7 @@ impl<'a> Context<'a> {
             }
         };
         if y.shape().count() > MAX_ELEMENTS {
-            return fail(Need::Elements { output: y.shape().clone() });
+            return fail(Need::Elements { output: y.shape().clone(), most: MAX_ELEMENTS });
         }
         Ok(y)
     }

@@ -92,7 +92,9 @@ fn a_survey_goes_into_blocks_and_up_to_the_mistake() {
         expected.assert_eq(&(rows.into_iter().map(row).collect::<String>() + &mistake));
     }
     let block = |last| Layer::Residual { layers: vec![conv(2, 3, 1, 1), Layer::BatchNorm, Layer::Relu, last] };
-    check(vec![Layer::Relu, block(conv(4, 3, 2, 1)), Layer::Flatten], expect![[r#"
+    check(
+        vec![Layer::Relu, block(conv(4, 3, 2, 1)), Layer::Flatten],
+        expect![[r#"
         1 relu [1,1,28,28] 0 784
         2 residual [1,4,14,14] 110 68226
         2.1 conv [1,2,28,28] 18 28224
@@ -100,13 +102,17 @@ fn a_survey_goes_into_blocks_and_up_to_the_mistake() {
         2.3 relu [1,2,28,28] 0 1568
         2.4 conv [1,4,14,14] 76 29008
         3 flatten [1,784] 0 0
-    "#]]);
-    check(vec![Layer::Relu, block(Layer::Dense { units: 3 }), Layer::Flatten], expect![[r#"
+    "#]],
+    );
+    check(
+        vec![Layer::Relu, block(Layer::Dense { units: 3 }), Layer::Flatten],
+        expect![[r#"
         1 relu [1,1,28,28] 0 784
         2.1 conv [1,2,28,28] 18 28224
         2.2 bn [1,2,28,28] 4 4710
         2.3 relu [1,2,28,28] 0 1568
-        layer 2.4 (dense) gets images [1,2,28,28] but needs features [batch, feature]: put a flatten layer before it"#]]);
+        layer 2.4 (dense) gets images [1,2,28,28] but needs features [batch, feature]: put a flatten layer before it"#]],
+    );
     check(vec![], expect!["a network needs at least one layer"]);
     // The block's own row counts its shortcut too.
     let x = Recorder::new().input("x", Feed::Step, [1, 1, 28, 28], DType::F32);

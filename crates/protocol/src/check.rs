@@ -11,13 +11,33 @@ pub enum ConfigError {
     #[error("the configuration is not valid: {0}")]
     Json(String),
     #[error("`{name}` is {value}, but must be {need}")]
-    Bound { name: &'static str, value: String, need: String },
+    Bound { name: &'static str, value: String, need: Bounds },
     #[error("this run's optimizer has no momentum")]
     NoMomentum,
+    #[error("the network has {count} layers, but must have 1 to {most}")]
+    Layers { count: usize, most: usize },
     #[error("there is no `{key}` to set in `{path}`: `show` prints the configuration with all its keys")]
     Set { path: String, key: String },
     #[error("there is no preset `{name}`: choose one of {}", known.join(", "))]
     Preset { name: String, known: Vec<String> },
+}
+
+/// Which values are allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum Bounds {
+    #[error("{low} to {high}")]
+    FromTo { low: String, high: String },
+    #[error("at least {low} and below {high}")]
+    FromBelow { low: String, high: String },
+    #[error("above {low} and at most {high}")]
+    AboveTo { low: String, high: String },
+    #[error("above {low} and below {high}")]
+    AboveBelow { low: String, high: String },
+    #[error("above {low}")]
+    Above { low: String },
+    #[error("{version}: written by another release?")]
+    Version { version: u32 },
 }
 
 /// Most parameters of a network.
@@ -45,7 +65,7 @@ impl RunConfig {
     /// # Errors
     /// [`ConfigError::Bound`] names the value and its bounds.
     pub fn check(&self) -> Result<(), ConfigError> {
-        require("version", self.version, self.version == VERSION, &format!("{VERSION}: written by another release?"))?;
+        require("version", self.version, self.version == VERSION, Bounds::Version { version: VERSION })?;
         within("batch", self.batch, 1, MAX_BATCH)?;
         within("seed", self.seed, 0, MAX_SEED)?;
         within("dataset.digits", self.dataset.digits, 1, MAX_DIGITS)?;
@@ -55,7 +75,9 @@ impl RunConfig {
         }
         match self.dataset.split {
             Split::Standard { validation } => within("dataset.split.standard.validation", validation, 0, 1_000_000)?,
-            Split::Random { test } => open("dataset.split.random.test", test, 0.0, 1.0)?,
+            Split::Random { test } => {
+                require("dataset.split.random.test", test, test > 0.0 && test < 1.0, above_below("1"))?;
+            }
         }
         self.check_optimizer()?;
         self.check_schedule()?;
@@ -63,18 +85,21 @@ impl RunConfig {
             within("evaluate_every", every, 1, MAX_STEPS)?;
         }
         if let Some(accuracy) = self.stop.accuracy {
-            require("stop.accuracy", accuracy, accuracy > 0.0 && accuracy <= 1.0, "above 0 and at most 1")?;
+            require("stop.accuracy", accuracy, accuracy > 0.0 && accuracy <= 1.0, part())?;
         }
         if let Some(patience) = self.stop.patience {
             within("stop.patience", patience, 1, MAX_STEPS)?;
         }
         if let Some(seconds) = self.stop.seconds {
-            require("stop.seconds", seconds, seconds > 0.0 && seconds < 1e9, "above 0 and below 1e9")?;
+            require("stop.seconds", seconds, seconds > 0.0 && seconds < 1e9, above_below("1e9"))?;
         }
         let network = self.network()?;
-        within("the number of layers", Layer::count(&network.layers), 1, MAX_LAYERS)?;
+        let count = Layer::count(&network.layers);
+        if count == 0 || count > MAX_LAYERS {
+            return Err(ConfigError::Layers { count, most: MAX_LAYERS });
+        }
         if let Init::Normal { std } = network.init {
-            require("model.network.init.normal.std", std, (0.0..=100.0).contains(&std), "0 to 100")?;
+            require("model.network.init.normal.std", std, (0.0..=100.0).contains(&std), from_to(0, 100))?;
         }
         check_layers(&network.layers)
     }
@@ -82,9 +107,9 @@ impl RunConfig {
     fn check_optimizer(&self) -> Result<(), ConfigError> {
         let optimizer = &self.optimizer;
         let decay = optimizer.weight_decay;
-        require("optimizer.weight_decay", decay, (0.0..=1.0).contains(&decay), "0 to 1")?;
+        require("optimizer.weight_decay", decay, (0.0..=1.0).contains(&decay), from_to(0, 1))?;
         if let Some(norm) = optimizer.clip_norm {
-            require("optimizer.clip_norm", norm, norm > 0.0 && norm.is_finite(), "above 0")?;
+            require("optimizer.clip_norm", norm, norm > 0.0 && norm.is_finite(), Bounds::Above { low: "0".into() })?;
         }
         match optimizer.rule {
             Rule::Sgd => Ok(()),
@@ -92,7 +117,7 @@ impl RunConfig {
             Rule::Adam(Adam { beta1, beta2, epsilon }) | Rule::AdamW(Adam { beta1, beta2, epsilon }) => {
                 decays("optimizer.rule.beta1", beta1)?;
                 decays("optimizer.rule.beta2", beta2)?;
-                require("optimizer.rule.epsilon", epsilon, epsilon > 0.0 && epsilon <= 1.0, "above 0 and at most 1")
+                require("optimizer.rule.epsilon", epsilon, epsilon > 0.0 && epsilon <= 1.0, part())
             }
         }
     }
@@ -101,14 +126,13 @@ impl RunConfig {
         let schedule = &self.schedule;
         check_rate(schedule.rate)?;
         within("schedule.warm_up", schedule.warm_up, 0, MAX_STEPS)?;
-        let part =
-            |value: f32| require("schedule.shape.factor", value, value > 0.0 && value <= 1.0, "above 0, at most 1");
+        let check_factor = |value: f32| require("schedule.shape.factor", value, value > 0.0 && value <= 1.0, part());
         match schedule.shape {
             ScheduleShape::Step { epochs, factor } => {
                 within("schedule.shape.step.epochs", epochs, 1, MAX_EPOCHS)?;
-                part(factor)
+                check_factor(factor)
             }
-            ScheduleShape::Exponential { factor } => part(factor),
+            ScheduleShape::Exponential { factor } => check_factor(factor),
             ScheduleShape::Constant | ScheduleShape::Cosine | ScheduleShape::OneCycle => Ok(()),
         }
     }
@@ -133,11 +157,11 @@ fn check_momentum(momentum: f32) -> Result<(), ConfigError> {
 }
 
 fn decays(name: &'static str, value: f32) -> Result<(), ConfigError> {
-    require(name, value, (0.0..1.0).contains(&value), "at least 0 and below 1")
+    require(name, value, (0.0..1.0).contains(&value), Bounds::FromBelow { low: "0".into(), high: "1".into() })
 }
 
 fn check_rate(rate: f32) -> Result<(), ConfigError> {
-    require("schedule.rate", rate, (0.0..=1000.0).contains(&rate), "0 to 1000")
+    require("schedule.rate", rate, (0.0..=1000.0).contains(&rate), from_to(0, 1000))
 }
 
 /// Sizes along one axis, so that no product of a few of them overflows; what fits together is for shape inference.
@@ -170,18 +194,27 @@ fn check_layers(layers: &[Layer]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn require(name: &'static str, value: impl ToString, holds: bool, need: &str) -> Result<(), ConfigError> {
+fn require(name: &'static str, value: impl ToString, holds: bool, need: Bounds) -> Result<(), ConfigError> {
     match holds {
         true => Ok(()),
-        false => Err(ConfigError::Bound { name, value: value.to_string(), need: need.into() }),
+        false => Err(ConfigError::Bound { name, value: value.to_string(), need }),
     }
 }
 
 fn within<T: PartialOrd + ToString>(name: &'static str, value: T, low: T, high: T) -> Result<(), ConfigError> {
-    let need = format!("{} to {}", low.to_string(), high.to_string());
-    require(name, value.to_string(), value >= low && value <= high, &need)
+    let holds = value >= low && value <= high;
+    require(name, value, holds, from_to(low, high))
 }
 
-fn open(name: &'static str, value: f64, low: f64, high: f64) -> Result<(), ConfigError> {
-    require(name, value, value > low && value < high, &format!("above {low} and below {high}"))
+fn from_to(low: impl ToString, high: impl ToString) -> Bounds {
+    Bounds::FromTo { low: low.to_string(), high: high.to_string() }
+}
+
+fn above_below(high: &str) -> Bounds {
+    Bounds::AboveBelow { low: "0".into(), high: high.into() }
+}
+
+/// A part of something that is there.
+fn part() -> Bounds {
+    Bounds::AboveTo { low: "0".into(), high: "1".into() }
 }

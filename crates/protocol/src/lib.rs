@@ -23,7 +23,9 @@ mod preset;
 mod schedule;
 pub mod worker;
 
-pub use check::{ConfigError, MAX_BATCH, MAX_DIGITS, MAX_EPOCHS, MAX_LAYERS, MAX_PARAMETERS, MAX_SEED, MAX_STEPS};
+pub use check::{
+    Bounds, ConfigError, MAX_BATCH, MAX_DIGITS, MAX_EPOCHS, MAX_LAYERS, MAX_PARAMETERS, MAX_SEED, MAX_STEPS,
+};
 pub use config::{
     Adam, Dataset, Length, Loss, Model, Optimizer, Rule, RunConfig, Sampling, Schedule, ScheduleShape, Split, Stop,
     VERSION,

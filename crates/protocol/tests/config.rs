@@ -77,9 +77,9 @@ fn bounds_are_checked_and_named() {
         expect!["`dataset.split.random.test` is 1, but must be above 0 and below 1"],
     );
     check_set("model.network.layers.1.dense.units", "16385", expect!["`units` is 16385, but must be 1 to 16384"]);
-    check_set("model.network.layers", "[]", expect!["`the number of layers` is 0, but must be 1 to 64"]);
+    check_set("model.network.layers", "[]", expect!["the network has 0 layers, but must have 1 to 64"]);
     let many = format!("[{}]", vec![r#""relu""#; 65].join(","));
-    check_set("model.network.layers", &many, expect!["`the number of layers` is 65, but must be 1 to 64"]);
+    check_set("model.network.layers", &many, expect!["the network has 65 layers, but must have 1 to 64"]);
     check_set(
         "rate",
         "1",
