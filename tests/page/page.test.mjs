@@ -224,6 +224,16 @@ test("layers are edited inside residual blocks, and a mistake is told where it i
     await close();
 });
 
+test("what is not accepted is told in Chinese, too", async () => {
+    const bad = await visit(link({ ...SMALL, batch: 0 }), { language: "zh-CN" });
+    assert.match(await told(bad.page), /“batch”为 0，但必须为 1 到 8192/);
+    await bad.close();
+    const layers = ["flatten", { conv2d: { filters: 4, kernel: 3 } }, { dense: { units: 10 } }];
+    const { page, close } = await visit(link({ ...SMALL, model: { network: { layers } } }), { language: "zh-CN" });
+    await page.waitForFunction(() => /第 2 层（conv）的输入为 \[1,784\]，但需要图像/.test(document.querySelector(".network > .problem").innerText));
+    await close();
+});
+
 test("MNIST on the CPU", NEEDS_MNIST, async () => {
     const { page, faults, close } = await visit(link({ model: { preset: "mlp" }, dataset: { name: "mnist" }, length: { epochs: 2 } }, "cpu"));
     const run = await train(page);

@@ -13,6 +13,7 @@ use crate::kept::{Kept, Sizes};
 use crate::link::Settings;
 use crate::mistakes::Mistake;
 use crate::notice::Notice;
+use crate::problem::Problem;
 use crate::state::{RunState, Stage};
 use crate::text::{Language, Texts};
 
@@ -331,7 +332,7 @@ impl App {
     /// What is wrong with the value, in words; nothing changes then.
     pub fn set(self, path: &str, value: &str) -> Result<(), String> {
         let old = self.settings.with_untracked(|settings| settings.config.clone());
-        let mut config = old.set(path, value).map_err(|error| error.to_string())?;
+        let mut config = old.set(path, value).map_err(|error| error.say(self.language.get_untracked().texts()))?;
         let command = match (path, config.optimizer.rule.momentum()) {
             ("schedule.rate", _) => Some(Command::Rate { rate: config.schedule.rate }),
             (_, Some(&mut momentum)) if path.ends_with(".momentum") && self.has_rule_of(&old) => {

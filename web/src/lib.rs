@@ -14,6 +14,7 @@ pub mod mistakes;
 pub mod nearest;
 pub mod notice;
 pub mod plot;
+pub mod problem;
 pub mod scores;
 pub mod shapes;
 pub mod state;

@@ -1,6 +1,8 @@
 //! What is to be trained and where, as a link: everything after `#`, so that no server sees it.
 
-use protocol::{Dataset, EngineName, Length, Model, RunConfig, Split, preset};
+use protocol::{ConfigError, Dataset, EngineName, Length, Model, RunConfig, Split, preset};
+
+use crate::problem::Problem;
 
 /// Longest link that is read: far more than any network of a classroom.
 const MOST: usize = 16_384;
@@ -9,6 +11,34 @@ const MOST: usize = 16_384;
 const OFTEN: u64 = 25;
 /// … and on five thousand.
 const SELDOM: u64 = 100;
+
+/// What is wrong with a link.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum LinkError {
+    #[error("the link is {bytes} bytes long, at most {MOST} are read")]
+    Long { bytes: usize },
+    #[error("the link is damaged: it is not text")]
+    Damaged,
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("there is no data set `{name}`")]
+    Dataset { name: String },
+    #[error("there is no engine `{name}` in a browser")]
+    Engine { name: String },
+}
+
+impl Problem for LinkError {
+    fn in_chinese(&self) -> String {
+        match self {
+            LinkError::Long { bytes } => format!("链接长 {bytes} 字节，最多读取 {MOST} 字节"),
+            LinkError::Damaged => "链接已损坏，不是文本".into(),
+            LinkError::Config(error) => error.in_chinese(),
+            LinkError::Dataset { name } => format!("没有数据集“{name}”"),
+            LinkError::Engine { name } => format!("浏览器中没有引擎“{name}”"),
+        }
+    }
+}
 
 /// What the visitor has chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,26 +112,26 @@ impl Settings {
     /// Reads the part of a link after `#`; an empty one is the default.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub fn from_link(link: &str) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub fn from_link(link: &str) -> Result<Self, LinkError> {
         if link.len() > MOST {
-            return Err(format!("the link is {} bytes long, at most {MOST} are read", link.len()));
+            return Err(LinkError::Long { bytes: link.len() });
         }
         let mut settings = Settings::default();
         for (key, value) in link.split('&').filter_map(|pair| pair.split_once('=')) {
             match key {
                 "run" => {
-                    let json = decode(value).ok_or("the link is damaged: it is not text")?;
-                    settings.config = RunConfig::from_json(&json).map_err(|error| error.to_string())?;
+                    let json = decode(value).ok_or(LinkError::Damaged)?;
+                    settings.config = RunConfig::from_json(&json)?;
                     // Whoever shares a link must not read files by it.
                     let name = &settings.config.dataset.name;
                     if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') || name.len() > 40 {
-                        return Err(format!("there is no data set `{name}`"));
+                        return Err(LinkError::Dataset { name: name.clone() });
                     }
                 }
                 "engine" => {
                     let engine = [EngineName::Wgpu, EngineName::Cpu].into_iter().find(|name| name.to_string() == value);
-                    settings.engine = Some(engine.ok_or(format!("there is no engine `{value}` in a browser"))?);
+                    settings.engine = Some(engine.ok_or_else(|| LinkError::Engine { name: value.into() })?);
                 }
                 // Names that the page does not have hide nothing.
                 "hide" => {
@@ -171,7 +201,7 @@ mod tests {
     #[test]
     fn hostile_links_are_refused() {
         fn check(link: &str, expected: Expect) {
-            expected.assert_eq(&Settings::from_link(link).unwrap_err());
+            expected.assert_eq(&Settings::from_link(link).unwrap_err().to_string());
         }
         check("run=%7", expect!["the link is damaged: it is not text"]);
         check("run=%zz", expect!["the link is damaged: it is not text"]);

@@ -40,9 +40,9 @@ macro_rules! texts {
     ($($key:ident: $english:literal, $chinese:literal;)*) => {
         /// What the page says in one language; `{}` stands for a value.
         #[allow(missing_docs)]
-        pub struct Texts { $(pub $key: &'static str,)* }
-        static ENGLISH: Texts = Texts { $($key: $english,)* };
-        static CHINESE: Texts = Texts { $($key: $chinese,)* };
+        pub struct Texts { pub speaks: Language, $(pub $key: &'static str,)* }
+        static ENGLISH: Texts = Texts { speaks: Language::English, $($key: $english,)* };
+        static CHINESE: Texts = Texts { speaks: Language::Chinese, $($key: $chinese,)* };
         #[cfg(test)]
         const ALL: &[(&str, &str, &str)] = &[$((stringify!($key), $english, $chinese),)*];
     };

@@ -7,6 +7,7 @@ use crate::browser;
 use crate::format::{fill, grouped};
 use crate::layers::{Edit, Item, edit, items, kinds, moved, numbers, with_number};
 use crate::notice::Notice;
+use crate::problem::Problem;
 use crate::shapes::{place, rows};
 use crate::text::Texts;
 
@@ -30,7 +31,7 @@ pub fn Editor() -> impl IntoView {
                 // The list is made anew; whoever edits by keyboard stays where the layer is.
                 request_animation_frame(move || browser::focus_there(&id));
             }
-            Err(error) => app.notice.set(Some(Notice::Refused(fill(t.refused, &[&error.to_string()])))),
+            Err(error) => app.notice.set(Some(Notice::Refused(fill(t.refused, &[&error.say(t)])))),
         }
     };
     let add = move |label: String, at: Vec<usize>| {
@@ -60,7 +61,7 @@ pub fn Editor() -> impl IntoView {
                 view! { <span class="editor-about muted">{about}</span> }
             });
             let problem = mistake.as_ref().filter(|mistake| place(mistake) == Some(&at)).map(|mistake| {
-                view! { <span class="editor-about problem" role="alert">{mistake.to_string()}</span> }
+                view! { <span class="editor-about problem" role="alert">{mistake.say(t)}</span> }
             });
             let inputs = numbers(&layer).into_iter().map(|(number, value)| {
                 let (at, layer) = (at.clone(), layer.clone());
@@ -102,7 +103,7 @@ pub fn Editor() -> impl IntoView {
         };
         let all = items(&network.layers).into_iter().map(one).collect_view();
         let end = mistake.filter(|mistake| place(mistake).is_none()).map(|mistake| {
-            view! { <p class="problem" role="alert">{mistake.to_string()}</p> }
+            view! { <p class="problem" role="alert">{mistake.say(t)}</p> }
         });
         // Before the last layer, which gives the scores.
         let last = vec![network.layers.len().saturating_sub(1)];

@@ -10,6 +10,8 @@ use crate::browser;
 use crate::kept::from_events;
 use crate::notice::Notice;
 use crate::parts::hint::Card;
+use crate::problem::Problem;
+use crate::shapes::rows;
 
 /// Largest file that is read, in bytes: above any checkpoint of a network that is within bounds, and any image set.
 const MOST: u64 = 700_000_000;
@@ -96,10 +98,10 @@ impl App {
     /// # Errors
     /// What is wrong with it, in words; nothing changes then.
     pub fn open_config(self, json: &str) -> Result<(), String> {
-        let config = RunConfig::from_json(json).map_err(|error| error.to_string())?;
-        let network = config.network().map_err(|error| error.to_string())?;
-        if let Some(mistake) = crate::shapes::rows(&network).1 {
-            return Err(mistake.to_string());
+        let t = self.language.get_untracked().texts();
+        let config = RunConfig::from_json(json).map_err(|error| error.say(t))?;
+        if let Some(mistake) = rows(&config.network().map_err(|error| error.say(t))?).1 {
+            return Err(mistake.say(t));
         }
         self.settings.update(|settings| settings.config = config);
         Ok(())

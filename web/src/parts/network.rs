@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::format::{fill, grouped, indented};
 use crate::parts::editor::Editor;
 use crate::parts::hint::Card;
+use crate::problem::Problem;
 use crate::shapes::{Row, rows};
 
 /// The layers of the network that is chosen, with what each makes of an image; and the whole run as JSON.
@@ -16,9 +17,9 @@ pub fn Layers() -> impl IntoView {
         let (rows, mistake) = match network.get() {
             Ok(network) => {
                 let (rows, mistake) = rows(&network);
-                (rows, mistake.map(|mistake| mistake.to_string()))
+                (rows, mistake.map(|mistake| mistake.say(t)))
             }
-            Err(error) => (vec![], Some(error.to_string())),
+            Err(error) => (vec![], Some(error.say(t))),
         };
         // A block's numbers contain those of the layers inside it.
         let outermost = rows.iter().filter(|row| row.at.len() == 1);

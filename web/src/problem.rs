@@ -1,0 +1,201 @@
+//! What is wrong with a configuration or a network, in the page's language. The English words are the errors' own.
+
+use models::{ModelError, Need, path};
+use protocol::{Bounds, ConfigError};
+
+use crate::text::{Language, Texts};
+
+/// An error that says in another language what it says in English.
+pub trait Problem: ToString {
+    /// In Chinese.
+    fn in_chinese(&self) -> String;
+
+    /// In the language of these texts.
+    fn say(&self, t: &Texts) -> String {
+        match t.speaks {
+            Language::English => self.to_string(),
+            Language::Chinese => self.in_chinese(),
+        }
+    }
+}
+
+impl Problem for ConfigError {
+    fn in_chinese(&self) -> String {
+        match self {
+            ConfigError::Json(message) => format!("配置无效：{message}"),
+            ConfigError::Bound { name, value, need } => format!("“{name}”为 {value}，但{}", need.in_chinese()),
+            ConfigError::Layers { count, most } => format!("网络有 {count} 层，但必须为 1 到 {most} 层"),
+            ConfigError::Set { path, key } => format!("“{path}”中没有可设置的“{key}”"),
+            ConfigError::Preset { name, known } => format!("没有预设“{name}”，可选：{}", known.join("、")),
+        }
+    }
+}
+
+impl Problem for Bounds {
+    fn in_chinese(&self) -> String {
+        match self {
+            Bounds::FromTo { low, high } => format!("必须为 {low} 到 {high}"),
+            Bounds::FromBelow { low, high } => format!("必须不小于 {low} 且小于 {high}"),
+            Bounds::AboveTo { low, high } => format!("必须大于 {low} 且不大于 {high}"),
+            Bounds::AboveBelow { low, high } => format!("必须大于 {low} 且小于 {high}"),
+            Bounds::Above { low } => format!("必须大于 {low}"),
+            Bounds::Version { version } => format!("必须为 {version}：也许由其他版本写成？"),
+        }
+    }
+}
+
+impl Problem for ModelError {
+    fn in_chinese(&self) -> String {
+        match self {
+            ModelError::Layer { at, layer, got, need } => {
+                format!("第 {} 层（{layer}）的输入为 {got}，但{}", path(at), need.in_chinese())
+            }
+            ModelError::Empty => "网络至少需要一层".into(),
+            ModelError::Output { got, need, classes } => {
+                format!("网络的输出为 {got}，但任务需要 {need}：请以 {classes} 个单元的 dense 层结尾")
+            }
+            // A fault of this program, not of the network: layers are checked before they are recorded.
+            ModelError::Graph(error) => error.to_string(),
+        }
+    }
+}
+
+impl Problem for Need {
+    fn in_chinese(&self) -> String {
+        match self {
+            Need::Features => "需要特征 [batch, feature]：请在前面加一个 flatten 层".into(),
+            Need::Images => "需要图像 [batch, channel, height, width]：请放到 flatten 层之前".into(),
+            Need::Batch => "需要一个批维度".into(),
+            Need::Unit => "至少需要一个单元".into(),
+            Need::Kernel => "滤波器、卷积核和步幅至少为 1".into(),
+            Need::Padding { padding } => format!("填充必须小于卷积核，不能是 {padding}"),
+            Need::Padded { kernel, padding } => format!("填充 {padding} 之后的图像至少需要 {kernel}×{kernel}"),
+            Need::Window => "窗口和步幅至少为 1".into(),
+            Need::Size { size } => format!("图像至少需要 {size}×{size}"),
+            Need::Slope => "斜率必须不小于 0 且小于 1".into(),
+            Need::Rate => "丢弃率必须不小于 0 且小于 1".into(),
+            Need::Path { end } => format!("内部各层必须保持输入的形状或均匀缩小图像，不能以 {end} 结束"),
+            Need::Elements { output, most } => format!("输出必须少于 {most} 个元素，{output} 过大"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use models::{Layer, Network};
+    use protocol::{RunConfig, preset};
+
+    use super::*;
+    use crate::link::LinkError;
+    use crate::shapes::rows;
+
+    /// Numbers, names and shapes: whatever is not a word.
+    fn values(text: &str) -> Vec<&str> {
+        let parts = text.split(|c: char| !(c.is_ascii_alphanumeric() || "[],._-".contains(c)));
+        parts.filter(|part| part.contains(|c: char| c.is_ascii_digit() || "[_".contains(c))).collect()
+    }
+
+    fn check(problem: &impl Problem, chinese: Expect) {
+        let said = problem.say(Language::Chinese.texts());
+        chinese.assert_eq(&said);
+        let english = problem.say(Language::English.texts());
+        assert_eq!(english, problem.to_string());
+        let missing = |value: &&str| !said.contains(value.trim_end_matches(','));
+        assert_eq!(values(&english).into_iter().find(missing), None, "{english}");
+    }
+
+    #[test]
+    fn configurations_are_refused_in_chinese() {
+        let set = |path: &str, value: &str| preset("cnn").unwrap().set(path, value).unwrap_err();
+        check(&set("batch", "0"), expect!["“batch”为 0，但必须为 1 到 8192"]);
+        check(
+            &set("optimizer.rule.adam", r#"{"beta1":2}"#),
+            expect!["“optimizer.rule.beta1”为 2，但必须不小于 0 且小于 1"],
+        );
+        check(&set("stop.accuracy", "7"), expect!["“stop.accuracy”为 7，但必须大于 0 且不大于 1"]);
+        check(&set("stop.seconds", "0"), expect!["“stop.seconds”为 0，但必须大于 0 且小于 1e9"]);
+        check(&set("optimizer.clip_norm", "0"), expect!["“optimizer.clip_norm”为 0，但必须大于 0"]);
+        check(&set("version", "9"), expect!["“version”为 9，但必须为 1：也许由其他版本写成？"]);
+        check(&set("model.network.layers", "[]"), expect!["网络有 0 层，但必须为 1 到 64 层"]);
+        check(&set("model.net.layers", "[]"), expect!["“model.net.layers”中没有可设置的“net”"]);
+        check(
+            &preset("gpt-2").unwrap_err(),
+            expect![
+                "没有预设“gpt-2”，可选：softmax、mlp、mlp-300、mlp-wide、lenet5、cnn、cnn-bn、resnet-mini、nolearn-dbn"
+            ],
+        );
+        check(
+            &RunConfig::from_json("{").unwrap_err(),
+            expect!["配置无效：EOF while parsing an object at line 1 column 1"],
+        );
+        check(&LinkError::from(set("batch", "0")), expect!["“batch”为 0，但必须为 1 到 8192"]);
+        check(&LinkError::Long { bytes: 20_000 }, expect!["链接长 20000 字节，最多读取 16384 字节"]);
+        check(&LinkError::Dataset { name: "my_set".into() }, expect!["没有数据集“my_set”"]);
+        check(&LinkError::Engine { name: "gpu_2".into() }, expect!["浏览器中没有引擎“gpu_2”"]);
+    }
+
+    #[test]
+    fn networks_are_refused_in_chinese() {
+        let conv = |kernel, stride, padding| Layer::Conv2d { filters: 3, kernel, stride, padding };
+        let mistake = |layers| rows(&Network { layers, ..Default::default() }).1.unwrap();
+        let block = |layer| Layer::Residual { layers: vec![layer] };
+        check(&mistake(vec![]), expect!["网络至少需要一层"]);
+        check(
+            &mistake(vec![Layer::Relu, block(Layer::Dense { units: 9 })]),
+            expect!["第 2.1 层（dense）的输入为 [1,1,28,28]，但需要特征 [batch, feature]：请在前面加一个 flatten 层"],
+        );
+        check(
+            &mistake(vec![Layer::Flatten, conv(3, 1, 1)]),
+            expect![
+                "第 2 层（conv）的输入为 [1,784]，但需要图像 [batch, channel, height, width]：请放到 flatten 层之前"
+            ],
+        );
+        check(
+            &mistake(vec![Layer::Flatten, Layer::Dense { units: 9 }]),
+            expect!["网络的输出为 [1,9]，但任务需要 [1,10]：请以 10 个单元的 dense 层结尾"],
+        );
+        check(
+            &mistake(vec![Layer::Flatten, Layer::Dense { units: 0 }]),
+            expect!["第 2 层（dense）的输入为 [1,784]，但至少需要一个单元"],
+        );
+        check(
+            &mistake(vec![conv(3, 0, 1)]),
+            expect!["第 1 层（conv）的输入为 [1,1,28,28]，但滤波器、卷积核和步幅至少为 1"],
+        );
+        check(
+            &mistake(vec![conv(3, 1, 5)]),
+            expect!["第 1 层（conv）的输入为 [1,1,28,28]，但填充必须小于卷积核，不能是 5"],
+        );
+        check(
+            &mistake(vec![conv(31, 1, 1)]),
+            expect!["第 1 层（conv）的输入为 [1,1,28,28]，但填充 1 之后的图像至少需要 31×31"],
+        );
+        check(
+            &mistake(vec![Layer::MaxPool { size: 0, stride: None }]),
+            expect!["第 1 层（max_pool）的输入为 [1,1,28,28]，但窗口和步幅至少为 1"],
+        );
+        check(
+            &mistake(vec![Layer::AveragePool { size: 29, stride: None }]),
+            expect!["第 1 层（average_pool）的输入为 [1,1,28,28]，但图像至少需要 29×29"],
+        );
+        check(
+            &mistake(vec![Layer::LeakyRelu { slope: 1.5 }]),
+            expect!["第 1 层（leaky_relu）的输入为 [1,1,28,28]，但斜率必须不小于 0 且小于 1"],
+        );
+        check(
+            &mistake(vec![Layer::Dropout { rate: 1.5 }]),
+            expect!["第 1 层（dropout）的输入为 [1,1,28,28]，但丢弃率必须不小于 0 且小于 1"],
+        );
+        check(
+            &mistake(vec![block(Layer::Flatten)]),
+            expect![
+                "第 1 层（residual）的输入为 [1,1,28,28]，但内部各层必须保持输入的形状或均匀缩小图像，不能以 [1,784] 结束"
+            ],
+        );
+        check(
+            &mistake(vec![Layer::Conv2d { filters: 1 << 22, kernel: 1, stride: 1, padding: 0 }]),
+            expect!["第 1 层（conv）的输入为 [1,1,28,28]，但输出必须少于 2147483648 个元素，[1,4194304,28,28] 过大"],
+        );
+    }
+}
