@@ -207,9 +207,8 @@ test("layers are edited inside residual blocks, and a mistake is told where it i
     await becomes("1. conv 2. residual 2.1. conv 2.2. bn 2.3. relu 3. flatten 4. dense");
     await page.waitForFunction(() => document.activeElement.innerText.startsWith("2.2. bn")); // it is followed
     // Twice the filters: the shortcut has to follow, by a convolution of its own.
-    const inputs = await page.$$(".editor li:nth-child(3) input");
-    await inputs[0].click({ clickCount: 3 });
-    await inputs[0].type("8");
+    await page.$eval(".editor li:nth-child(3) input", input => (input.focus(), input.select()));
+    await page.keyboard.type("8");
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => /^2. residual[^]*8 × 28 × 28/.test(document.querySelectorAll(".editor li")[1].innerText));
     await page.select("select[aria-label^='Add a layer inside 2. residual']", "flatten");

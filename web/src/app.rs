@@ -42,15 +42,6 @@ pub struct Browse {
     pub first: u32,
 }
 
-/// What there is to see of them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Browsed {
-    /// A page of images.
-    pub samples: Samples,
-    /// Images of each class in the part.
-    pub counts: Vec<u64>,
-}
-
 /// The page. Copies are the same page.
 #[derive(Clone, Copy)]
 pub struct App {
@@ -79,7 +70,9 @@ pub struct App {
     /// Which images the visitor looks at.
     pub browse: RwSignal<Browse>,
     /// These images.
-    pub browsed: RwSignal<Browsed>,
+    pub browsed: RwSignal<Samples>,
+    /// How many of each class the part has.
+    pub counts: RwSignal<Vec<u64>>,
     /// What the network is most wrong about; none: not known yet.
     pub mistakes: RwSignal<Option<Vec<Mistake>>>,
     /// A picture that is to be put on the drawing board.
@@ -149,12 +142,13 @@ pub(crate) struct Wanted {
 impl App {
     /// The page with the settings of its link, and its worker started.
     pub fn start() -> Self {
+        let language = browser::language();
         let (settings, notice) = match Settings::from_link(&browser::fragment()) {
             Ok(settings) => (settings, None),
-            Err(message) => (Settings::default(), Some(Notice::BadLink(message))),
+            Err(error) => (Settings::default(), Some(Notice::BadLink(error.say(language.texts())))),
         };
         let app = App {
-            language: RwSignal::new(browser::language()),
+            language: RwSignal::new(language),
             settings: RwSignal::new(settings),
             state: RwSignal::new(RunState::default()),
             devices: RwSignal::new(None),
@@ -166,7 +160,8 @@ impl App {
             guess: RwSignal::new(None),
             nearest: RwSignal::new(Samples::default()),
             browse: RwSignal::new(Browse { part: Part::Training, class: None, first: 0 }),
-            browsed: RwSignal::new(Browsed::default()),
+            browsed: RwSignal::new(Samples::default()),
+            counts: RwSignal::new(vec![]),
             mistakes: RwSignal::new(None),
             to_board: RwSignal::new(None),
             runs: RwSignal::new(vec![]),
@@ -212,7 +207,10 @@ impl App {
     pub fn read_link(self) {
         match Settings::from_link(&browser::fragment()) {
             Ok(settings) => self.settings.set(settings),
-            Err(message) => self.notice.set(Some(Notice::BadLink(message))),
+            Err(error) => {
+                let message = error.say(self.language.get_untracked().texts());
+                self.notice.set(Some(Notice::BadLink(message)));
+            }
         }
     }
 
@@ -266,8 +264,9 @@ impl App {
         self.answers.set(vec![]);
         self.guess.set(None);
         self.nearest.set(Samples::default());
-        self.browse.update(|browse| browse.first = 0);
-        self.browsed.set(Browsed::default());
+        self.browse.set(Browse { first: 0, ..self.browse.get_untracked() });
+        self.browsed.set(Samples::default());
+        self.counts.set(vec![]);
         self.mistakes.set(None);
         match self.devices.get_untracked() {
             None => self.inner.update_value(|inner| inner.wanted = Some(wanted)),

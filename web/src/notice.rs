@@ -1,15 +1,13 @@
 //! What the page has to tell, apart from the run.
 
 use crate::format::{bytes, fill, grouped};
-use crate::link::LinkError;
-use crate::problem::Problem;
 use crate::text::Texts;
 
 /// Something to be told.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Notice {
-    BadLink(LinkError),
+    BadLink(String),
     /// The worker's own words, with what to do.
     Refused(String),
     /// `resumed`: whether the run goes on from a checkpoint; none where no worker could be started.
@@ -35,7 +33,7 @@ impl Notice {
     /// In words.
     pub fn say(&self, t: &Texts) -> String {
         match self {
-            Notice::BadLink(error) => fill(t.bad_link, &[&error.say(t)]),
+            Notice::BadLink(message) => fill(t.bad_link, &[message]),
             Notice::Refused(message) => message.clone(),
             Notice::WorkerDied { message, resumed } => {
                 let next = match resumed {

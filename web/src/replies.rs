@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use protocol::worker::{Reply, Request};
 use protocol::{Event, Message, Part};
 
-use crate::app::{App, Browse, Browsed, SAMPLES, Samples, Searched, Wanted};
+use crate::app::{App, Browse, SAMPLES, Samples, Searched, Wanted};
 use crate::browser;
 use crate::mistakes::worst;
 use crate::nearest::ASKED;
@@ -76,7 +76,8 @@ impl App {
                     self.nearest.set(samples);
                     self.answered_nearest();
                 } else if browsing {
-                    self.browsed.set(Browsed { samples, counts });
+                    self.browsed.set(samples);
+                    self.counts.set(counts);
                 } else if strip {
                     self.samples.set(samples);
                     self.ask_again();

@@ -137,7 +137,6 @@ pub fn forward(network: &Network, x: &Tensor, mode: Mode) -> Result<Forward, Mod
 pub fn survey(network: &Network, x: &Tensor) -> (Vec<Row>, Option<ModelError>) {
     let mut context = Context::new(network, x, Mode::Evaluate);
     let mistake = context.network(network, x).err();
-    context.rows.sort_by(|a, b| a.at.cmp(&b.at));
     (context.rows, mistake)
 }
 
@@ -149,7 +148,7 @@ struct Context<'a> {
     streams: u32,
     parameters: Vec<Parameter>,
     updates: Vec<(String, Tensor)>,
-    /// Of the layers that are done, those inside a block before it.
+    /// Of the layers that are done, a block before those inside it.
     rows: Vec<Row>,
 }
 
@@ -186,15 +185,16 @@ impl<'a> Context<'a> {
         let mut names = HashMap::new();
         let mut h = x.clone();
         for (i, layer) in layers.iter().enumerate() {
-            let (parameters, flops) = (self.count(), self.recorder.flops());
+            let (place, parameters, flops) = (self.rows.len(), self.count(), self.recorder.flops());
             h = self.layer(layers, i, &h, &mut names, scope)?;
-            self.rows.push(Row {
+            let row = Row {
                 at: [&scope.at[..], &[i]].concat(),
                 layer: layer.name(),
                 output: h.shape().clone(),
                 parameters: self.count() - parameters,
                 flops: self.recorder.flops() - flops,
-            });
+            };
+            self.rows.insert(place, row);
         }
         Ok(h)
     }

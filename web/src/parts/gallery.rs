@@ -1,7 +1,9 @@
 use leptos::prelude::*;
 
-use crate::app::App;
+use crate::app::{App, Samples};
+use crate::format::fill;
 use crate::parts::picture::Picture;
+use crate::text::Texts;
 
 /// A picture to be shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,12 +20,20 @@ pub struct Shown {
     pub answer: String,
 }
 
+/// Images and what they are.
+pub fn labelled(Samples { size, pictures, labels }: Samples, t: &Texts) -> Vec<Shown> {
+    let one = |(picture, label): (Vec<u8>, u8)| {
+        let label = label.to_string();
+        Shown { picture, width: size[1], says: fill(t.to_board, &[&label]), label, answer: String::new() }
+    };
+    pictures.into_iter().zip(labels).map(one).collect()
+}
+
 /// Pictures side by side; one that is clicked goes to the drawing board.
 #[component]
 pub fn Gallery(
-    /// What is shown.
-    #[prop(into)]
-    shown: Signal<Vec<Shown>>,
+    /// What is shown; asked again when a signal that it reads changes.
+    shown: Box<dyn Fn() -> Vec<Shown> + Send + Sync>,
     /// As many places as there can be, so that nothing moves when they fill.
     places: usize,
 ) -> impl IntoView {
@@ -40,7 +50,7 @@ pub fn Gallery(
         }
     };
     let list = move || {
-        let shown = shown.get();
+        let shown = shown();
         let empty = (shown.len()..places)
             .map(|_| view! { <li aria-hidden="true"><span class="picture"></span><span>"–"</span></li> });
         view! { {shown.into_iter().map(one).collect_view()} {empty.collect_view()} }

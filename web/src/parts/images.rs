@@ -1,9 +1,9 @@
 use leptos::prelude::*;
 use protocol::Part;
 
-use crate::app::{App, Browse, Browsed};
+use crate::app::{App, Browse};
 use crate::format::{fill, grouped, percent};
-use crate::parts::gallery::{Gallery, Shown};
+use crate::parts::gallery::{Gallery, labelled};
 use crate::parts::hint::Card;
 
 /// Images a page.
@@ -24,22 +24,19 @@ pub fn Images() -> impl IntoView {
             app.ask_images(wanted, PAGE);
         }
     });
-    let counts = Memo::new(move |_| app.browsed.with(|browsed| browsed.counts.clone()));
-    let count = move |class: usize| counts.with(|counts| counts.get(class).copied().unwrap_or_default());
-    let all = move || counts.with(|counts| counts.iter().sum::<u64>());
+    let count = move |class: usize| app.counts.get().get(class).copied().unwrap_or_default();
+    let all = move || app.counts.get().into_iter().sum::<u64>();
     let bar = move |digit: usize| {
-        let most = move || counts.with(|counts| counts.iter().copied().max().unwrap_or_default()).max(1);
+        let most = move || app.counts.get().into_iter().max().unwrap_or_default().max(1);
         let this = Some(digit as u8);
-        let chosen = move || browse.with(|browse| browse.class == this);
         let choose = move |_| {
-            browse.update(|browse| {
-                *browse = Browse { class: this.filter(|_| browse.class != this), first: 0, ..*browse }
-            });
+            let now = browse.get_untracked();
+            browse.set(Browse { class: this.filter(|_| now.class != this), first: 0, ..now });
         };
         let share = move || percent(count(digit) as f64 / all().max(1) as f64);
         view! {
             <li>
-                <button class="quiet" aria-pressed=move || chosen().to_string() on:click=choose>
+                <button class="quiet" aria-pressed=move || (browse.get().class == this).to_string() on:click=choose>
                     <b>{digit}</b>
                     <span class="bar"><i style:transform=move || format!("scaleX({})", count(digit) as f64 / most() as f64)></i></span>
                     <span class="value">{move || grouped(count(digit) as i64)}</span>
@@ -48,18 +45,10 @@ pub fn Images() -> impl IntoView {
             </li>
         }
     };
-    let shown = move || {
-        let Browsed { samples, .. } = app.browsed.get();
-        let one = |(picture, label): (Vec<u8>, u8)| {
-            let label = label.to_string();
-            let says = fill(t.to_board, &[&label]);
-            Shown { picture, width: samples.size[1], says, label, answer: String::new() }
-        };
-        samples.pictures.into_iter().zip(samples.labels).map(one).collect::<Vec<_>>()
-    };
+    let shown = move || labelled(app.browsed.get(), t);
     // Of those that are chosen.
-    let total = move || browse.with(|browse| browse.class).map_or_else(all, |class| count(class.into()));
-    let first = move || u64::from(browse.with(|browse| browse.first));
+    let total = move || browse.get().class.map_or_else(all, |class| count(class.into()));
+    let first = move || u64::from(browse.get().first);
     let last = move || (first() + u64::from(PAGE)).min(total());
     let at_end = move || last() == total();
     let place = move || match total() {
@@ -71,12 +60,14 @@ pub fn Images() -> impl IntoView {
     };
     let parts = [(Part::Training, t.training), (Part::Validation, t.validation), (Part::Test, t.test)];
     let choose_part = move |chosen: Part, name: &'static str| {
-        let choose = move |_| browse.update(|browse| *browse = Browse { part: chosen, first: 0, ..*browse });
-        let pressed = move || browse.with(|browse| browse.part == chosen).to_string();
+        let choose = move |_| browse.set(Browse { part: chosen, first: 0, ..browse.get_untracked() });
+        let pressed = move || (browse.get().part == chosen).to_string();
         view! { <button aria-pressed=pressed on:click=choose>{name}</button> }
     };
     let turn = move |forward: bool| {
-        browse.update(|Browse { first, .. }| *first = if forward { *first + PAGE } else { first.saturating_sub(PAGE) });
+        let now = browse.get_untracked();
+        let first = if forward { now.first + PAGE } else { now.first.saturating_sub(PAGE) };
+        browse.set(Browse { first, ..now });
     };
     view! {
         <Card name="images" title=t.images hint=t.images_hint>
@@ -100,7 +91,7 @@ pub fn Images() -> impl IntoView {
                             {t.images_next}
                         </button>
                     </div>
-                    <Gallery shown=Signal::derive(shown) places=PAGE as usize />
+                    <Gallery shown=Box::new(shown) places=PAGE as usize />
                 </div>
             </details>
         </Card>

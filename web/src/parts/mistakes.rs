@@ -25,7 +25,7 @@ pub fn Mistakes() -> impl IntoView {
     view! {
         <Card name="mistakes" title=t.mistakes hint=t.mistakes_hint>
             <p class="strip-score muted">{about}</p>
-            <Gallery shown=Signal::derive(shown) places=MOST />
+            <Gallery shown=Box::new(shown) places=MOST />
         </Card>
     }
 }
