@@ -153,7 +153,10 @@ impl App {
                 self.work.set(None);
                 let request = self.question();
                 self.inner.update_value(|inner| inner.strip = Some(request));
-                self.ask(&Request::Images { request, part: Part::Test, class: None, first: 0, count: SAMPLES }, &[]);
+                self.ask(
+                    &Request::Images { request, part: Part::Test, class: None, near: false, first: 0, count: SAMPLES },
+                    &[],
+                );
                 self.ask_nearest();
             }
             Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
@@ -186,7 +189,10 @@ impl App {
         let pictures = self.inner.with_value(|inner| inner.searched.samples.pictures.concat());
         let count = self.inner.with_value(|inner| inner.searched.samples.pictures.len());
         match count {
-            0 => self.ask(&Request::Images { request, part: Part::Test, class: None, first: 0, count: SEARCHED }, &[]),
+            0 => self.ask(
+                &Request::Images { request, part: Part::Test, class: None, near: false, first: 0, count: SEARCHED },
+                &[],
+            ),
             _ => self.ask(&Request::Predict { request, count }, &[&pictures]),
         }
     }
@@ -233,7 +239,9 @@ impl App {
             Some(drawing) if self.state.with_untracked(|state| state.start.is_some()) => {
                 let request = self.question();
                 self.inner.update_value(|inner| (inner.near, inner.near_stale) = (Some(request), false));
-                self.ask(&Request::Nearest { request, count: ASKED }, &[&drawing]);
+                let (part, class) = (Part::Training, None);
+                let wanted = Request::Images { request, part, class, near: true, first: 0, count: ASKED };
+                self.ask(&wanted, &[&drawing]);
             }
             _ => self.nearest.set(Samples::default()),
         }
@@ -243,7 +251,7 @@ impl App {
     pub fn ask_images(self, Browse { part, class, first }: Browse, count: u32) {
         let request = self.question();
         self.inner.update_value(|inner| inner.browsing = Some(request));
-        self.ask(&Request::Images { request, part, class, first, count }, &[]);
+        self.ask(&Request::Images { request, part, class, near: false, first, count }, &[]);
     }
 
     /// Whether a request is the one for the nearest images.

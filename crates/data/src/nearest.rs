@@ -10,7 +10,7 @@ pub fn nearest(images: &Images, rows: &[u32], image: &[u8], count: usize) -> Vec
     if image.len() != images.height * images.width {
         return vec![];
     }
-    let mut found: Vec<(u64, u32)> = Vec::with_capacity(count + 1);
+    let mut found: Vec<(u64, u32)> = vec![];
     for &row in rows {
         let distance = distance(images.image(row as usize), image);
         if found.len() < count || found.last().is_some_and(|far| distance < far.0) {
@@ -46,7 +46,7 @@ mod tests {
         let rows = [4, 3, 2, 1, 0];
         assert_eq!(nearest(&images, &rows, &[5, 4], 3), [3, 2, 1]);
         assert_eq!(nearest(&images, &rows, &[255, 255], 1), [4]);
-        assert_eq!(nearest(&images, &[1, 4], &[0, 0], 9), [1, 4], "only among the rows");
+        assert_eq!(nearest(&images, &[1, 4], &[0, 0], usize::MAX), [1, 4], "only among the rows");
         assert!(nearest(&images, &rows, &[0, 0, 0], 3).is_empty(), "another size");
         assert!(nearest(&images, &rows, &[0, 0], 0).is_empty());
         assert!(nearest(&images, &[], &[0, 0], 3).is_empty());

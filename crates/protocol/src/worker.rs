@@ -59,20 +59,15 @@ pub enum Request {
         /// Only those with this label.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         class: Option<u8>,
+        /// Whether a picture follows as bytes `[height · width]`: then those nearest to it, the nearest first.
+        near: bool,
         /// The first one of these, from 0.
         first: u32,
         /// How many; fewer come where the part ends.
         count: u32,
     },
-    /// The training images nearest to a picture that follows as bytes `[height · width]`, the nearest first. The answer
-    /// is [`Reply::Images`].
-    Nearest {
-        /// Comes back with the answer.
-        request: u64,
-        /// How many.
-        count: u32,
-    },
-    /// How fast an engine trains here; any run waits meanwhile. The spec says which buffers follow. The answer is [`Reply::Bench`].
+    /// How fast an engine trains here; any run waits meanwhile. The spec says which buffers follow. The answer is
+    /// [`Reply::Bench`].
     Bench {
         /// Comes back with the answer.
         request: u64,
@@ -127,7 +122,7 @@ pub enum Reply {
     Images {
         /// The question's.
         request: u64,
-        /// The question's; 0 where it asked for none.
+        /// The question's.
         first: u32,
         /// The label of each.
         labels: Vec<u8>,

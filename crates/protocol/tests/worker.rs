@@ -32,14 +32,13 @@ fn requests_are_read_as_they_were_written() {
         expect![[r#"{"files":{"name":"mine","names":["a.gz"]}}"#]],
     );
     check(
-        &Request::Images { request: 9, part: Part::Test, class: None, first: 10, count: 5 },
-        expect![[r#"{"images":{"request":9,"part":"test","first":10,"count":5}}"#]],
+        &Request::Images { request: 9, part: Part::Test, class: None, near: false, first: 10, count: 5 },
+        expect![[r#"{"images":{"request":9,"part":"test","near":false,"first":10,"count":5}}"#]],
     );
     check(
-        &Request::Images { request: 9, part: Part::Training, class: Some(7), first: 0, count: 5 },
-        expect![[r#"{"images":{"request":9,"part":"training","class":7,"first":0,"count":5}}"#]],
+        &Request::Images { request: 9, part: Part::Training, class: Some(7), near: true, first: 0, count: 5 },
+        expect![[r#"{"images":{"request":9,"part":"training","class":7,"near":true,"first":0,"count":5}}"#]],
     );
-    check(&Request::Nearest { request: 10, count: 8 }, expect![[r#"{"nearest":{"request":10,"count":8}}"#]]);
     let start = Request::Start {
         run: "r1".into(),
         config: Box::new(preset("softmax").expect("a preset")),
