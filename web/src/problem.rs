@@ -24,6 +24,7 @@ impl Problem for ConfigError {
         match self {
             ConfigError::Json(message) => format!("配置无效：{message}"),
             ConfigError::Bound { name, value, need } => format!("“{name}”为 {value}，但{}", need.in_chinese()),
+            ConfigError::NoMomentum => "这次训练的优化器没有动量".into(),
             ConfigError::Layers { count, most } => format!("网络有 {count} 层，但必须为 1 到 {most} 层"),
             ConfigError::Set { path, key } => format!("“{path}”中没有可设置的“{key}”"),
             ConfigError::Preset { name, known } => format!("没有预设“{name}”，可选：{}", known.join("、")),
