@@ -166,9 +166,10 @@ impl Part<'_> {
     #[inline(always)]
     fn columns<S: Simd, const M: usize>(self, simd: S, two: bool, place: impl Fn(usize) -> (usize, usize)) {
         // Where registers hold few rows, `passes` gives no more, and code for more would only be larger.
-        match two && M <= most_rows::<S>() {
-            true => self.block::<S, M, 2>(simd, place),
-            false => self.block::<S, M, 1>(simd, place),
+        match two {
+            true if M <= most_rows::<S>() => self.block::<S, M, 2>(simd, place),
+            false if M <= 2 * most_rows::<S>() => self.block::<S, M, 1>(simd, place),
+            _ => unreachable!("`passes` gives no more rows"),
         }
     }
 
