@@ -320,6 +320,39 @@ test("rate and momentum change in the run, until it is rewound", async () => {
     await close();
 });
 
+test("training leaves the page's own thread free", CHROMIUM_ONLY, async () => {
+    const { page, close } = await visit(link({ ...SMALL, length: { steps: 1500 } }, "cpu"));
+    // Milliseconds of the longest task. Those that it computed: a busy machine makes tasks wait, whatever is in them.
+    const longest = async during => {
+        await page.tracing.start({ categories: ["toplevel"] });
+        await during();
+        await new Promise(done => setTimeout(done, 1000)); // what follows from it
+        const { traceEvents } = JSON.parse(new TextDecoder().decode(await page.tracing.stop()));
+        const thread = ({ pid, tid }) => `${pid} ${tid}`;
+        const main = traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain").map(thread);
+        return Math.max(...traceEvents.filter(event => main.includes(thread(event))).map(({ tdur }) => (tdur ?? 0) / 1000));
+    };
+    const idle = await longest(async () => {
+        await page.reload();
+        await page.waitForSelector("#train");
+        await page.waitForFunction(() => /SIMD/.test(document.body.innerText));
+    });
+    const run = await train(page);
+    // With as many old runs as the page keeps, too.
+    await page.evaluate(async run => {
+        for (let i = 0; i < 49; i++) await keptRuns.add(JSON.stringify({ version: 1, number: 0, state: run }));
+    }, run);
+    await page.reload();
+    await page.waitForFunction(() => document.querySelectorAll(".runs tbody tr").length === 50);
+    const training = await longest(async () => {
+        await page.click("#train");
+        await reaches(page, "^Done");
+    });
+    console.log(`longest task: ${idle} ms on the idle page, ${training} ms while training`);
+    assert.ok(training > 0 && training <= 2 * idle, `${training} ms while training, ${idle} ms on the idle page`);
+    await close();
+});
+
 test("where the time goes is told from the first step on", async () => {
     const { page, close } = await visit(link(SMALL, "cpu"));
     for (const step of [0, 1]) {
