@@ -29,6 +29,15 @@ pub const GOLDEN_F32: Golden = Golden { loss: 2e-5, hits: 0 };
 /// do: 2.9e-4 for `cnn-bn`, 3.0e-3 for `resnet-mini`, and the same for the reference in f32.
 pub const GOLDEN_LONG_SUMS: Golden = Golden { loss: 1e-2, hits: 1 };
 
+/// PyTorch's losses on a GPU. The batch norms of `resnet-mini` amplify how an adapter rounds: from the fifth step on
+/// llvmpipe is 1.8e-3 away, SwiftShader less than 2e-5, and the reference in f32 3.0e-3.
+pub fn golden_on_gpu(name: &str) -> Golden {
+    match name {
+        "resnet-mini" => Golden { loss: 4e-3, hits: 1 },
+        _ => GOLDEN_F32,
+    }
+}
+
 /// How many times the f32 reference's own distance from the f64 reference an engine may be away after a free run: it
 /// sums in another order, and distances grow with the steps.
 pub const FREE_RUN: f64 = 10.0;

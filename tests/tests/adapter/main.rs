@@ -6,7 +6,11 @@ mod runs;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use pollster::block_on;
-use tests::{cases, presets, tolerance};
+use tests::{
+    cases,
+    goldens::{goldens, largest_gap, pytorch},
+    presets, tolerance,
+};
 
 use gpu::{Gpu, Tier};
 
@@ -88,6 +92,19 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
                 Box::new(move |adapter| products::assert_exact(adapter, variant, split)),
             ));
         }
+    }
+    for golden in goldens() {
+        trials.push(trial(
+            format!("PyTorch's losses of {}", golden.name),
+            Box::new(move |adapter| {
+                let got = block_on(golden.run(&mut open(adapter))).expect("it trains");
+                let (want, bound) = (&pytorch()[golden.name], tolerance::golden_on_gpu(golden.name));
+                match largest_gap(golden.name, &got, want, bound) {
+                    Ok(gap) => println!("{}: gap {gap:.1e}, bound {:.1e}", golden.name, bound.loss),
+                    Err(failure) => panic!("{failure}"),
+                }
+            }),
+        ));
     }
     for (preset, _) in protocol::presets() {
         trials.push(trial(

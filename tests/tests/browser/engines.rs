@@ -1,4 +1,4 @@
-//! The engines as a page gets them: wasm in a module worker. One browser does all jobs, one after the other.
+//! The engines as a page gets them: wasm in a module worker. Each browser does its jobs one after the other.
 
 use std::{
     fs,
@@ -10,10 +10,11 @@ use std::{
 
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::{
     PATIENCE,
-    server::{Answer, Browser, Request, serve},
+    server::{Answer, Browser, Kind, Request, serve},
 };
 
 /// Jobs that must fail, each in its way.
@@ -93,10 +94,11 @@ struct Lab {
 }
 
 /// Does a job in the browser. What comes back must be the answer to it, from that engine of that module.
-pub(crate) fn run(module: &Module, engine: &str, job: &str) -> Result<(), Failed> {
-    let result = ask(module, engine, job)?;
+pub(crate) fn run(kind: Kind, module: &Module, engine: &str, job: &str) -> Result<(), Failed> {
+    let result = ask(kind, module, engine, job)?;
     let answer = &result["ok"];
-    if answer["job"] != job || answer["engine"] != engine {
+    let browser = result["browser"].as_str().unwrap_or_default();
+    if answer["job"] != job || answer["engine"] != engine || !browser.contains(kind.word()) {
         return Err(format!("{result:#}").into());
     }
     let device = answer["device"]["name"].as_str().unwrap_or_default();
@@ -104,7 +106,7 @@ pub(crate) fn run(module: &Module, engine: &str, job: &str) -> Result<(), Failed
         return Err(format!("the engine runs on {device}, not with {}", module.vectors).into());
     }
     let seconds = result["seconds"].as_f64().unwrap_or_default();
-    println!("{job} on {engine} ({device}; {}): {} in {seconds:.2} s", result["browser"], answer["measured"]);
+    println!("{job} on {engine} ({device}; {browser}): {} in {seconds:.2} s", answer["measured"]);
     Ok(())
 }
 
@@ -115,36 +117,49 @@ pub(crate) fn fault(fault: &str) -> Result<(), Failed> {
         _ => ("cpu", "nothing", "error", "no job is called nothing"),
     };
     let module = &MODULES[0];
-    let result = ask(module, engine, job)?;
+    let result = ask(Kind::Chromium, module, engine, job)?;
     if !result[key].as_str().is_some_and(|message| message.contains(words)) {
         return Err(format!("{result:#}").into());
     }
-    run(module, "cpu", "case relu")
+    run(Kind::Chromium, module, "cpu", "case relu")
 }
 
-fn ask(module: &Module, engine: &str, job: &str) -> Result<Value, Failed> {
-    static LAB: OnceLock<Result<Mutex<Lab>, String>> = OnceLock::new();
-    /// Why nobody need wait any more.
-    static SILENT: OnceLock<String> = OnceLock::new();
-    let lab = LAB.get_or_init(|| open().map(Mutex::new).map_err(|error| error.message().unwrap_or_default().into()));
+fn ask(kind: Kind, module: &Module, engine: &str, job: &str) -> Result<Value, Failed> {
+    /// One of each browser.
+    static LABS: [OnceLock<Result<Mutex<Lab>, String>>; 2] = [const { OnceLock::new() }; 2];
+    /// Why nobody need wait any more for one of them.
+    static SILENT: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
+    let (lab, silence) = (&LABS[kind as usize], &SILENT[kind as usize]);
+    let lab =
+        lab.get_or_init(|| open(kind).map(Mutex::new).map_err(|error| error.message().unwrap_or_default().into()));
     let lab = lab.as_ref().map_err(Failed::from)?;
-    if let Some(silent) = SILENT.get() {
+    if let Some(silent) = silence.get() {
         return Err(silent.into());
     }
     let (reply, result) = mpsc::channel();
     let job = Job { text: json!({ "module": module.name, "engine": engine, "job": job }), reply };
     lab.lock().map_err(|_| "another test has failed here")?.jobs.send(job)?;
     let result = result.recv_timeout(PATIENCE);
-    Ok(result.map_err(|_| SILENT.get_or_init(|| format!("the browser said nothing for {PATIENCE:?}")))?)
+    Ok(result.map_err(|_| silence.get_or_init(|| format!("the browser said nothing for {PATIENCE:?}")))?)
 }
 
-/// Builds the wasm, serves it, and opens a browser.
-fn open() -> Result<Lab, Failed> {
-    let folder = tempfile::tempdir()?;
-    for Module { name, features, .. } in MODULES {
-        let built = bundle::build("tests-wasm", features, "release", name, folder.path());
-        built.map_err(|error| format!("{error:#}"))?;
-    }
+/// Where the wasm is, once it was built.
+fn built() -> Result<&'static TempDir, Failed> {
+    static BUILT: OnceLock<Result<TempDir, String>> = OnceLock::new();
+    let build = || {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        for Module { name, features, .. } in MODULES {
+            let built = bundle::build("tests-wasm", features, "release", name, folder.path());
+            built.map_err(|error| format!("{error:#}"))?;
+        }
+        Ok(folder)
+    };
+    BUILT.get_or_init(build).as_ref().map_err(Failed::from)
+}
+
+/// Serves the wasm, and opens a browser.
+fn open(kind: Kind) -> Result<Lab, Failed> {
+    let folder = built()?;
     let (jobs, queue) = mpsc::channel();
     let desk = Desk { queue: Mutex::new(queue), waiting: Mutex::new(vec![]) };
     let server = serve(move |request| {
@@ -163,7 +178,7 @@ fn open() -> Result<Lab, Failed> {
         };
         Some(Answer { kind, body })
     })?;
-    Ok(Lab { jobs, _browser: Browser::open(server)? })
+    Ok(Lab { jobs, _browser: Browser::open(kind, server)? })
 }
 
 /// Where jobs lie until the browser takes them, and who waits for the results of those that it took.

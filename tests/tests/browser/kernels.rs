@@ -11,7 +11,7 @@ use train::programs::{self, Table};
 
 use crate::{
     PATIENCE,
-    server::{Answer, Browser, serve},
+    server::{Answer, Browser, Kind, serve},
 };
 
 /// The texts of all presets' programs, each once, and of each kernel one that becomes a pipeline.
@@ -101,6 +101,6 @@ fn compile(kernels: Vec<Value>) -> Result<Value, Failed> {
         };
         Some(Answer { kind, body })
     })?;
-    let _browser = Browser::open(server)?;
+    let _browser = Browser::open(Kind::Chromium, server)?;
     Ok(receiver.recv_timeout(PATIENCE).map_err(|_| format!("the browser said nothing for {PATIENCE:?}"))??)
 }

@@ -1,6 +1,7 @@
 //! A browser, and the little server whose pages it loads.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
@@ -11,6 +12,50 @@ use std::{
 use libtest_mimic::Failed;
 use tempfile::TempDir;
 
+/// Which browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Chromium,
+    Firefox,
+}
+
+impl Kind {
+    /// The program, and the package that has it.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Kind::Chromium => "chromium",
+            Kind::Firefox => "firefox-esr",
+        }
+    }
+
+    /// What it calls itself.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Kind::Chromium => "Chrome",
+            Kind::Firefox => "Firefox",
+        }
+    }
+
+    /// Whether it is there.
+    pub(crate) fn is_there(self) -> bool {
+        let program =
+            Command::new(self.program()).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        program.is_ok_and(|status| status.success())
+    }
+}
+
+/// Stock Firefox has WebGPU on Linux, but not switched on; and it is to ask nobody for anything.
+const FIREFOX: [(&str, &str); 8] = [
+    ("dom.webgpu.enabled", "true"),
+    ("dom.webgpu.workers.enabled", "true"),
+    ("gfx.webgpu.ignore-blocklist", "true"),
+    ("app.update.enabled", "false"),
+    ("browser.startup.homepage_override.mstone", "\"ignore\""),
+    ("datareporting.policy.dataSubmissionEnabled", "false"),
+    ("network.captive-portal-service.enabled", "false"),
+    ("network.connectivity-service.enabled", "false"),
+];
+
 /// A browser that ends with the test.
 pub(crate) struct Browser {
     process: Child,
@@ -19,23 +64,22 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Whether there is one.
-    pub(crate) fn is_there() -> bool {
-        let found = Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        found.is_ok_and(|status| status.success())
-    }
-
     /// Opens a page.
-    pub(crate) fn open(server: SocketAddr) -> Result<Self, Failed> {
+    pub(crate) fn open(kind: Kind, server: SocketAddr) -> Result<Self, Failed> {
         let profile = tempfile::tempdir()?;
-        let process = Command::new("chromium")
-            .args(["--headless", "--no-sandbox", "--enable-unsafe-webgpu", "--disable-quic", "--no-first-run"])
-            .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg(format!("http://{server}/"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+        let mut command = Command::new(kind.program());
+        match kind {
+            Kind::Chromium => command
+                .args(["--headless", "--no-sandbox", "--enable-unsafe-webgpu", "--disable-quic", "--no-first-run"])
+                .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+                .arg(format!("--user-data-dir={}", profile.path().display())),
+            Kind::Firefox => {
+                let choices = FIREFOX.map(|(name, value)| format!("user_pref(\"{name}\", {value});\n")).concat();
+                fs::write(profile.path().join("user.js"), choices)?;
+                command.args(["--headless", "--no-remote", "--profile"]).arg(profile.path())
+            }
+        };
+        let process = command.arg(format!("http://{server}/")).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         Ok(Browser { process, _profile: profile })
     }
 }

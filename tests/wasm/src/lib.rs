@@ -5,12 +5,13 @@ use std::cell::RefCell;
 
 use cpu::Cpu;
 use gpu::Gpu;
+use protocol::EngineName;
 use serde_json::json;
 use tests::{
     cases,
     goldens::{goldens, largest_gap, pytorch},
     presets,
-    tolerance::{GOLDEN_F32, OPERATION},
+    tolerance::{GOLDEN_F32, OPERATION, golden_on_gpu},
 };
 use train::Engine;
 use wasm_bindgen::prelude::*;
@@ -115,7 +116,11 @@ async fn case(engine: &mut dyn Engine, name: &str) -> Result<serde_json::Value, 
 async fn golden(engine: &mut dyn Engine, name: &str) -> Result<f64, String> {
     let golden = goldens().into_iter().find(|golden| golden.name == name).ok_or("no such training")?;
     let got = golden.run(engine).await.map_err(text)?;
-    largest_gap(name, &got, &pytorch()[name], GOLDEN_F32)
+    let bound = match engine.device().engine {
+        EngineName::Wgpu => golden_on_gpu(name),
+        _ => GOLDEN_F32,
+    };
+    largest_gap(name, &got, &pytorch()[name], bound)
 }
 
 fn text(error: impl ToString) -> String {
