@@ -205,12 +205,29 @@ test("layers are edited inside residual blocks, and a mistake is told where it i
     await becomes("1. conv 2. residual 2.1. conv 2.2. relu 2.3. bn 3. flatten 4. dense");
     await page.click("[aria-label='Move up: 2.3. bn']");
     await becomes("1. conv 2. residual 2.1. conv 2.2. bn 2.3. relu 3. flatten 4. dense");
-    await page.waitForFunction(() => document.activeElement.innerText.startsWith("2.2. bn")); // it is followed
+    await page.waitForFunction(() => document.activeElement.ariaLabel === "Move up: 2.2. bn"); // the focus follows
     // Twice the filters: the shortcut has to follow, by a convolution of its own.
     await page.$eval(".editor li:nth-child(3) input", input => (input.focus(), input.select()));
     await page.keyboard.type("8");
-    await page.keyboard.press("Enter");
+    await page.keyboard.press("Tab");
     await page.waitForFunction(() => /^2. residual[^]*8 × 28 × 28/.test(document.querySelectorAll(".editor li")[1].innerText));
+    assert.equal(await page.evaluate(() => document.activeElement.closest("label")?.innerText), "kernel");
+    // The bar at the top may be above what is to be clicked.
+    const press = label => page.$eval(`[aria-label="${label}"]`, button => button.click());
+    const filters = () => page.$$eval(".editor li", all => all.map(item => item.querySelector("label")?.innerText === "filters" && item.querySelector("input").value).filter(Boolean));
+    await page.select("select[aria-label^='Add a layer inside 2. residual']", "conv");
+    await becomes("1. conv 2. residual 2.1. conv 2.2. bn 2.3. relu 2.4. conv 3. flatten 4. dense");
+    await press("Move up: 2.4. conv");
+    await becomes("1. conv 2. residual 2.1. conv 2.2. bn 2.3. conv 2.4. relu 3. flatten 4. dense");
+    await press("Move up: 2.3. conv");
+    await becomes("1. conv 2. residual 2.1. conv 2.2. conv 2.3. bn 2.4. relu 3. flatten 4. dense");
+    assert.deepEqual(await filters(), ["4", "8", "16"]);
+    await press("Move down: 2.1. conv"); // and what was typed goes with it
+    await page.waitForFunction(() => document.activeElement.ariaLabel === "Move down: 2.2. conv");
+    assert.deepEqual(await filters(), ["4", "16", "8"]);
+    await press("Remove: 2.1. conv");
+    await becomes("1. conv 2. residual 2.1. conv 2.2. bn 2.3. relu 3. flatten 4. dense");
+    assert.deepEqual(await filters(), ["4", "8"]);
     await page.select("select[aria-label^='Add a layer inside 2. residual']", "flatten");
     await page.waitForFunction(() => document.querySelectorAll(".editor .problem").length === 1);
     assert.match(await about("2. residual"), /layer 2 \(residual\) gets images \[1,4,28,28\] but needs a path .* ends in \[1,6272\]/);

@@ -113,12 +113,12 @@ pub fn save(name: &str, bytes: &[u8]) {
 pub fn focus(id: &str) {
     if let Some(element) = document().get_element_by_id(id) {
         element.scroll_into_view();
-        focus_there(id);
+        refocus(id);
     }
 }
 
 /// Moves the focus, and the page only as far as it has to.
-pub fn focus_there(id: &str) {
+pub fn refocus(id: &str) {
     if let Some(element) = document().get_element_by_id(id) {
         let element: HtmlElement = element.unchecked_into();
         let _ = element.focus(); // what cannot take it leaves it where it was

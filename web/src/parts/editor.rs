@@ -18,9 +18,15 @@ pub fn Editor() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let network = Memo::new(move |_| app.settings.with(|settings| settings.config.network().unwrap_or_default()));
-    let change = move |at: &[usize], what: Edit, number: &str| {
+    let change = move |at: &[usize], what: Edit| {
         let Network { mut layers, init } = network.get_untracked();
-        let id = id(&moved(at, &what)) + number;
+        // The list is changed in place: where a layer moves, the focus of its button has to follow.
+        let follow = match what {
+            Edit::Up => Some("↑"),
+            Edit::Down => Some("↓"),
+            Edit::Remove | Edit::Set(_) | Edit::Add(_) => None,
+        };
+        let entry = id(&moved(at, &what));
         edit(&mut layers, at, what);
         let mut config = app.settings.with_untracked(|settings| settings.config.clone());
         config.model = Model::Network(Network { layers, init });
@@ -28,8 +34,12 @@ pub fn Editor() -> impl IntoView {
         match config.check() {
             Ok(()) => {
                 app.settings.update(|settings| settings.config = config);
-                // The list is made anew; whoever edits by keyboard stays where the layer is.
-                request_animation_frame(move || browser::focus_there(&id));
+                if let Some(sign) = follow {
+                    request_animation_frame(move || {
+                        browser::refocus(&entry);
+                        browser::refocus(&(entry + sign)); // unless it is disabled there
+                    });
+                }
             }
             Err(error) => app.notice.set(Some(Notice::Refused(fill(t.refused, &[&error.say(t)])))),
         }
@@ -39,7 +49,7 @@ pub fn Editor() -> impl IntoView {
             let chosen = event_target_value(&event);
             event_target::<web_sys::HtmlSelectElement>(&event).set_selected_index(0);
             if let Some(layer) = kinds().into_iter().find(|layer| layer.name() == chosen) {
-                change(&at, Edit::Add(layer), "");
+                change(&at, Edit::Add(layer));
             }
         };
         let text = label.clone();
@@ -65,13 +75,12 @@ pub fn Editor() -> impl IntoView {
             });
             let inputs = numbers(&layer).into_iter().map(|(number, value)| {
                 let (at, layer) = (at.clone(), layer.clone());
-                let id = id(&at) + number;
                 let set = move |event| {
                     if let Some(changed) = with_number(&layer, number, &event_target_value(&event)) {
-                        change(&at, Edit::Set(changed), number);
+                        change(&at, Edit::Set(changed));
                     }
                 };
-                view! { <label>{number_name(number, t)}<input id=id type="number" step="any" value=value on:change=set /></label> }
+                view! { <label>{number_name(number, t)}<input type="number" step="any" prop:value=value on:change=set /></label> }
             }).collect_view();
             let inside = match &layer {
                 Layer::Residual { layers } => {
@@ -81,8 +90,9 @@ pub fn Editor() -> impl IntoView {
             };
             let button = |sign: &'static str, verb: &str, disabled: bool, what: Edit| {
                 let (at, label) = (at.clone(), format!("{verb}: {name}"));
+                let id = id(&at) + sign;
                 view! {
-                    <button class="quiet" aria-label=label disabled=disabled on:click=move |_| change(&at, what.clone(), "")>
+                    <button class="quiet" id=id aria-label=label disabled=disabled on:click=move |_| change(&at, what.clone())>
                         {sign}
                     </button>
                 }
