@@ -44,7 +44,7 @@ async fn train_in_playground(training: u32, steps: u64, test: Images) -> Result<
     let (mut run, _) = Run::start(&mut engine, config, samples, None).await?;
     loop {
         match run.advance().await?.pop().context("a run goes on until it ends")? {
-            Event::Finished { summary } => return Ok((run.checkpoint().await?.to_bytes(), summary.test_accuracy)),
+            Event::Finished(summary) => return Ok((run.checkpoint().await?.to_bytes(), summary.test_accuracy)),
             Event::Failed { message, .. } => anyhow::bail!(message),
             _ => {}
         }

@@ -81,7 +81,7 @@ impl Sizes {
 pub fn from_events(text: &str) -> Option<RunState> {
     let mut state = RunState::default();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        state.apply(serde_json::from_str::<Message>(line).ok()?.event);
+        state.apply(Message::from_json(line).ok()?.event);
     }
     state.is_whole().then_some(state)
 }

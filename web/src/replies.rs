@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use protocol::worker::{Reply, Request};
-use protocol::{Event, Message, Part};
+use protocol::{Event, Part};
 
 use crate::app::{App, Browse, SAMPLES, Samples, Searched, Wanted};
 use crate::browser;
@@ -29,7 +29,7 @@ impl App {
                 self.devices.set(Some(devices));
             }
             Reply::Progress { what, done, total } => self.work.set(Some((what, done, total))),
-            Reply::Run(message) => self.hear_run(message),
+            Reply::Run { run, event } => self.hear_run(&run, event),
             Reply::Prediction { request, scores } if self.is_search(request) => {
                 let found = self.inner.with_value(|inner| {
                     let Samples { pictures, labels, .. } = &inner.searched.samples;
@@ -129,13 +129,12 @@ impl App {
         self.notice.set(Some(Notice::WorkerDied { message, resumed }));
     }
 
-    fn hear_run(self, message: Message) {
-        if self.inner.with_value(|inner| inner.run.to_string() != message.run) {
+    fn hear_run(self, run: &str, event: Event) {
+        if self.inner.with_value(|inner| inner.run.to_string() != run) {
             return; // of a run that was replaced
         }
-        let event = message.event;
-        let (told, finished) = (Told::of(&event), matches!(event, Event::Finished { .. }));
-        if event == Event::Rewound {
+        let (told, finished) = (Told::of(&event), matches!(event, Event::Finished(_)));
+        if matches!(event, Event::Rewound {}) {
             self.mistakes.set(None); // they were of other weights
             self.take_back();
         }
@@ -287,11 +286,9 @@ impl Told {
         match event {
             Event::Started { .. } => Told::Started,
             Event::Steps { .. } => Told::Steps,
-            Event::Evaluation { .. } | Event::Rewound | Event::Recovered { .. } => Told::New,
+            Event::Evaluation { .. } | Event::Rewound {} | Event::Recovered { .. } => Told::New,
             Event::Epoch { .. } => Told::Epoch,
-            Event::Checkpoint { .. } | Event::Finished { .. } | Event::Stopped { .. } | Event::Failed { .. } => {
-                Told::Other
-            }
+            Event::Checkpoint { .. } | Event::Finished(_) | Event::Stopped { .. } | Event::Failed { .. } => Told::Other,
         }
     }
 }

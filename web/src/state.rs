@@ -202,13 +202,13 @@ impl RunState {
                 let times = self.recovered.as_ref().map_or(0, |(times, _)| *times);
                 self.recovered = Some((times + 1, reason));
             }
-            Event::Rewound => {
+            Event::Rewound {} => {
                 let (start, seconds) = (self.start.take(), self.seconds);
                 let seconds = Seconds { steps: 0.0, readback: 0.0, evaluation: 0.0, ..seconds };
                 *self = RunState { stage: Stage::Paused, start, seconds, ..Default::default() };
             }
             Event::Checkpoint { .. } => {}
-            Event::Finished { summary } => {
+            Event::Finished(summary) => {
                 (self.stage, self.step, self.seconds) = (Stage::Done, summary.steps, summary.seconds);
                 self.ended = summary.ended_early.clone();
                 self.summary = Some(summary);
@@ -345,7 +345,7 @@ mod tests {
             seconds,
             ended_early: None,
         };
-        state.apply(Event::Finished { summary: Box::new(summary) });
+        state.apply(Event::Finished(Box::new(summary)));
         assert_eq!((state.stage, state.progress(), state.seconds), (Stage::Done, 1.0, seconds));
         assert_eq!((state.images_per_second(), state.accuracy_now()), (Some(213.0), Some(0.875)));
         assert_eq!(state.confusion.unwrap().0, Part::Test);
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn a_rewound_run_is_as_before_its_first_step() {
         let mut state = fold([started(0), steps(2, &[3.0, 2.0], 0.5), evaluation(2, Part::Validation, 0.5)]);
-        state.apply(Event::Rewound);
+        state.apply(Event::Rewound {});
         assert_eq!((state.stage, state.step, state.validation.len()), (Stage::Paused, 0, 0));
         assert_eq!((state.start.is_some(), state.confusion.is_none(), state.speed()), (true, true, None));
         assert_eq!(state.seconds, Seconds { download: 4.0, compile: 2.0, ..Default::default() });

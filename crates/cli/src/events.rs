@@ -39,8 +39,7 @@ impl<'o> Json<'o> {
 impl Listener for Json<'_> {
     fn hear(&mut self, event: &Event) -> io::Result<()> {
         let message = Message { version: VERSION, run: self.run.clone(), event: event.clone() };
-        let line = serde_json::to_string(&message).expect("plain data with string keys serialises");
-        writeln!(self.out, "{line}")
+        writeln!(self.out, "{}", message.to_json())
     }
 }
 
@@ -210,7 +209,7 @@ impl Listener for Person<'_> {
                 self.bar.suspend(|| say(&again));
                 Ok(())
             }
-            Event::Rewound => {
+            Event::Rewound {} => {
                 self.epochs.clear();
                 self.pending = None;
                 self.bar.set_position(0);
@@ -220,7 +219,7 @@ impl Listener for Person<'_> {
                 self.checkpoint = Some(path.clone());
                 self.flush()
             }
-            Event::Finished { summary } => self.finished(summary),
+            Event::Finished(summary) => self.finished(summary),
             Event::Stopped { reason, step, checkpoint } => {
                 self.bar.finish_and_clear();
                 self.flush()?;

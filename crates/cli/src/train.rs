@@ -227,7 +227,7 @@ async fn drive(run: &mut Run<'_>, keeper: &mut Keeper, listener: &mut dyn Listen
                     listener.hear(&Event::Failed { message, step, checkpoint })?;
                     return Ok(Exit::Failed);
                 }
-                Event::Finished { .. } => {
+                Event::Finished(_) => {
                     if keeper.wanted && keeper.saved.is_none() {
                         keeper.write(good, listener)?; // there was nothing left to train
                     }

@@ -27,7 +27,7 @@ fn train(cache: &Path, arguments: &str) -> Result<(std::collections::BTreeMap<St
         return Err(stderr.into());
     }
     let started = stdout.lines().next().ok_or("no event")?;
-    match serde_json::from_str::<Message>(started)?.event {
+    match Message::from_json(started)?.event {
         Event::Started { choices, .. } => Ok((choices, stderr)),
         other => Err(format!("{other:?} is not the first event of a run").into()),
     }

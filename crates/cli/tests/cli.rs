@@ -63,7 +63,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn events(stdout: &str) -> Vec<Event> {
-    stdout.lines().map(|line| serde_json::from_str::<Message>(line).expect(line).event).collect()
+    stdout.lines().map(|line| Message::from_json(line).expect(line).event).collect()
 }
 
 /// The same weights, optimizer state and place in the run; seconds may differ.
@@ -96,7 +96,7 @@ fn json_is_one_event_a_line() {
     let losses = events.iter().map(|event| if let Event::Steps { losses, .. } = event { losses.len() } else { 0 });
     assert_eq!(losses.sum::<usize>(), 30);
     assert!(events.iter().any(|event| matches!(event, Event::Checkpoint { step: 30, .. })));
-    let Some(Event::Finished { summary }) = events.last() else { panic!("{:?}", events.last()) };
+    let Some(Event::Finished(summary)) = events.last() else { panic!("{:?}", events.last()) };
     assert!(summary.steps == 30 && summary.test_accuracy > 0.2 && summary.images_per_second > 0.0);
     let last: serde_json::Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
     assert_eq!(last["event"], "finished");

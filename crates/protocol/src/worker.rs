@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, Device, EngineName, Message, Optimizer, Part, RunConfig, Seconds, Target, number};
+use crate::{Command, Device, EngineName, Event, Optimizer, Part, RunConfig, Seconds, Target, number};
 
 /// What the page asks of the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,8 +94,13 @@ pub enum Reply {
         /// Of so much, where that is known.
         total: Option<u64>,
     },
-    /// An event of a run, with the run's id.
-    Run(Message),
+    /// An event of a run.
+    Run {
+        /// The run's id.
+        run: String,
+        /// What it says.
+        event: Event,
+    },
     /// Scores of the pictures that were asked for: probabilities, or for squared error the network's output as it is.
     Prediction {
         /// The question's.

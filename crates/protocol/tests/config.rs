@@ -116,16 +116,40 @@ fn floats_that_json_lacks_travel_as_words() {
         seconds: 0.5,
         readback: 0.25,
     };
-    let json = serde_json::to_string(&Message { version: 1, run: "r".into(), event }).expect("it serialises");
+    let json = Message { version: 1, run: "r".into(), event }.to_json();
     let text = expect![[
         r#"{"version":1,"run":"r","event":"steps","step":3,"losses":[0.1,"NaN","inf"],"hits":[5],"rate":0.01,"gradient_norm":"-inf","seconds":0.5,"readback":0.25}"#
     ]];
     text.assert_eq(&json);
     let Message { event: Event::Steps { losses, gradient_norm, .. }, .. } =
-        serde_json::from_str(&json).expect("it reads")
+        Message::from_json(&json).expect("it reads")
     else {
         panic!("the event that was written")
     };
     assert!(losses[0] == 0.1 && losses[1].is_nan() && losses[2] == f32::INFINITY);
     assert_eq!(gradient_norm, Some(f32::NEG_INFINITY));
+}
+
+#[test]
+fn a_message_is_read_in_any_order_and_with_fields_of_later_versions() {
+    for (json, event) in [
+        (r#"{"version":1,"run":"r","event":"rewound"}"#, Event::Rewound {}),
+        (
+            r#" {"step":3,"event":"checkpoint","later":{"a":[1]},"path":"p\"q","run":"r","version":1} "#,
+            Event::Checkpoint { step: 3, path: "p\"q".into() },
+        ),
+    ] {
+        let message = Message { version: 1, run: "r".into(), event };
+        assert_eq!(Message::from_json(json).expect(json), message);
+        assert_eq!(Message::from_json(&message.to_json()).expect(json), message);
+    }
+    for json in [
+        r#"{"version":1,"run":"r","event":"unheard of"}"#,
+        r#"{"version":1,"run":"r","event":"rewound"}, "rewound": {}"#,
+        r#"{"version":1,"run":"r","event":"checkpoint","step":-3,"path":"p"}"#,
+        r#"{"run":"r","event":"rewound"}"#,
+        "[]",
+    ] {
+        Message::from_json(json).expect_err(json);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 use protocol::{
-    Command, Device, EngineName, Event, Message, Part, Target, preset,
+    Command, Device, EngineName, Event, Part, Target, preset,
     worker::{DeviceReport, DeviceState, Missing, Reply, Request, Work},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -75,8 +75,8 @@ fn replies_are_read_as_they_were_written() {
         expect![[r#"{"progress":{"what":"download","done":3,"total":9}}"#]],
     );
     check(
-        &Reply::Run(Message { version: 1, run: "r1".into(), event: Event::Rewound }),
-        expect![[r#"{"run":{"version":1,"run":"r1","event":"rewound"}}"#]],
+        &Reply::Run { run: "r1".into(), event: Event::Rewound {} },
+        expect![[r#"{"run":{"run":"r1","event":{"rewound":{}}}}"#]],
     );
     let scores = vec![vec![0.1, f32::NAN], vec![f32::INFINITY, 1e-7]];
     check(

@@ -313,7 +313,7 @@ impl<'e> Run<'e> {
         let state = programs::initial(&self.config, self.last_good.image).expect("the run was built of it");
         let (config, progress) = (self.config.clone(), self.progress.clone());
         self.last_good = Checkpoint { config, progress, state, ..self.last_good.clone() };
-        self.untold = vec![Event::Rewound];
+        self.untold = vec![Event::Rewound {}];
         // From here on a lost device comes back to the same place.
         for _ in std::mem::take(&mut self.in_flight) {
             self.engine.collect().await?;
@@ -519,7 +519,7 @@ impl<'e> Run<'e> {
             seconds: self.seconds,
             ended_early: self.ended_early.clone(),
         };
-        self.untold.extend([test, Event::Finished { summary: Box::new(summary) }]);
+        self.untold.extend([test, Event::Finished(Box::new(summary))]);
         Ok(())
     }
 }

@@ -70,7 +70,7 @@ fn epochs_evaluations_and_the_end_come_in_order() {
     };
     let evaluations: Vec<_> = events.iter().filter_map(evaluated).collect();
     assert_eq!(evaluations, [(7, 20), (14, 20), (14, 30)], "padding is not counted");
-    assert!(matches!(events.last(), Some(Event::Finished { .. })));
+    assert!(matches!(events.last(), Some(Event::Finished(_))));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_resumed_run_continues_as_if_never_stopped() {
 #[test]
 fn stop_conditions_end_a_run_early_and_say_so() {
     let ended = |config: &RunConfig| match all_events(config).pop() {
-        Some(Event::Finished { summary }) => (summary.steps, summary.ended_early),
+        Some(Event::Finished(summary)) => (summary.steps, summary.ended_early),
         other => panic!("{other:?}"),
     };
     let mut accuracy = config(Length::Epochs(50));
@@ -301,7 +301,7 @@ fn timeless(events: Vec<Event>) -> Vec<Event> {
             Event::Started { seconds, .. } => *seconds = Seconds::default(),
             Event::Steps { seconds, readback, .. } => (*seconds, *readback) = (0.0, 0.0),
             Event::Epoch { seconds, .. } | Event::Evaluation { seconds, .. } => *seconds = 0.0,
-            Event::Finished { summary } => (summary.seconds, summary.images_per_second) = (Seconds::default(), 0.0),
+            Event::Finished(summary) => (summary.seconds, summary.images_per_second) = (Seconds::default(), 0.0),
             _ => {}
         }
         if let (Some(Event::Steps { losses, hits, .. }), Event::Steps { losses: more, hits: more_hits, .. }) =
@@ -337,7 +337,7 @@ fn a_run_out_of_time_takes_what_is_in_flight_and_is_kept() {
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()).expect("it runs"));
     }
-    let Some(Event::Finished { summary }) = events.last() else { panic!("{:?}", events.last()) };
+    let Some(Event::Finished(summary)) = events.last() else { panic!("{:?}", events.last()) };
     assert!(summary.ended_early.is_some());
     assert_eq!((summary.steps, run.last_good().progress.step), (3, 3));
 }
@@ -502,7 +502,7 @@ fn a_rewound_run_gives_the_same_numbers_again() {
         command(&mut run, Command::Rewind);
         assert_eq!(run.phase(), Phase::Paused);
         let told = block_on(run.advance()).expect("it rewinds");
-        assert_eq!((told, run.step()), (vec![Event::Rewound], 0), "after {advances} calls");
+        assert_eq!((told, run.step()), (vec![Event::Rewound {}], 0), "after {advances} calls");
         command(&mut run, Command::Resume);
         let events = drive(&mut run);
         assert_eq!(timeless(events), timeless(expected.clone()), "after {advances} calls");
@@ -550,7 +550,7 @@ fn a_device_that_is_lost_in_a_rewind_comes_back_rewound() {
     command(&mut run, Command::Rewind);
     lose.set(true);
     let told = block_on(run.advance()).expect("it recovers");
-    assert!(matches!(told[..], [Event::Rewound, Event::Recovered { step: 0, repeated: 0, .. }]), "{told:?}");
+    assert!(matches!(told[..], [Event::Rewound {}, Event::Recovered { step: 0, repeated: 0, .. }]), "{told:?}");
     command(&mut run, Command::Resume);
     assert_eq!(losses(&drive(&mut run)), expected);
 }

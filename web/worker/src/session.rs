@@ -3,7 +3,7 @@
 use cpu::Cpu;
 use gpu::Gpu;
 use protocol::{
-    Command, EngineName, Event, Message, Part, Phase, RunConfig, Target,
+    Command, EngineName, Event, Part, Phase, RunConfig, Target,
     worker::{DeviceReport, DeviceState, Reply, Request, Work},
 };
 use train::{Checkpoint, Engine, EngineError, Run, Samples};
@@ -14,9 +14,6 @@ use crate::{
     line::{Heard, Line, breathe},
     store::Store,
 };
-
-/// Version of the messages.
-const VERSION: u32 = 1;
 
 /// A run to begin.
 struct Start {
@@ -110,7 +107,7 @@ struct Current<'e> {
 impl Current<'_> {
     fn tell(&self, line: &Line, events: Vec<Event>) {
         for event in events {
-            line.tell(&Reply::Run(Message { version: VERSION, run: self.id.clone(), event }));
+            line.tell(&Reply::Run { run: self.id.clone(), event });
         }
     }
 
