@@ -46,20 +46,21 @@ fn one(report: DeviceReport, t: &'static Texts) -> impl IntoView {
     let name = engine_name(report.engine);
     let body = match report.state {
         DeviceState::Ready { device, facts, features } => {
-            let facts =
-                facts.into_iter().map(|(name, value)| view! { <tr><th scope="row">{name}</th><td>{value}</td></tr> });
-            let facts = facts.collect_view();
-            let features = features.join(", ");
+            let features = (!features.is_empty()).then(|| (t.features.to_owned(), features.join(", ")));
+            let row = |(name, value)| view! { <tr><th scope="row">{name}</th><td>{value}</td></tr> };
+            let rows = facts.into_iter().chain(features).map(row).collect_view();
+            let rows = (!rows.is_empty()).then(|| {
+                view! {
+                    <details>
+                        <summary>{t.facts}</summary>
+                        <div class="scroll" tabindex="0" role="group" aria-label=t.facts><table>{rows}</table></div>
+                    </details>
+                }
+            });
             view! {
                 <p>{device.name}</p>
                 {device.software.then(|| view! { <p class="muted">{t.software}</p> })}
-                <details>
-                    <summary>{t.facts}</summary>
-                    <div class="scroll" tabindex="0" role="group" aria-label=t.facts><table>
-                        {facts}
-                        <tr><th scope="row">{t.features}</th><td>{features}</td></tr>
-                    </table></div>
-                </details>
+                {rows}
             }
             .into_any()
         }
