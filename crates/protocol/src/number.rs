@@ -1,8 +1,13 @@
 //! Floats in JSON, which has no NaN and no infinities: they are the strings `NaN`, `inf`, `-inf`.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use std::fmt;
 
-#[derive(Serialize, Deserialize)]
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Unexpected, Visitor},
+};
+
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Number {
     Finite(f64),
@@ -18,16 +23,42 @@ impl From<f64> for Number {
     }
 }
 
-impl Number {
-    fn value<E: Error>(self) -> Result<f64, E> {
-        match self {
-            Number::Finite(value) => Ok(value),
-            Number::Word(word) => match word.as_str() {
-                "NaN" => Ok(f64::NAN),
-                "inf" => Ok(f64::INFINITY),
-                "-inf" => Ok(f64::NEG_INFINITY),
-                _ => Err(E::custom(format!("expected a number, `NaN`, `inf` or `-inf`, not `{word}`"))),
-            },
+/// A number as it is read. By hand, since an untagged enum is read into a tree first, with code for all that JSON can be.
+struct Read(f64);
+
+impl<'de> Deserialize<'de> for Read {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(Reader)
+    }
+}
+
+struct Reader;
+
+impl Visitor<'_> for Reader {
+    type Value = Read;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, `NaN`, `inf` or `-inf`")
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Read, E> {
+        Ok(Read(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Read, E> {
+        Ok(Read(value as f64))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Read, E> {
+        Ok(Read(value as f64))
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Read, E> {
+        match word {
+            "NaN" => Ok(Read(f64::NAN)),
+            "inf" => Ok(Read(f64::INFINITY)),
+            "-inf" => Ok(Read(f64::NEG_INFINITY)),
+            _ => Err(E::invalid_value(Unexpected::Str(word), &self)),
         }
     }
 }
@@ -57,7 +88,7 @@ pub(crate) mod one {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
-        Number::deserialize(d)?.value()
+        Ok(Read::deserialize(d)?.0)
     }
 }
 
@@ -69,7 +100,7 @@ pub(crate) mod single {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f32, D::Error> {
-        Number::deserialize(d)?.value().map(|v| v as f32)
+        Ok(Read::deserialize(d)?.0 as f32)
     }
 }
 
@@ -81,7 +112,7 @@ pub(crate) mod optional {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<f32>, D::Error> {
-        Option::<Number>::deserialize(d)?.map(|n| n.value().map(|v| v as f32)).transpose()
+        Ok(Option::<Read>::deserialize(d)?.map(|number| number.0 as f32))
     }
 }
 
@@ -93,7 +124,7 @@ pub(crate) mod list {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f32>, D::Error> {
-        Vec::<Number>::deserialize(d)?.into_iter().map(|n| n.value().map(|v| v as f32)).collect()
+        Ok(Vec::<Read>::deserialize(d)?.into_iter().map(|number| number.0 as f32).collect())
     }
 }
 
@@ -105,7 +136,7 @@ pub(crate) mod rows {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Vec<f32>>, D::Error> {
-        let row = |numbers: Vec<Number>| numbers.into_iter().map(|n| n.value().map(|v| v as f32)).collect();
-        Vec::<Vec<Number>>::deserialize(d)?.into_iter().map(row).collect()
+        let row = |numbers: Vec<Read>| numbers.into_iter().map(|number| number.0 as f32).collect();
+        Ok(Vec::<Vec<Read>>::deserialize(d)?.into_iter().map(row).collect())
     }
 }

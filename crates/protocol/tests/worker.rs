@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 use protocol::{
-    Command, Device, EngineName, Event, Part, Target, preset,
+    Command, Data, Device, EngineName, Event, Message, Part, Seconds, Summary, Target, preset,
     worker::{DeviceReport, DeviceState, Missing, Reply, Request, Work},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -110,5 +110,72 @@ fn what_may_change_is_checked_like_the_configuration_s() {
     for momentum in [-0.1, 1.0, f32::NAN] {
         let error = Command::Momentum { momentum }.check().expect_err("out of bounds").to_string();
         assert_eq!(error, format!("`optimizer.rule.momentum` is {momentum}, but must be at least 0 and below 1"));
+    }
+}
+
+#[test]
+fn every_event_is_read_as_it_was_written() {
+    let device = Device { engine: EngineName::Cpu, name: "CPU".into(), software: false };
+    let summary = Summary {
+        engine: EngineName::Wgpu,
+        device: "GPU".into(),
+        software: true,
+        steps: 3,
+        train_loss: f64::NAN,
+        test_loss: 0.5,
+        test_accuracy: 0.75,
+        images_per_second: 64.0,
+        seconds: Seconds { steps: 1.5, ..Default::default() },
+        ended_early: Some("accuracy".into()),
+    };
+    let (loss, seconds, checkpoint) = (f64::INFINITY, 0.25, Some("c.safetensors".to_owned()));
+    let events = [
+        Event::Started {
+            device,
+            versions: vec!["v".into()],
+            choices: BTreeMap::from([("product".into(), "tiles".into())]),
+            parameters: 9,
+            config: Box::new(preset("resnet-mini").expect("a preset")),
+            data: Data { name: "digits".into(), training: 1, validation: 2, test: 3 },
+            steps: 4,
+            steps_per_epoch: 2,
+            first_step: 0,
+            seconds: Seconds::default(),
+        },
+        Event::Steps {
+            step: 2,
+            losses: vec![f32::NAN, 0.1],
+            hits: vec![3, 4],
+            rate: 0.1,
+            gradient_norm: None,
+            seconds,
+            readback: 0.125,
+        },
+        Event::Epoch { epoch: 1, loss, error: 0.5, seconds },
+        Event::Evaluation {
+            step: 2,
+            on: Part::Test,
+            loss,
+            accuracy: 1.0,
+            confusion: vec![vec![1, 0], vec![0, 2]],
+            seconds,
+        },
+        Event::Recovered { step: 2, repeated: 1, reason: "lost".into() },
+        Event::Rewound {},
+        Event::Checkpoint { step: 2, path: "p".into() },
+        Event::Finished(Box::new(summary)),
+        Event::Stopped { reason: "r".into(), step: 2, checkpoint: checkpoint.clone() },
+        Event::Failed { message: "m".into(), step: 2, checkpoint },
+    ];
+    for event in events {
+        let message = Message { version: 1, run: "r".into(), event };
+        let text = message.to_json();
+        assert!(text.starts_with(r#"{"version":1,"run":"r","event":""#), "{text}");
+        let heard = Message::from_json(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(format!("{heard:?}"), format!("{message:?}"));
+        // What a later release adds is for others.
+        let more = format!(r#"{},"later":[{{}}]}}"#, text.strip_suffix('}').expect("an object"));
+        let heard = Message::from_json(&more).unwrap_or_else(|error| panic!("{error}: {more}"));
+        assert_eq!(format!("{heard:?}"), format!("{message:?}"));
     }
 }
