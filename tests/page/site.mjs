@@ -32,12 +32,17 @@ const PROBE = `{
     };
 }
 `;
-const WITHOUT_WEBGPU = `Object.defineProperty(self.navigator, "gpu", { value: undefined });\n`;
+// What an older browser lacks.
+const WITHOUT = {
+    nothing: "",
+    webgpu: `Object.defineProperty(self.navigator, "gpu", { value: undefined });\n`,
+    relaxed: "WebAssembly.validate = () => false;\n",
+};
 
-/// Serves `folder` below a path of its own, since a site must work below any. `?without-webgpu` of the page's address is
-/// the worker's, too.
+/// Serves `folder` below a path of its own, since a site must work below any. `options.without` says what
+/// the worker does not find.
 export async function serve(folder) {
-    const options = { without: false };
+    const options = { without: "nothing" };
     const server = http.createServer((request, response) => {
         const { pathname } = new URL(request.url, "http://site");
         const name = pathname.startsWith("/a/class/") ? pathname.slice("/a/class/".length) || "index.html" : "";
@@ -48,7 +53,7 @@ export async function serve(folder) {
         }
         let body = fs.readFileSync(file);
         if (/^worker(-[0-9a-f]+)?\.js$/.test(name)) {
-            body = (options.without ? WITHOUT_WEBGPU : "") + PROBE + body;
+            body = WITHOUT[options.without] + PROBE + body;
         }
         response.writeHead(200, { "content-type": TYPES[path.extname(name)] ?? "application/octet-stream" });
         response.end(body);
