@@ -1,6 +1,6 @@
 // The worker's first script: loads the wasm beside it, and keeps what is said before that is there.
 
-// Products are faster by half with multiply-adds that round once, but a module that has them loads only where they are
+// Training is a fifth faster with multiply-adds that round once, but a module that has them loads only where they are
 // known. This one has nothing else: a function of the type (v128, v128, v128) -> v128.
 const FUSED = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0,
     32, 0, 32, 1, 32, 2, 253, 133, 2, 11]);

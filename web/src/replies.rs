@@ -152,10 +152,7 @@ impl App {
                 self.work.set(None);
                 let request = self.question();
                 self.inner.update_value(|inner| inner.strip = Some(request));
-                self.ask(
-                    &Request::Images { request, part: Part::Test, class: None, near: false, first: 0, count: SAMPLES },
-                    &[],
-                );
+                self.ask_tests(request, SAMPLES);
                 self.ask_nearest();
             }
             Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
@@ -188,10 +185,7 @@ impl App {
         let pictures = self.inner.with_value(|inner| inner.searched.samples.pictures.concat());
         let count = self.inner.with_value(|inner| inner.searched.samples.pictures.len());
         match count {
-            0 => self.ask(
-                &Request::Images { request, part: Part::Test, class: None, near: false, first: 0, count: SEARCHED },
-                &[],
-            ),
+            0 => self.ask_tests(request, SEARCHED),
             _ => self.ask(&Request::Predict { request, count }, &[&pictures]),
         }
     }
@@ -244,6 +238,12 @@ impl App {
             }
             _ => self.nearest.set(Samples::default()),
         }
+    }
+
+    /// Asks for the first test images.
+    fn ask_tests(self, request: u64, count: u32) {
+        let (part, class) = (Part::Test, None);
+        self.ask(&Request::Images { request, part, class, near: false, first: 0, count }, &[]);
     }
 
     /// Asks for images to look at.

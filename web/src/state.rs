@@ -203,8 +203,7 @@ impl RunState {
                 self.recovered = Some((times + 1, reason));
             }
             Event::Rewound {} => {
-                let (start, seconds) = (self.start.take(), self.seconds);
-                let seconds = Seconds { steps: 0.0, readback: 0.0, evaluation: 0.0, ..seconds };
+                let (start, seconds) = (self.start.take(), self.seconds.of_preparation());
                 *self = RunState { stage: Stage::Paused, start, seconds, ..Default::default() };
             }
             Event::Checkpoint { .. } => {}

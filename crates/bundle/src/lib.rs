@@ -13,8 +13,8 @@ use serde_json::Value;
 use walrus::ir::{BinaryOp, Binop, VisitorMut, dfs_pre_order_mut};
 use wasm_bindgen_cli_support::Bindgen;
 
-/// Builds `package`, a crate of type cdylib in the workspace of the current folder, with `features`, and puts `NAME.js`, a module whose
-/// default export loads the other file, and `NAME_bg.wasm` into the folder `out`.
+/// Builds `package`, a crate of type cdylib in the workspace of the current folder, with `features`, and puts `NAME.js`,
+/// a module whose default export loads the other file, and `NAME_bg.wasm` into the folder `out`.
 ///
 /// # Errors
 /// Where cargo or wasm-bindgen fails; cargo has said why on stderr.

@@ -72,6 +72,13 @@ pub struct Seconds {
     pub evaluation: f64,
 }
 
+impl Seconds {
+    /// Those of the preparation, which stay when a run is rewound.
+    pub fn of_preparation(self) -> Self {
+        Seconds { steps: 0.0, readback: 0.0, evaluation: 0.0, ..self }
+    }
+}
+
 /// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -306,7 +306,7 @@ impl<'e> Run<'e> {
             return Ok(());
         }
         self.config = self.first.clone();
-        self.seconds = Seconds { steps: 0.0, readback: 0.0, evaluation: 0.0, ..self.seconds };
+        self.seconds = self.seconds.of_preparation();
         (self.progress, self.first_step, self.repeated) = (Progress::default(), 0, 0);
         (self.epoch_seconds, self.last_epoch_loss, self.last_norm) = (0.0, f64::NAN, None);
         (self.ended_early, self.times_lost) = (None, 0);
