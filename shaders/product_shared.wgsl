@@ -57,21 +57,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             c += mat4x4<f32>(b * a.x, b * a.y, b * a.z, b * a.w);
         }
     }
-    // The elements move through the first one: see product_8x8.wgsl.
+    // The rows move through the first one: see product_registers.wgsl.
     for (var i = 0u; i < 4u; i++) {
         let m = m0 + 4u * row + i;
-        if (ROW_SUMS && n0 + column == 0u && m < M && split < SPLIT) {
-            finish_sum(split, m, sums.x);
+        if (m < M && split < SPLIT) {
+            if (ROW_SUMS && n0 + column == 0u) {
+                finish_sum(split, m, sums.x);
+            }
+            finish_row(split, m, n0 + 4u * column, c[0]);
         }
         sums = vec4<f32>(sums.yzw, 0.0);
-        var y = c[0];
-        for (var j = 0u; j < 4u; j++) {
-            let n = n0 + 4u * column + j;
-            if (m < M && n < N && split < SPLIT) {
-                finish(split, m, n, y.x);
-            }
-            y = vec4<f32>(y.yzw, 0.0);
-        }
         c = mat4x4<f32>(c[1], c[2], c[3], c[3]);
     }
 }

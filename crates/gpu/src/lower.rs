@@ -446,15 +446,27 @@ fn contraction(writer: &mut Writer, step: &Contraction, choice: Choice, tier: Ti
             format!("    sum({}m, value);\n", part(m))
         }
     };
+    // Where rows have a multiple of four elements, four neighbours exist together or not at all.
+    let elements = match n % 4 {
+        0 => "    if (n < N) {\n        finish(split, m, n, y.x);\n        finish(split, m, n + 1u, y.y);\n        \
+              finish(split, m, n + 2u, y.z);\n        finish(split, m, n + 3u, y.w);\n    }\n"
+            .to_owned(),
+        _ => ["x", "y", "z", "w"]
+            .iter()
+            .enumerate()
+            .map(|(i, y)| format!("    if (n + {i}u < N) {{\n        finish(split, m, n + {i}u, y.{y});\n    }}\n"))
+            .collect(),
+    };
     let _ = write!(
         writer.functions,
         "\nfn finish(split: u32, m: u32, n: u32, value: f32) {{\n    result({}{place}, value);\n}}\n\n\
+         fn finish_row(split: u32, m: u32, n: u32, y: vec4<f32>) {{\n{elements}}}\n\n\
          fn finish_sum(split: u32, m: u32, value: f32) {{\n{sums}}}\n\n",
         part(step.body.space.count())
     );
     let workgroups = variant.workgroups([m, n], split, lanes);
     let what = format!("{m}×{n}×{k}{}", if split > 1 { format!(", split in {split}") } else { String::new() });
-    (variant.kernel.name, what, constants, variant.kernel.text.to_owned(), workgroups)
+    (variant.name, what, constants, variant.text(), workgroups)
 }
 
 fn pool_grad(writer: &mut Writer, step: &PoolGrad, tier: Tier) -> Parts {

@@ -1,7 +1,7 @@
 //! Which variant of a kernel is taken where, for each kind of adapter.
 
 use protocol::Device;
-use shaders::product::{LARGE, SHARED, SMALL, VARIANTS, Variant};
+use shaders::product::{LARGE, MEDIUM, SHARED, SMALL, VARIANTS, Variant};
 use std::fmt;
 
 use crate::product::Sizes;
@@ -31,8 +31,8 @@ pub struct Choice {
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.split {
-            1 => f.write_str(self.variant.kernel.name),
-            split => write!(f, "{} in {split} parts", self.variant.kernel.name),
+            1 => f.write_str(self.variant.name),
+            split => write!(f, "{} in {split} parts", self.variant.name),
         }
     }
 }
@@ -44,7 +44,7 @@ impl Choice {
             Some((name, parts)) => (name, parts.strip_suffix(" parts")?.parse().ok()?),
             None => (text, 1),
         };
-        let variant = VARIANTS.into_iter().find(|variant| variant.kernel.name == name)?;
+        let variant = VARIANTS.into_iter().find(|variant| variant.name == name)?;
         (1..=MAX_SPLIT).contains(&split).then_some(Choice { variant, split })
     }
 }
@@ -105,11 +105,14 @@ impl Tier {
     pub(crate) fn choose(self, sizes: Sizes) -> Choice {
         let Sizes { m, n, k } = sizes;
         let tiles = |variant: &Variant| variant.workgroups([m, n], 1, 1);
+        // Tiles four times as large that are more than half empty compute what the smaller ones do.
+        let fills = |variant: &Variant| 2 * tiles(variant) < tiles(&MEDIUM);
         let variant = match self {
-            Tier::Software if sizes.flops() >= WORTH_COMPILING => LARGE,
-            Tier::Software => SMALL,
+            Tier::Software if sizes.flops() < WORTH_COMPILING => SMALL,
+            Tier::Software if fills(&LARGE) => LARGE,
+            Tier::Software => MEDIUM,
             _ if m >= 48 && n >= 48 => SHARED,
-            _ if tiles(&LARGE) >= self.busy() => LARGE,
+            _ if tiles(&MEDIUM) >= self.busy() => MEDIUM,
             _ => SMALL,
         };
         let invocations = tiles(&variant) * if variant.shared { 256 } else { 1 };

@@ -153,18 +153,18 @@ fn split_steps_are_small() {
     check(
         Tier::Software,
         expect![[r#"
-            W1: 8 dispatches, 8 texts, 678656 bytes: 1 group, 2 map, 3 product_4x4, 2 product_8x8
-            W2: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 3 product_4x4, 5 product_8x8
-            W3: 16 dispatches, 16 texts, 4881920 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 3 product_4x4, 5 product_8x8
+            W1: 8 dispatches, 8 texts, 678656 bytes: 1 group, 2 map, 2 product_16x16, 3 product_4x4
+            W2: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 5 product_16x16, 3 product_4x4
+            W3: 16 dispatches, 16 texts, 4933376 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 2 product_16x16, 3 product_4x4, 3 product_8x8
             softmax: 5 dispatches, 5 texts, 237568 bytes: 1 group, 2 map, 2 product_4x4
-            mlp: 8 dispatches, 8 texts, 679168 bytes: 1 group, 2 map, 3 product_4x4, 2 product_8x8
-            mlp-300: 8 dispatches, 8 texts, 1314304 bytes: 1 group, 2 map, 3 product_4x4, 2 product_8x8
-            mlp-wide: 11 dispatches, 11 texts, 5928448 bytes: 1 group, 2 map, 3 product_4x4, 5 product_8x8
-            lenet5: 22 dispatches, 22 texts, 3738368 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 6 product_4x4, 8 product_8x8
-            cnn: 16 dispatches, 16 texts, 4881920 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 3 product_4x4, 5 product_8x8
-            cnn-bn: 26 dispatches, 26 texts, 19179776 bytes: 7 group, 6 map, 2 pool_grad_disjoint, 3 product_4x4, 8 product_8x8
-            resnet-mini: 58 dispatches, 58 texts, 23411968 bytes: 19 group, 9 map, 1 pool_grad_disjoint, 5 product_4x4, 24 product_8x8
-            nolearn-dbn: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 3 product_4x4, 5 product_8x8
+            mlp: 8 dispatches, 8 texts, 679168 bytes: 1 group, 2 map, 2 product_16x16, 3 product_4x4
+            mlp-300: 8 dispatches, 8 texts, 1314304 bytes: 1 group, 2 map, 2 product_16x16, 3 product_4x4
+            mlp-wide: 11 dispatches, 11 texts, 5928448 bytes: 1 group, 2 map, 5 product_16x16, 3 product_4x4
+            lenet5: 22 dispatches, 22 texts, 3796352 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 5 product_16x16, 6 product_4x4, 3 product_8x8
+            cnn: 16 dispatches, 16 texts, 4933376 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 2 product_16x16, 3 product_4x4, 3 product_8x8
+            cnn-bn: 26 dispatches, 26 texts, 19262720 bytes: 7 group, 6 map, 2 pool_grad_disjoint, 8 product_16x16, 3 product_4x4
+            resnet-mini: 58 dispatches, 58 texts, 23568640 bytes: 19 group, 9 map, 1 pool_grad_disjoint, 24 product_16x16, 5 product_4x4
+            nolearn-dbn: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 5 product_16x16, 3 product_4x4
         "#]],
     );
     check(

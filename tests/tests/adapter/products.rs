@@ -7,7 +7,7 @@ use tests::{cases, parity::reference};
 use train::Engine;
 
 /// Names of variants, and parts that their sums are made in.
-pub(crate) const VARIANTS: [&str; 3] = ["product_4x4", "product_8x8", "product_shared"];
+pub(crate) const VARIANTS: [&str; 4] = ["product_4x4", "product_8x8", "product_16x16", "product_shared"];
 pub(crate) const SPLITS: [usize; 3] = [1, 4, 64];
 
 /// Rows, summands and columns: 1, primes, around the largest tile, tall, wide, long, without sums, empty.
