@@ -20,6 +20,9 @@ self.breathe = () => new Promise(done => {
     port2.postMessage(null);
 });
 
+// A stream of what a gzip file holds.
+self.unpack = bytes => new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+
 // Counts what goes to the GPU from now on, until the function that it returns is called.
 self.countGpu = () => {
     const counts = [0, 0];

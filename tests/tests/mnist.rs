@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-use data::{digits, files::MNIST, idx};
+use data::{digits, files::MNIST, gzip::unpacked, idx};
 use libtest_mimic::{Arguments, Failed, Trial};
 use playground_candle::Candle;
 use pollster::block_on;
@@ -48,7 +48,7 @@ impl Mnist {
     fn read(folder: PathBuf) -> Result<Self, Failed> {
         let read = |pair: data::files::Pair| -> Result<data::Images, Failed> {
             let bytes = |file: data::files::File| fs::read(folder.join(file.name));
-            Ok(idx::images(&bytes(pair.images)?, &bytes(pair.labels)?)?)
+            Ok(idx::images(&unpacked(&bytes(pair.images)?)?, &unpacked(&bytes(pair.labels)?)?)?)
         };
         Ok(Mnist { train: read(MNIST.train)?, test: read(MNIST.test)? })
     }

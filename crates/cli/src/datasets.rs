@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use data::{
     Images, digits,
     files::{self as published, Dataset, MNIST},
-    idx,
+    gzip, idx,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Most bytes of an IDX file, plain or gzip.
-const LIMIT: u64 = idx::LIMIT + 16;
+const LIMIT: u64 = gzip::LIMIT;
 
 /// For a data set that was asked for by name.
 const PATIENT: Patience = Patience { connect: Duration::from_secs(10), read: Duration::from_secs(30) };
@@ -231,9 +231,10 @@ fn download_bar(title: &str, bytes: u64) -> ProgressBar {
 fn pool(name: String, four: &[Vec<u8>; 4], from: String) -> Result<Found> {
     let [train_images, train_labels, test_images, test_labels] = four;
     let context = |part: &str| format!("{part} images of {name}, {from}");
-    let mut images = idx::images(train_images, train_labels).with_context(|| context("training"))?;
+    let pair = |images, labels| idx::images(&gzip::unpacked(images)?, &gzip::unpacked(labels)?);
+    let mut images = pair(train_images, train_labels).with_context(|| context("training"))?;
     let training = images.len();
-    let test = idx::images(test_images, test_labels).with_context(|| context("test"))?;
+    let test = pair(test_images, test_labels).with_context(|| context("test"))?;
     images.append(test).with_context(|| context("test"))?;
     Ok(Found { name, images, training, download: 0.0, from })
 }

@@ -2,8 +2,8 @@
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum DataError {
-    #[error("the {file} file cannot be unpacked ({cause}): it is damaged or cut off, get it again")]
-    Gzip { file: &'static str, cause: std::io::Error },
+    #[error("the file cannot be unpacked ({cause}): it is damaged or cut off, get it again")]
+    Gzip { cause: String },
 
     #[error("the {file} file ends within its header: it is empty or cut off, get it again")]
     Header { file: &'static str },

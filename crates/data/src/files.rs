@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{DataError, idx};
+use crate::DataError;
 
 /// A dataset of ten classes in four IDX files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,21 +46,31 @@ impl File {
     ///
     /// # Errors
     /// [`DataError::Checksum`] for another file, [`DataError::Gzip`] for a damaged one.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn content(&self, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
-        let content = idx::unpacked(bytes)?;
+        let content = crate::gzip::unpacked(bytes)?;
+        self.check(bytes, &content)?;
+        Ok(content.into_owned())
+    }
+
+    /// Whether these bytes with that content are the published file.
+    ///
+    /// # Errors
+    /// [`DataError::Checksum`] for another file.
+    pub fn check(&self, bytes: &[u8], content: &[u8]) -> Result<(), DataError> {
         let (hash, expected) = match self.checksum {
-            Checksum::Content(expected) => (Sha256::digest(&content), expected),
+            Checksum::Content(expected) => (Sha256::digest(content), expected),
             Checksum::Packed(expected) => (Sha256::digest(bytes), expected),
         };
         let found: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        if found == expected { Ok(content) } else { Err(DataError::Checksum { found, expected }) }
+        if found == expected { Ok(()) } else { Err(DataError::Checksum { found, expected }) }
     }
 }
 
 /// A SHA-256 in 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
-    /// Of the content, after [`unpacked`](crate::idx::unpacked), however it was packed.
+    /// Of the unpacked content, however it was packed.
     Content(&'static str),
     /// Of the gzip file itself, as the mirrors have it.
     Packed(&'static str),

@@ -1,6 +1,6 @@
 //! Bytes to samples to batches: what a network learns from, and in which order.
 //!
-//! - [`idx`] parses the files of MNIST and its relatives, [`files`] lists the well-known ones;
+//! - [`idx`] parses the files of MNIST and its relatives, [`gzip`] unpacks them, [`files`] lists the well-known ones;
 //! - [`digits`] draws digits, so that a network can learn without any file;
 //! - [`prepare`] turns a photo or a drawing into an image as MNIST has them, [`nearest`] finds the images most like it;
 //! - [`Split`] says which rows are for training, validation and test, [`Order`] which rows make the batch of a step.
@@ -30,6 +30,7 @@ pub mod digits;
 mod error;
 pub mod files;
 mod frame;
+pub mod gzip;
 pub mod idx;
 mod images;
 mod nearest;

@@ -214,7 +214,7 @@ async fn hear(line: &Line, store: &mut Store, heard: Heard, current: Option<&mut
             return Some(Start { run, config: *config, target, checkpoint: file, paused });
         }
         (Request::Devices, _) => line.tell(&Reply::Devices { devices: devices().await }),
-        (Request::Files { name, names }, _) => match store.give(name.clone(), &names, &buffers) {
+        (Request::Files { name, names }, _) => match store.give(name.clone(), &names, buffers).await {
             Ok(images) => line.tell(&Reply::Files { name, images }),
             Err(message) => line.refuse(None, message),
         },

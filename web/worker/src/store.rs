@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use data::{
     DataError, Images, digits,
     files::{Dataset, File, MNIST},
-    idx,
+    gzip, idx,
 };
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use protocol::worker::{Reply, Work};
@@ -19,6 +19,10 @@ use crate::line::Line;
 extern "C" {
     #[wasm_bindgen(js_namespace = self)]
     fn fetch(address: &str) -> Promise;
+
+    /// Of `web/worker.js`: a stream of what a gzip file holds.
+    #[wasm_bindgen(js_namespace = self)]
+    fn unpack(bytes: &[u8]) -> JsValue;
 }
 
 /// Images in memory.
@@ -84,18 +88,22 @@ impl Store {
     ///
     /// # Errors
     /// Which file is missing, or what is wrong with one.
-    pub(crate) fn give(&mut self, name: String, names: &[String], buffers: &[Vec<u8>]) -> Result<[u64; 2], String> {
-        let find = |wanted: &str| {
+    pub(crate) async fn give(
+        &mut self,
+        name: String,
+        names: &[String],
+        buffers: Vec<Vec<u8>>,
+    ) -> Result<[u64; 2], String> {
+        let mut four = vec![];
+        for file in MNIST.files() {
+            let wanted = file.name.trim_end_matches(".gz");
             let found = names.iter().position(|name| name.trim_end_matches(".gz").ends_with(wanted));
-            let bytes = found.and_then(|i| buffers.get(i)).map(Vec::as_slice);
-            bytes.ok_or_else(|| format!("a file `{wanted}` is missing: drop all four files at once"))
-        };
-        let pair =
-            |images: &str, labels: &str| idx::images(find(images)?, find(labels)?).map_err(|error| error.to_string());
-        let mut images = pair("train-images-idx3-ubyte", "train-labels-idx1-ubyte")?;
-        let test = pair("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?;
-        let (training, tested) = (images.len(), test.len());
-        images.append(test).map_err(|error| error.to_string())?;
+            let bytes = found.and_then(|i| buffers.get(i));
+            let bytes = bytes.ok_or_else(|| format!("a file `{wanted}` is missing: drop all four files at once"))?;
+            four.push(unpacked(bytes).await.map_err(|error| format!("{wanted}: {error}"))?);
+        }
+        let (images, training) = pool(&four).map_err(|error| error.to_string())?;
+        let tested = images.len() - training;
         self.given.insert(name.clone(), Set { name, images: images.into(), training });
         Ok([training as u64, tested as u64])
     }
@@ -116,7 +124,8 @@ fn address(dataset: &Dataset, file: &File) -> String {
 async fn is_on_site(dataset: &Dataset) -> bool {
     let smallest = dataset.test.labels;
     match get(&address(dataset, &smallest), smallest.bytes, |_| {}).await {
-        Ok(bytes) => smallest.content(&bytes).is_ok(), // some hosts answer everything with a page
+        // Some hosts answer everything with a page.
+        Ok(bytes) => unpacked(&bytes).await.is_ok_and(|content| smallest.check(&bytes, &content).is_ok()),
         Err(_) => false,
     }
 }
@@ -136,42 +145,64 @@ async fn fetched(dataset: &Dataset, line: &Line, clock: Instant) -> Result<(Set,
     }
     let download = clock.elapsed().as_secs_f64();
     line.tell(&Reply::Progress { what: Work::Data, done: 0, total: None });
-    let content = |(file, bytes): (File, Vec<u8>)| {
-        file.content(&bytes).map_err(|error| match error {
-            DataError::Checksum { .. } => {
-                format!("{}: {error}: reload the page, or tell its owner", address(dataset, &file))
-            }
-            damaged => format!("{}: {damaged}", address(dataset, &file)),
-        })
-    };
-    let four = dataset.files().into_iter().zip(packed).map(content).collect::<Result<Vec<_>, _>>()?;
-    let pair = |i: usize| idx::images(&four[i], &four[i + 1]).map_err(|error| error.to_string());
-    let mut images = pair(0)?;
-    let training = images.len();
-    images.append(pair(2)?).map_err(|error| error.to_string())?;
+    let mut four = vec![];
+    for (file, bytes) in dataset.files().into_iter().zip(packed) {
+        let address = address(dataset, &file);
+        let content = unpacked(&bytes).await.map_err(|error| format!("{address}: {error}"))?;
+        file.check(&bytes, &content)
+            .map_err(|error| format!("{address}: {error}: reload the page, or tell its owner"))?;
+        four.push(content);
+    }
+    let (images, training) = pool(&four).map_err(|error| error.to_string())?;
     Ok((Set { name: dataset.name.into(), images: images.into(), training }, download))
 }
 
+/// Training images followed by test images, and how many are for training, of four files.
+fn pool(four: &[Vec<u8>]) -> Result<(Images, usize), DataError> {
+    let mut images = idx::images(&four[0], &four[1])?;
+    let training = images.len();
+    images.append(idx::images(&four[2], &four[3])?)?;
+    Ok((images, training))
+}
+
+/// What a file holds, which may be packed.
+async fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    if !gzip::is_packed(bytes) {
+        return Ok(bytes.to_vec());
+    }
+    match read(&unpack(bytes), gzip::LIMIT, |_| {}).await {
+        Ok(Some(content)) => Ok(content),
+        Ok(None) => Err(DataError::Unpacked { limit: gzip::LIMIT }.to_string()),
+        Err(cause) => Err(DataError::Gzip { cause }.to_string()),
+    }
+}
+
 /// A file of about `size` packed bytes from the site. Some servers unpack what they send; nothing larger is waited for.
-async fn get(address: &str, size: u64, mut tell: impl FnMut(u64)) -> Result<Vec<u8>, String> {
+async fn get(address: &str, size: u64, tell: impl FnMut(u64)) -> Result<Vec<u8>, String> {
     let limit = 8 * size + (64 << 10);
     let response = JsFuture::from(fetch(address)).await.map_err(words)?;
     let status = member(&response, "status")?.as_f64().unwrap_or_default();
     if status != 200.0 {
         return Err(format!("the server answers {status}"));
     }
-    let reader = call(&member(&response, "body")?, "getReader")?;
+    let bytes = read(&member(&response, "body")?, limit, tell).await?;
+    bytes.ok_or_else(|| format!("it sends more than {limit} bytes"))
+}
+
+/// All that a stream gives; nothing where that is more than `limit` bytes. Tells how many have come.
+async fn read(stream: &JsValue, limit: u64, mut tell: impl FnMut(u64)) -> Result<Option<Vec<u8>>, String> {
+    let reader = call(stream, "getReader")?;
     let mut bytes = vec![];
     loop {
         let read: Promise = call(&reader, "read")?.into();
         let part = JsFuture::from(read).await.map_err(words)?;
         if member(&part, "done")?.is_truthy() {
-            return Ok(bytes);
+            return Ok(Some(bytes));
         }
         bytes.extend(Uint8Array::new(&member(&part, "value")?).to_vec());
         if bytes.len() as u64 > limit {
             call(&reader, "cancel")?;
-            return Err(format!("it sends more than {limit} bytes"));
+            return Ok(None);
         }
         tell(bytes.len() as u64);
     }
