@@ -85,11 +85,12 @@ fn sorted(mut adapters: Vec<wgpu::Adapter>) -> Vec<wgpu::Adapter> {
 impl Opened {
     /// Opens the first adapter whose name contains `name`; hardware comes first.
     pub(crate) async fn new(name: Option<&str>) -> Result<Self> {
-        let wanted = name.unwrap_or_default().to_lowercase();
+        let wanted = name.unwrap_or_default().to_ascii_lowercase();
         let adapters = sorted(adapters().await);
         #[cfg(not(target_arch = "wasm32"))]
         let known: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
-        let adapter = adapters.into_iter().find(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted));
+        let adapter =
+            adapters.into_iter().find(|adapter| adapter.get_info().name.to_ascii_lowercase().contains(&wanted));
         let Some(adapter) = adapter else {
             #[cfg(target_arch = "wasm32")]
             let reason = crate::web::reason().await;

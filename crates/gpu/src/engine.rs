@@ -264,7 +264,7 @@ impl Engine for Gpu {
 
     fn versions(&self) -> Vec<String> {
         let own = format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        let kernels = format!("kernels for {:?} adapters", self.opened.tier).to_lowercase();
+        let kernels = format!("kernels for {:?} adapters", self.opened.tier).to_ascii_lowercase();
         vec![own, WGPU.into(), self.opened.driver.clone(), kernels]
     }
 

@@ -80,7 +80,7 @@ fn describe(info: &JsValue) -> Device {
     let parts: Vec<String> = ["vendor", "architecture"].into_iter().filter_map(told).collect();
     let name = told("description").or_else(|| (!parts.is_empty()).then(|| parts.join(" ")));
     let name = name.unwrap_or_else(|| "not disclosed by the browser".into());
-    let known = name.to_lowercase();
+    let known = name.to_ascii_lowercase();
     let software = member(info, "isFallbackAdapter").is_truthy() || SOFTWARE.iter().any(|part| known.contains(part));
     Device { engine: EngineName::Wgpu, name, software }
 }

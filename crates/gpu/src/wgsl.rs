@@ -411,7 +411,7 @@ impl Coordinates {
         let mut declarations = vec![];
         for (axis, &size) in self.sizes.iter().enumerate().rev() {
             let name = self.name(axis);
-            let mentions = code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+            let mentions = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name);
             if self.sizes.len() > 1 && mentions {
                 let quotient = if inner == 1 { self.number.to_owned() } else { format!("{} / {inner}u", self.number) };
                 let value = if axis == 0 { quotient } else { format!("{quotient} % {size}u") };

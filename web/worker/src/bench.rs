@@ -244,7 +244,7 @@ impl Bench {
             breathe().await;
         }
         self.seconds.steps += all.elapsed().as_secs_f64();
-        speeds.sort_by(f64::total_cmp);
+        speeds.sort_unstable_by(f64::total_cmp);
         Ok(Region {
             steps: (REGIONS * count) as u64,
             seconds: all.elapsed().as_secs_f64(),
