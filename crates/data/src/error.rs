@@ -46,7 +46,7 @@ pub enum DataError {
     Size { height: usize, width: usize, expected_height: usize, expected_width: usize },
 
     #[error("the picture cannot be read ({cause}): give a PNG, JPEG or PGM file of at most 8192×8192 pixels")]
-    Picture { cause: image::ImageError },
+    Picture { cause: String },
 
     #[error("the picture has {found} pixels, which is not {width}×{height}: pass one gray byte a pixel")]
     Pixels { found: usize, width: u32, height: u32 },

@@ -19,7 +19,7 @@ const MIN_CONTRAST: u8 = 32;
 /// # Errors
 /// [`DataError::Picture`] if the file cannot be decoded or is too large, [`DataError::Blank`] if it shows no digit.
 pub fn image(bytes: &[u8]) -> Result<[u8; SIDE * SIDE], DataError> {
-    let picture = decode(bytes).map_err(|cause| DataError::Picture { cause })?.into_luma_alpha8();
+    let picture = decode(bytes).map_err(|cause| DataError::Picture { cause: cause.to_string() })?.into_luma_alpha8();
     let (width, height) = picture.dimensions();
     let on_white = |&[luma, alpha]: &[u8; 2]| {
         let (luma, alpha) = (u32::from(luma), u32::from(alpha));
