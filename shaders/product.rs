@@ -51,7 +51,13 @@ impl Variant {
         let [rows, columns] = self.tile.map(|size| size / 4);
         let mut text = format!("const TILE_M: u32 = {}u;\nconst TILE_N: u32 = {}u;\n", self.tile[0], self.tile[1]);
         for line in include_str!("product_registers.wgsl").lines().filter(|line| !line.starts_with("//")) {
-            let rows = if line.contains("$s") { rows - 1 } else if line.contains("$r") { rows } else { 1 };
+            let rows = if line.contains("$s") {
+                rows - 1
+            } else if line.contains("$r") {
+                rows
+            } else {
+                1
+            };
             let columns = if line.contains("$c") { columns } else { 1 };
             for (r, c) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
                 let number = |number: usize| number.to_string();

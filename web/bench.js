@@ -6,7 +6,7 @@ const waiting = new Map();
 worker.onmessage = ({ data: [text] }) => {
     const reply = JSON.parse(text);
     if (reply.bench) waiting.get(reply.bench.request)?.resolve(reply.bench.report);
-    if (reply.refused) waiting.get(reply.refused.request)?.reject(new Error(reply.refused.message));
+    if (reply.refused) waiting.get(reply.refused.request)?.reject(new Error(reply.refused.failure.message));
     if (reply.crashed) waiting.forEach(({ reject }) => reject(new Error(reply.crashed.message)));
 };
 worker.onerror = event => waiting.forEach(({ reject }) => reject(new Error(event.message ?? "no worker")));

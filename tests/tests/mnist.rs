@@ -91,7 +91,7 @@ fn judge(bound: f64, config: RunConfig, samples: Samples) -> Result<(), Failed> 
         for event in block_on(run.advance())? {
             match event {
                 Event::Evaluation { on: Part::Test, accuracy: reached, .. } => accuracy = reached,
-                Event::Failed { message, .. } => return Err(message.into()),
+                Event::Failed { failure, .. } => return Err(failure.message.into()),
                 _ => {}
             }
         }

@@ -1,6 +1,9 @@
 //! What the page has to tell, apart from the run.
 
+use protocol::Failure;
+
 use crate::format::{bytes, fill, grouped};
+use crate::problem::Problem;
 use crate::text::Texts;
 
 /// Something to be told.
@@ -8,8 +11,8 @@ use crate::text::Texts;
 #[allow(missing_docs)]
 pub enum Notice {
     BadLink(String),
-    /// The worker's own words, with what to do.
-    Refused(String),
+    /// What cannot be done, and what to do.
+    Refused(Failure),
     /// `resumed`: whether the run goes on from a checkpoint; none where no worker could be started.
     WorkerDied {
         message: String,
@@ -34,7 +37,7 @@ impl Notice {
     pub fn say(&self, t: &Texts) -> String {
         match self {
             Notice::BadLink(message) => fill(t.bad_link, &[message]),
-            Notice::Refused(message) => message.clone(),
+            Notice::Refused(failure) => failure.say(t),
             Notice::WorkerDied { message, resumed } => {
                 let next = match resumed {
                     None => "",

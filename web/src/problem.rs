@@ -1,7 +1,8 @@
-//! What is wrong with a configuration or a network, in the page's language. The English words are the errors' own.
+//! What is wrong with a configuration or a network, or with a run, in the page's language. The English words are the
+//! errors' own.
 
 use models::{ModelError, Need, path};
-use protocol::{Bounds, ConfigError};
+use protocol::{Bounds, Cause, ConfigError, EarlyEnd, Failure};
 
 use crate::text::{Language, Texts};
 
@@ -28,6 +29,39 @@ impl Problem for ConfigError {
             ConfigError::Layers { count, most } => format!("网络有 {count} 层，但必须为 1 到 {most} 层"),
             ConfigError::Set { path, key } => format!("“{path}”中没有可设置的“{key}”"),
             ConfigError::Preset { name, known } => format!("没有预设“{name}”，可选：{}", known.join("、")),
+        }
+    }
+}
+
+impl Problem for Failure {
+    fn in_chinese(&self) -> String {
+        let said = match self.cause {
+            None => return self.message.clone(),
+            Some(Cause::Diverged { loss, step, rate, calmer }) => {
+                return format!("损失在第 {step} 步变为 {loss}（学习率 {rate}）：步子太大，请改用学习率 {calmer}");
+            }
+            Some(Cause::OutOfMemory) => "设备内存不足，请减小批量或网络",
+            Some(Cause::Lost) => "设备已丢失或没有响应，请关闭其他占用它的程序，或换一个设备",
+            Some(Cause::Unavailable) => "无法打开设备，请换一个设备",
+            Some(Cause::OtherNetwork) => "检查点属于另一个网络或优化器：请选择相应的设置，或重新开始",
+            Some(Cause::NotACheckpoint) => "这个文件不是可用的检查点",
+            Some(Cause::NoDataSet) => "这里没有这个数据集：请把它的四个 IDX 文件拖到页面上，或使用内置数字",
+            Some(Cause::MissingFile) => "缺少文件：请一次拖入全部四个文件",
+            Some(Cause::BadFile) => "文件不可用：可能已损坏、不完整或不是 IDX 文件",
+            Some(Cause::Unreachable) => "无法从本站下载，请检查网络后重试",
+            Some(Cause::NoRun) => "还没有训练：请先开始训练",
+        };
+        // Names, numbers and what others say are in the English words.
+        format!("{said}（{}）", self.message)
+    }
+}
+
+impl Problem for EarlyEnd {
+    fn in_chinese(&self) -> String {
+        match self {
+            EarlyEnd::Accuracy { accuracy } => format!("验证准确率达到 {:.2} %", 100.0 * accuracy),
+            EarlyEnd::NoImprovement { evaluations } => format!("连续 {evaluations} 次评估的验证损失没有改善"),
+            EarlyEnd::Time { seconds } => format!("已训练 {seconds} 秒"),
         }
     }
 }
@@ -134,6 +168,32 @@ mod tests {
         check(&LinkError::Long { bytes: 20_000 }, expect!["链接长 20000 字节，最多读取 16384 字节"]);
         check(&LinkError::Dataset { name: "my_set".into() }, expect!["没有数据集“my_set”"]);
         check(&LinkError::Engine { name: "gpu_2".into() }, expect!["浏览器中没有引擎“gpu_2”"]);
+    }
+
+    #[test]
+    fn failures_are_told_in_chinese() {
+        let check = |message: &str, cause: Option<Cause>, chinese: Expect| {
+            let failure = Failure { message: message.into(), cause };
+            assert_eq!(failure.say(Language::English.texts()), message);
+            chinese.assert_eq(&failure.say(Language::Chinese.texts()));
+        };
+        let diverged = Cause::Diverged { loss: f64::NAN, step: 12, rate: 10.0, calmer: 1.0 };
+        check(
+            "the loss became NaN",
+            Some(diverged),
+            expect!["损失在第 12 步变为 NaN（学习率 10）：步子太大，请改用学习率 1"],
+        );
+        let missing = "a file `t10k-labels-idx1-ubyte` is missing";
+        let chinese = expect!["缺少文件：请一次拖入全部四个文件（a file `t10k-labels-idx1-ubyte` is missing）"];
+        check(missing, Some(Cause::MissingFile), chinese);
+        let message = "train-images-idx3-ubyte: unexpected end";
+        let chinese =
+            expect!["文件不可用：可能已损坏、不完整或不是 IDX 文件（train-images-idx3-ubyte: unexpected end）"];
+        check(message, Some(Cause::BadFile), chinese);
+        check("what nobody foresaw", None, expect!["what nobody foresaw"]);
+        let early = EarlyEnd::Accuracy { accuracy: 0.9712 };
+        assert_eq!(early.say(Language::Chinese.texts()), "验证准确率达到 97.12 %");
+        assert_eq!(early.say(Language::English.texts()), "the validation accuracy reached 97.12 %");
     }
 
     #[test]

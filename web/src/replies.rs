@@ -87,18 +87,18 @@ impl App {
                 self.inner.update_value(|inner| inner.searched.question = None);
             }
             Reply::Refused { request: Some(request), .. } if self.is_near(request) => self.answered_nearest(),
-            Reply::Refused { request: Some(request), message } => {
+            Reply::Refused { request: Some(request), failure } => {
                 // Nothing can be asked before a run has weights: the next answers come with it.
                 if self.answered(request).is_none() {
-                    self.notice.set(Some(Notice::Refused(message)));
+                    self.notice.set(Some(Notice::Refused(failure)));
                 }
             }
-            Reply::Refused { request: None, message } => match self.state.with_untracked(|state| state.stage) {
+            Reply::Refused { request: None, failure } => match self.state.with_untracked(|state| state.stage) {
                 Stage::Preparing => {
                     self.work.set(None);
-                    self.state.update(|state| (state.stage, state.ended) = (Stage::Failed, Some(message)));
+                    self.state.update(|state| (state.stage, state.failure) = (Stage::Failed, Some(failure)));
                 }
-                _ => self.notice.set(Some(Notice::Refused(message))),
+                _ => self.notice.set(Some(Notice::Refused(failure))),
             },
             Reply::Bench { .. } => {} // what bench.html asks for
             Reply::Crashed { message } => self.revive(message),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use protocol::{Command, Data, Device, Event, Part, RunConfig, Seconds, Summary};
+use protocol::{Command, Data, Device, Event, Failure, Part, RunConfig, Seconds, Summary};
 
 use serde::{Deserialize, Serialize};
 
@@ -94,8 +94,9 @@ pub struct RunState {
     pub recovered: Option<(u32, String)>,
     /// The end in numbers.
     pub summary: Option<Box<Summary>>,
-    /// Why it ended before its end.
-    pub ended: Option<String>,
+    /// Why it cannot go on. Only runs that reached their end are kept.
+    #[serde(skip)]
+    pub failure: Option<Failure>,
     /// Whether it waits before its first step, once it has started.
     pub waits: bool,
     /// Steps and seconds of the last pieces.
@@ -120,7 +121,7 @@ impl Default for RunState {
             seconds: Seconds::default(),
             recovered: None,
             summary: None,
-            ended: None,
+            failure: None,
             waits: false,
             pieces: VecDeque::new(),
         }
@@ -209,14 +210,11 @@ impl RunState {
             Event::Checkpoint { .. } => {}
             Event::Finished(summary) => {
                 (self.stage, self.step, self.seconds) = (Stage::Done, summary.steps, summary.seconds);
-                self.ended = summary.ended_early.clone();
                 self.summary = Some(summary);
             }
-            Event::Stopped { reason, step, .. } => {
-                (self.stage, self.step, self.ended) = (Stage::Stopped, step, Some(reason));
-            }
-            Event::Failed { message, step, .. } => {
-                (self.stage, self.step, self.ended) = (Stage::Failed, step, Some(message));
+            Event::Stopped { step, .. } => (self.stage, self.step) = (Stage::Stopped, step),
+            Event::Failed { failure, step, .. } => {
+                (self.stage, self.step, self.failure) = (Stage::Failed, step, Some(failure));
             }
         }
     }
@@ -373,7 +371,7 @@ mod tests {
 
         state.apply(Event::Stopped { reason: "told to".into(), step: 0, checkpoint: None });
         state.told(&Command::Resume);
-        assert_eq!((state.stage, state.ended.as_deref()), (Stage::Stopped, Some("told to")));
+        assert_eq!(state.stage, Stage::Stopped);
     }
 
     #[test]
@@ -411,9 +409,10 @@ mod tests {
 
     #[test]
     fn a_failure_says_why() {
-        let failed = Event::Failed { message: "the loss became NaN".into(), step: 3, checkpoint: None };
+        let failure = Failure::from("the loss became NaN".to_owned());
+        let failed = Event::Failed { failure: failure.clone(), step: 3, checkpoint: None };
         let state = fold([started(0), steps(3, &[1.0, 2.0, f32::NAN], 1.0), failed]);
-        assert_eq!((state.stage, state.ended.as_deref()), (Stage::Failed, Some("the loss became NaN")));
+        assert_eq!((state.stage, state.failure), (Stage::Failed, Some(failure)));
         assert_eq!(state.loss.points().count(), 2);
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use protocol::{Event, Message, Part, RunConfig, Summary};
+use protocol::{Cause, Event, Message, Part, RunConfig, Summary};
 use train::metrics::Confusion;
 
 use crate::{
@@ -229,10 +229,13 @@ impl Listener for Person<'_> {
                 }
                 Ok(())
             }
-            Event::Failed { message, checkpoint, .. } => {
+            Event::Failed { failure, checkpoint, .. } => {
                 self.bar.finish_and_clear();
                 self.flush()?;
-                say(&format!("error: {message}"));
+                say(&format!("error: {failure}"));
+                if let Some(Cause::Diverged { calmer, .. }) = failure.cause {
+                    say(&format!("try --set schedule.rate={calmer}, or --set optimizer.clip_norm=1"));
+                }
                 if let Some(path) = checkpoint {
                     say(&format!("the last good state is kept: playground-cli train --resume {path}"));
                 }

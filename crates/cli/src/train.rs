@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let mut json = Json::new(out);
     let result = pollster::block_on(train(args, &mut json));
     if let Some(error) = result.as_ref().err().filter(|error| !is_broken_pipe(error)) {
-        json.hear(&Event::Failed { message: explain(error), step: 0, checkpoint: None })?;
+        json.hear(&Event::Failed { failure: explain(error).into(), step: 0, checkpoint: None })?;
     }
     result
 }
@@ -124,7 +124,7 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     match drive(&mut run, &mut keeper, listener).await {
         Err(error) if !is_broken_pipe(&error) => {
             let checkpoint = keeper.saved.map(|_| keeper.path.display().to_string());
-            listener.hear(&Event::Failed { message: explain(&error), step: run.step(), checkpoint })?;
+            listener.hear(&Event::Failed { failure: explain(&error).into(), step: run.step(), checkpoint })?;
             Ok(Exit::Failed)
         }
         result => result,
@@ -213,18 +213,21 @@ async fn drive(run: &mut Run<'_>, keeper: &mut Keeper, listener: &mut dyn Listen
         }
         let events = match run.advance().await {
             Ok(events) => events,
-            Err(error) => vec![Event::Failed { message: explain(&error.into()), step: run.step(), checkpoint: None }],
+            Err(error) => vec![Event::Failed { failure: error.into(), step: run.step(), checkpoint: None }],
         };
         let good = run.last_good();
         let news = good.progress.step > keeper.saved.unwrap_or(first);
         for event in events {
             match event {
-                Event::Failed { message, step, .. } => {
-                    let (message, checkpoint) = match keeper.write(good, listener) {
-                        Ok(path) => (message, Some(path)),
-                        Err(error) => (format!("{message}; besides, {}", explain(&error)), None),
+                Event::Failed { mut failure, step, .. } => {
+                    let checkpoint = match keeper.write(good, listener) {
+                        Ok(path) => Some(path),
+                        Err(error) => {
+                            failure.message += &format!("; besides, {}", explain(&error));
+                            None
+                        }
                     };
-                    listener.hear(&Event::Failed { message, step, checkpoint })?;
+                    listener.hear(&Event::Failed { failure, step, checkpoint })?;
                     return Ok(Exit::Failed);
                 }
                 Event::Finished(_) => {

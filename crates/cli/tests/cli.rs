@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use protocol::{Event, Message};
+use protocol::{Cause, Event, Message};
 use tempfile::{TempDir, tempdir};
 use train::Checkpoint;
 
@@ -109,7 +109,9 @@ fn json_ends_with_failed_also_before_the_first_step() {
     let output = place.run("train --json --preset nothing");
     assert_eq!(output.status.code(), Some(2));
     let events = events(&text(&output.stdout));
-    assert!(matches!(&events[..], [Event::Failed { message, step: 0, .. }] if message.contains("no preset `nothing`")));
+    assert!(
+        matches!(&events[..], [Event::Failed { failure, step: 0, .. }] if failure.message.contains("no preset `nothing`"))
+    );
 }
 
 #[test]
@@ -237,12 +239,14 @@ fn divergence_is_explained_and_the_last_good_state_kept() {
     let output = place.run(&line);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let events = events(&text(&output.stdout));
-    let Some(Event::Failed { message, step, checkpoint: Some(path) }) = events.last() else { panic!("{events:?}") };
-    assert!(message.contains("learning rate 1000") && message.contains("--set schedule.rate=100"), "{message}");
+    let Some(Event::Failed { failure, step, checkpoint: Some(path) }) = events.last() else { panic!("{events:?}") };
+    assert!(failure.message.contains("learning rate 1000"), "{failure}");
+    assert!(matches!(failure.cause, Some(Cause::Diverged { calmer: 100.0, .. })), "{failure:?}");
     assert!(*step > 1 && path == "playground-mlp.safetensors", "step {step}, {path}");
     place.succeeds(&format!("train --resume {path} --set schedule.rate=0.01 --steps 5"));
 
     let output = place.run(&line.replace(" --json", ""));
+    assert!(text(&output.stderr).contains("try --set schedule.rate=100, or --set optimizer.clip_norm=1"));
     assert!(text(&output.stderr).contains("the last good state is kept: playground-cli train --resume playground-mlp"));
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RunConfig, number};
+use crate::{EarlyEnd, Failure, RunConfig, number};
 
 /// An engine: what executes a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,8 +224,8 @@ pub enum Event {
     },
     /// The run cannot go on. Nothing comes after this, unless it is rewound.
     Failed {
-        /// What happened and what to do, in words.
-        message: String,
+        /// What happened and what to do.
+        failure: Failure,
         /// Steps made.
         step: u64,
         /// The last good checkpoint, if there is one.
@@ -278,7 +278,7 @@ pub struct Summary {
     pub seconds: Seconds,
     /// The stop condition that ended the run before its length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_early: Option<String>,
+    pub ended_early: Option<EarlyEnd>,
 }
 
 /// An event as it travels: a line of JSON, `{"version":1,"run":"…","event":"steps", …}`.

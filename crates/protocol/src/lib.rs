@@ -18,6 +18,7 @@
 mod check;
 mod config;
 mod event;
+mod failure;
 mod number;
 mod preset;
 mod schedule;
@@ -31,4 +32,5 @@ pub use config::{
     VERSION,
 };
 pub use event::{Command, Data, Device, EngineName, Event, Message, Part, Phase, Seconds, Summary, Target};
+pub use failure::{Cause, EarlyEnd, Failure};
 pub use preset::{preset, presets};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, Device, EngineName, Event, Optimizer, Part, RunConfig, Seconds, Target, number};
+use crate::{Command, Device, EngineName, Event, Failure, Optimizer, Part, RunConfig, Seconds, Target, number};
 
 /// What the page asks of the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,7 +148,7 @@ pub enum Reply {
         /// The question's, if it had one.
         request: Option<u64>,
         /// Why, and what to do.
-        message: String,
+        failure: Failure,
     },
     /// The worker has come to its end by a bug, and answers no more.
     Crashed {

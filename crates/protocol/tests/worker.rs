@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 use protocol::{
-    Command, Data, Device, EngineName, Event, Message, Part, Seconds, Summary, Target, preset,
+    Cause, Command, Data, Device, EarlyEnd, EngineName, Event, Failure, Message, Part, Seconds, Summary, Target,
+    preset,
     worker::{DeviceReport, DeviceState, Missing, Reply, Request, Work},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -93,8 +94,8 @@ fn replies_are_read_as_they_were_written() {
         expect![[r#"{"images":{"request":9,"first":10,"labels":[3,4],"size":[28,28],"counts":[0,9]}}"#]],
     );
     check(
-        &Reply::Refused { request: None, message: "m".into() },
-        expect![[r#"{"refused":{"request":null,"message":"m"}}"#]],
+        &Reply::Refused { request: None, failure: "m".to_owned().into() },
+        expect![[r#"{"refused":{"request":null,"failure":{"message":"m"}}}"#]],
     );
     check(&Reply::Crashed { message: "m".into() }, expect![[r#"{"crashed":{"message":"m"}}"#]]);
 }
@@ -126,7 +127,7 @@ fn every_event_is_read_as_it_was_written() {
         test_accuracy: 0.75,
         images_per_second: 64.0,
         seconds: Seconds { steps: 1.5, ..Default::default() },
-        ended_early: Some("accuracy".into()),
+        ended_early: Some(EarlyEnd::NoImprovement { evaluations: 3 }),
     };
     let (loss, seconds, checkpoint) = (f64::INFINITY, 0.25, Some("c.safetensors".to_owned()));
     let events = [
@@ -165,7 +166,14 @@ fn every_event_is_read_as_it_was_written() {
         Event::Checkpoint { step: 2, path: "p".into() },
         Event::Finished(Box::new(summary)),
         Event::Stopped { reason: "r".into(), step: 2, checkpoint: checkpoint.clone() },
-        Event::Failed { message: "m".into(), step: 2, checkpoint },
+        Event::Failed {
+            failure: Failure {
+                message: "m".into(),
+                cause: Some(Cause::Diverged { loss: f64::NAN, step: 2, rate: 10.0, calmer: 1.0 }),
+            },
+            step: 2,
+            checkpoint,
+        },
     ];
     for event in events {
         let message = Message { version: 1, run: "r".into(), event };

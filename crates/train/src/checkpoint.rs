@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use graph::{HostTensor, Shape, Values};
-use protocol::{ConfigError, RunConfig};
+use protocol::{Cause, ConfigError, Failure, RunConfig};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,12 @@ pub enum CheckpointError {
     Extra { name: String },
     #[error("tensor `{name}` is {got}, but the network needs {need}")]
     Tensor { name: String, got: String, need: String },
+}
+
+impl From<CheckpointError> for Failure {
+    fn from(error: CheckpointError) -> Self {
+        Failure { message: error.to_string(), cause: Some(Cause::NotACheckpoint) }
+    }
 }
 
 /// Where a run stands, apart from its tensors.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use async_trait::async_trait;
 use graph::{DType, Graph, GraphError, HostTensor, Shape, Values, reference};
 use num_traits::Float;
-use protocol::Device;
+use protocol::{Cause, Device, Failure};
 
 /// Why an engine cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,21 @@ impl EngineError {
     /// Whether the device and what was on it are gone, so that [`Engine::reopen`] may help.
     pub fn is_loss(&self) -> bool {
         matches!(self, EngineError::Lost { .. } | EngineError::Hung { .. })
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let cause = match &error {
+            EngineError::OutOfMemory { .. } => Some(Cause::OutOfMemory),
+            EngineError::Unavailable { .. } => Some(Cause::Unavailable),
+            EngineError::Lost { .. } | EngineError::Hung { .. } => Some(Cause::Lost),
+            EngineError::Graph(_)
+            | EngineError::Unsupported { .. }
+            | EngineError::Compile { .. }
+            | EngineError::Failed { .. } => None,
+        };
+        Failure { message: error.to_string(), cause }
     }
 }
 

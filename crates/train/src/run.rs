@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use data::Order;
 use graph::{Graph, Values};
-use protocol::{Command, ConfigError, Data, Event, Part, Phase, RunConfig, Seconds, Summary};
+use protocol::{Cause, Command, ConfigError, Data, EarlyEnd, Event, Failure, Part, Phase, RunConfig, Seconds, Summary};
 use web_time::Instant;
 
 use crate::{
@@ -45,6 +45,18 @@ pub enum RunError {
     NoTest,
 }
 
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Engine(error) => error.into(),
+            RunError::Checkpoint(error) => error.into(),
+            RunError::Build(_) | RunError::Data(_) | RunError::Image { .. } | RunError::NoTest => {
+                error.to_string().into()
+            }
+        }
+    }
+}
+
 /// A run on an engine.
 pub struct Run<'e> {
     engine: &'e mut dyn Engine,
@@ -74,7 +86,7 @@ pub struct Run<'e> {
     seconds: Seconds,
     epoch_seconds: f64,
     last_epoch_loss: f64,
-    ended_early: Option<String>,
+    ended_early: Option<EarlyEnd>,
     /// Estimated seconds of one step, once one was made.
     step_seconds: Option<f64>,
     last_norm: Option<f32>,
@@ -465,22 +477,21 @@ impl<'e> Run<'e> {
     }
 
     /// Why the run ends if its time is over.
-    fn out_of_time(&self) -> Option<String> {
-        let limit = self.config.stop.seconds.filter(|&limit| self.progress.seconds >= limit)?;
-        Some(format!("{limit} seconds of training have passed"))
+    fn out_of_time(&self) -> Option<EarlyEnd> {
+        let seconds = self.config.stop.seconds.filter(|&limit| self.progress.seconds >= limit)?;
+        Some(EarlyEnd::Time { seconds })
     }
 
     /// The gradient of the step that failed is as broken as its loss; the one before shows how it came to that.
     fn diverged(&self, loss: f32, rate: f32) -> Event {
         let norm = self.last_norm.map_or("not known".into(), |norm| norm.to_string());
+        let (step, calmer) = (self.progress.step, self.config.schedule.rate / 10.0);
         let message = format!(
-            "the loss became {loss} in step {} (learning rate {rate}, gradient norm one step before: {norm}): the steps \
-             are too large. Try a smaller rate (--set schedule.rate={}) or limit the gradient (--set \
-             optimizer.clip_norm=1)",
-            self.progress.step,
-            self.config.schedule.rate / 10.0
+            "the loss became {loss} in step {step} (learning rate {rate}, gradient norm one step before: {norm}): the \
+             steps are too large. Try a learning rate of {calmer}, or limit the gradient (optimizer.clip_norm)"
         );
-        Event::Failed { message, step: self.progress.step, checkpoint: None }
+        let cause = Some(Cause::Diverged { loss: loss.into(), step, rate, calmer });
+        Event::Failed { failure: Failure { message, cause }, step, checkpoint: None }
     }
 
     fn epoch(&mut self) -> Event {
@@ -517,7 +528,7 @@ impl<'e> Run<'e> {
             test_accuracy,
             images_per_second: if images > 0.0 { images / self.seconds.steps } else { 0.0 },
             seconds: self.seconds,
-            ended_early: self.ended_early.clone(),
+            ended_early: self.ended_early,
         };
         self.untold.extend([test, Event::Finished(Box::new(summary))]);
         Ok(())

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use data::digits;
 use graph::{Graph, HostTensor, Values};
 use pollster::block_on;
-use protocol::{Command, Device, EngineName, Event, Length, Part, Phase, RunConfig, Seconds, Split, preset};
+use protocol::{
+    Cause, Command, Device, EarlyEnd, EngineName, Event, Length, Part, Phase, RunConfig, Seconds, Split, preset,
+};
 use train::{Engine, EngineError, Program, Ran, Reference, Run, RunError, Samples, programs};
 
 fn engine() -> Reference<f32> {
@@ -122,12 +124,12 @@ fn stop_conditions_end_a_run_early_and_say_so() {
     let mut accuracy = config(Length::Epochs(50));
     accuracy.stop.accuracy = Some(0.3);
     let (steps, reason) = ended(&accuracy);
-    assert!(steps < 350 && reason.is_some_and(|r| r.starts_with("the validation accuracy reached")), "{steps}");
+    assert!(steps < 350 && matches!(reason, Some(EarlyEnd::Accuracy { accuracy }) if accuracy >= 0.3), "{steps}");
 
     let mut patience = config(Length::Epochs(50));
     (patience.schedule.rate, patience.stop.patience) = (0.0, Some(2));
     let (steps, reason) = ended(&patience);
-    assert_eq!((steps, reason.as_deref()), (21, Some("2 evaluations brought no better validation loss")));
+    assert_eq!((steps, reason), (21, Some(EarlyEnd::NoImprovement { evaluations: 2 })));
     assert_eq!(ended(&config(Length::Epochs(1))), (7, None));
 }
 
@@ -142,9 +144,11 @@ fn a_diverging_run_fails_and_keeps_its_last_good_state() {
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()).expect("it runs"));
     }
-    let Some(Event::Failed { message, step, .. }) = events.last() else { panic!("{:?}", events.last()) };
-    assert!(message.contains("the loss became") && message.contains("learning rate 1000"), "{message}");
-    assert!(message.contains("--set schedule.rate=100"), "{message}");
+    let Some(Event::Failed { failure, step, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    let text = failure.to_string();
+    assert!(text.contains("the loss became") && text.contains("learning rate 1000"), "{text}");
+    let Some(Cause::Diverged { step: at, calmer: 100.0, .. }) = failure.cause else { panic!("{failure:?}") };
+    assert_eq!(at, *step);
     assert!(run.last_good().progress.step < *step);
     let finite = |tensor: &graph::HostTensor| tensor.as_f32().expect("f32").iter().all(|v| v.is_finite());
     assert!(run.last_good().state.values().all(finite));

@@ -4,6 +4,7 @@ use protocol::worker::Work;
 
 use crate::app::App;
 use crate::format::{bytes, duration, fill, grouped, percent};
+use crate::problem::Problem;
 use crate::state::{RunState, Stage};
 use crate::text::Texts;
 
@@ -97,8 +98,9 @@ fn say(state: &RunState, app: App, t: &Texts) -> String {
 /// What is worth knowing beside it.
 fn aside(state: &RunState, t: &Texts) -> String {
     let Some(start) = &state.start else { return String::new() };
-    match (state.stage, &state.ended) {
-        (Stage::Done, Some(why)) => fill(t.ended_early, &[why]),
+    let early = state.summary.as_ref().and_then(|summary| summary.ended_early);
+    match (state.stage, early) {
+        (Stage::Done, Some(why)) => fill(t.ended_early, &[&why.say(t)]),
         (Stage::Running | Stage::Paused, _) => {
             let per_epoch = start.steps_per_epoch.max(1);
             let epoch = |step: u64| step.div_ceil(per_epoch).max(1).to_string();

@@ -41,7 +41,7 @@ pub fn Editor() -> impl IntoView {
                     });
                 }
             }
-            Err(error) => app.notice.set(Some(Notice::Refused(fill(t.refused, &[&error.say(t)])))),
+            Err(error) => app.notice.set(Some(Notice::Refused(fill(t.refused, &[&error.say(t)]).into()))),
         }
     };
     let add = move |label: String, at: Vec<usize>| {

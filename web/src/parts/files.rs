@@ -57,7 +57,7 @@ impl App {
             for file in files {
                 match browser::read(&file).await {
                     Ok(bytes) => read.push((file.name(), bytes)),
-                    Err(message) => return self.notice.set(Some(Notice::Refused(message))),
+                    Err(message) => return self.notice.set(Some(Notice::Refused(message.into()))),
                 }
             }
             if let Err(notice) = self.open(read) {
@@ -78,7 +78,7 @@ impl App {
                 let text = String::from_utf8_lossy(bytes);
                 match from_events(&text) {
                     Some(run) => self.keep(run),
-                    None => self.open_config(&text).map_err(Notice::Refused)?,
+                    None => self.open_config(&text).map_err(|message| Notice::Refused(message.into()))?,
                 }
             }
             all => {

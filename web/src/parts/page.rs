@@ -22,6 +22,7 @@ use crate::parts::sketch::Sketch;
 use crate::parts::strip::Strip;
 use crate::parts::timing::Timing;
 use crate::parts::tour::Tour;
+use crate::problem::Problem;
 
 /// The whole page.
 #[component]
@@ -77,7 +78,7 @@ fn Body(tour: RwSignal<bool>) -> impl IntoView {
                 .recovered
                 .as_ref()
                 .map(|(times, why)| crate::format::fill(t.recovered, &[&times.to_string(), why]))
-                .or(state.ended.clone().filter(|_| state.stage == crate::state::Stage::Failed))
+                .or(state.failure.as_ref().map(|failure| failure.say(t)))
         })
     });
     let trouble = move || {

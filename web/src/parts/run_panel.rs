@@ -27,7 +27,7 @@ pub fn RunPanel() -> impl IntoView {
         move |test: fn(&RunConfig) -> bool| Memo::new(move |_| app.settings.with(|settings| test(&settings.config)));
     let set = move |path: &'static str, json: &str| {
         if let Err(message) = app.set(path, json) {
-            app.notice.set(Some(Notice::Refused(fill(t.refused, &[&message]))));
+            app.notice.set(Some(Notice::Refused(fill(t.refused, &[&message]).into())));
         }
     };
     let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {

@@ -2,7 +2,10 @@
 
 use futures_channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use js_sys::{Array, ArrayBuffer, Uint8Array};
-use protocol::worker::{Reply, Request};
+use protocol::{
+    Failure,
+    worker::{Reply, Request},
+};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -65,8 +68,8 @@ impl Line {
     }
 
     /// Says that what was asked cannot be done.
-    pub(crate) fn refuse(&self, request: Option<u64>, message: impl ToString) {
-        self.tell(&Reply::Refused { request, message: message.to_string() });
+    pub(crate) fn refuse(&self, request: Option<u64>, failure: impl Into<Failure>) {
+        self.tell(&Reply::Refused { request, failure: failure.into() });
     }
 }
 
@@ -91,7 +94,7 @@ fn take(data: &JsValue, sender: &UnboundedSender<Heard>) {
     let heard = read(data).map(|heard| sender.unbounded_send(heard));
     if let Err(message) = heard {
         let message = format!("the worker does not understand this message: {message}");
-        send(&Reply::Refused { request: None, message }, None);
+        send(&Reply::Refused { request: None, failure: message.into() }, None);
     }
 }
 

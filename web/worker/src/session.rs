@@ -3,7 +3,7 @@
 use cpu::Cpu;
 use gpu::Gpu;
 use protocol::{
-    Command, EngineName, Event, Part, Phase, RunConfig, Target,
+    Cause, Command, EngineName, Event, Failure, Part, Phase, RunConfig, Target,
     worker::{DeviceReport, DeviceState, Reply, Request, Work},
 };
 use train::{Checkpoint, Engine, EngineError, Run, Samples};
@@ -58,13 +58,13 @@ pub(crate) async fn open(target: &Target) -> Result<Box<dyn Engine>, EngineError
 /// Trains until another run is to begin, which is returned.
 async fn train(line: &mut Line, store: &mut Store, start: Start) -> Option<Start> {
     let prepared = async {
-        let checkpoint = start.checkpoint.as_deref().map(Checkpoint::from_bytes).transpose().map_err(text)?;
+        let checkpoint = start.checkpoint.as_deref().map(Checkpoint::from_bytes).transpose()?;
         let mut config = start.config;
         if let Some(checkpoint) = &checkpoint {
-            let is_same = checkpoint.fits(&config).map_err(text)?;
-            is_same
-                .then_some(())
-                .ok_or("the checkpoint is of another network or optimizer: choose those, or start anew")?;
+            if !checkpoint.fits(&config).map_err(text)? {
+                let message = "the checkpoint is of another network or optimizer: choose those, or start anew".into();
+                return Err(Failure { message, cause: Some(Cause::OtherNetwork) });
+            }
         }
         config.check().map_err(text)?;
         let clock = Instant::now();
@@ -74,12 +74,12 @@ async fn train(line: &mut Line, store: &mut Store, start: Start) -> Option<Start
         let mut samples = Samples::new(set.name, set.images, set.training, &config, seconds).map_err(text)?;
         samples.download = download;
         line.tell(&Reply::Progress { what: Work::Prepare, done: 0, total: None });
-        Ok::<_, String>((open(&start.target).await.map_err(text)?, config, samples, checkpoint))
+        Ok((open(&start.target).await?, config, samples, checkpoint))
     };
     let (mut engine, config, samples, checkpoint) = match prepared.await {
         Ok(prepared) => prepared,
-        Err(message) => {
-            line.refuse(None, message);
+        Err(failure) => {
+            line.refuse(None, failure);
             return None;
         }
     };
@@ -136,7 +136,7 @@ impl Current<'_> {
             Ok(events) => events,
             Err(error) => {
                 self.run.command(&Command::Stop).expect("an end has no bounds");
-                vec![Event::Failed { message: error.to_string(), step: self.run.step(), checkpoint: None }]
+                vec![Event::Failed { failure: error.into(), step: self.run.step(), checkpoint: None }]
             }
         };
         self.tell(line, events);
@@ -145,7 +145,7 @@ impl Current<'_> {
     async fn command(&mut self, line: &Line, command: &Command) {
         let was_going = matches!(self.run.phase(), Phase::Running | Phase::Paused);
         if let Err(error) = self.run.command(command) {
-            return line.refuse(None, error);
+            return line.refuse(None, text(error));
         }
         if *command == Command::Stop && was_going {
             self.advance(line).await; // what was in flight
@@ -207,7 +207,7 @@ impl Current<'_> {
 /// Answers a request, or returns the run that it wants to begin.
 async fn hear(line: &Line, store: &mut Store, heard: Heard, current: Option<&mut Current<'_>>) -> Option<Start> {
     let Heard { request, mut buffers } = heard;
-    let no_run = "there is no run: start one first";
+    let no_run = || Failure { message: "there is no run: start one first".into(), cause: Some(Cause::NoRun) };
     match (request, current) {
         (Request::Start { run, config, target, checkpoint, paused }, _) => {
             let file = checkpoint.then(|| buffers.pop().unwrap_or_default());
@@ -216,14 +216,14 @@ async fn hear(line: &Line, store: &mut Store, heard: Heard, current: Option<&mut
         (Request::Devices, _) => line.tell(&Reply::Devices { devices: devices().await }),
         (Request::Files { name, names }, _) => match store.give(name.clone(), &names, buffers).await {
             Ok(images) => line.tell(&Reply::Files { name, images }),
-            Err(message) => line.refuse(None, message),
+            Err(failure) => line.refuse(None, failure),
         },
         (Request::Bench { request, spec }, _) => match bench::run(&spec, &buffers).await {
             Ok(report) => line.tell(&Reply::Bench { request, report: Box::new(report) }),
             Err(message) => line.refuse(Some(request), message),
         },
         (Request::Run(command), Some(current)) => current.command(line, &command).await,
-        (Request::Run(_), None) => line.refuse(None, no_run),
+        (Request::Run(_), None) => line.refuse(None, no_run()),
         (Request::Predict { request, count }, Some(current)) => {
             current.predict(line, request, count, buffers.first().map_or(&[], Vec::as_slice)).await;
         }
@@ -234,7 +234,7 @@ async fn hear(line: &Line, store: &mut Store, heard: Heard, current: Option<&mut
             current.images(line, request, part, first, &found);
         }
         (Request::Predict { request, .. } | Request::Save { request } | Request::Images { request, .. }, None) => {
-            line.refuse(Some(request), no_run);
+            line.refuse(Some(request), no_run());
         }
     }
     None

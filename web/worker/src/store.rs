@@ -8,7 +8,10 @@ use data::{
     gzip, idx,
 };
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
-use protocol::worker::{Reply, Work};
+use protocol::{
+    Cause, Failure,
+    worker::{Reply, Work},
+};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_time::Instant;
@@ -48,8 +51,8 @@ impl Store {
     /// training images to draw.
     ///
     /// # Errors
-    /// What is wrong and what to do, in words.
-    pub(crate) async fn load(&mut self, name: &str, count: usize, line: &Line) -> Result<(Set, f64), String> {
+    /// What is wrong and what to do.
+    pub(crate) async fn load(&mut self, name: &str, count: usize, line: &Line) -> Result<(Set, f64), Failure> {
         if let Some(set) = self.given.get(name) {
             return Ok((set.clone(), 0.0));
         }
@@ -70,14 +73,12 @@ impl Store {
                 false => (drawn(count, line)?, 0.0),
             },
             (_, Some(dataset)) if is_on_site(&dataset).await => fetched(&dataset, line, clock).await?,
-            (_, Some(dataset)) => {
-                return Err(format!(
-                    "this site does not have {}: drop its four files on the page, or train on the built-in digits",
-                    dataset.title
-                ));
-            }
-            (other, None) => {
-                return Err(format!("there is no data set `{other}` here: drop its four IDX files on the page"));
+            _ => {
+                let message = format!(
+                    "there is no data set `{name}` here: drop its four IDX files on the page, or train on the built-in \
+                     digits"
+                );
+                return Err(Failure { message, cause: Some(Cause::NoDataSet) });
             }
         };
         self.last = Some((set.clone(), count));
@@ -93,25 +94,34 @@ impl Store {
         name: String,
         names: &[String],
         buffers: Vec<Vec<u8>>,
-    ) -> Result<[u64; 2], String> {
+    ) -> Result<[u64; 2], Failure> {
         let mut four = vec![];
         for file in MNIST.files() {
             let wanted = file.name.trim_end_matches(".gz");
             let found = names.iter().position(|name| name.trim_end_matches(".gz").ends_with(wanted));
             let bytes = found.and_then(|i| buffers.get(i));
-            let bytes = bytes.ok_or_else(|| format!("a file `{wanted}` is missing: drop all four files at once"))?;
-            four.push(unpacked(bytes).await.map_err(|error| format!("{wanted}: {error}"))?);
+            let bytes = bytes.ok_or_else(|| Failure {
+                message: format!("a file `{wanted}` is missing: drop all four files at once"),
+                cause: Some(Cause::MissingFile),
+            })?;
+            four.push(unpacked(bytes).await.map_err(|error| bad(format!("{wanted}: {error}")))?);
         }
-        let (images, training) = pool(&four).map_err(|error| error.to_string())?;
+        let (images, training) = pool(&four)?;
         let tested = images.len() - training;
         self.given.insert(name.clone(), Set { name, images: images.into(), training });
         Ok([training as u64, tested as u64])
     }
 }
 
-fn drawn(training: usize, line: &Line) -> Result<Set, String> {
+/// What is wrong with a file.
+fn bad(message: String) -> Failure {
+    Failure { message, cause: Some(Cause::BadFile) }
+}
+
+fn drawn(training: usize, line: &Line) -> Result<Set, Failure> {
     line.tell(&Reply::Progress { what: Work::Data, done: 0, total: None });
-    let images = digits::set(u32::try_from(training).map_err(|_| "there are not so many digits")?);
+    let count = u32::try_from(training).map_err(|_| "there are not so many digits".to_owned())?;
+    let images = digits::set(count);
     Ok(Set { name: "digits".into(), images: images.into(), training })
 }
 
@@ -131,7 +141,7 @@ async fn is_on_site(dataset: &Dataset) -> bool {
 }
 
 /// The data set, and the seconds since `clock` until its files were here.
-async fn fetched(dataset: &Dataset, line: &Line, clock: Instant) -> Result<(Set, f64), String> {
+async fn fetched(dataset: &Dataset, line: &Line, clock: Instant) -> Result<(Set, f64), Failure> {
     let total = dataset.files().iter().map(|file| file.bytes).sum();
     let mut before = 0;
     let mut packed = vec![];
@@ -140,7 +150,10 @@ async fn fetched(dataset: &Dataset, line: &Line, clock: Instant) -> Result<(Set,
             line.tell(&Reply::Progress { what: Work::Download, done: before + done, total: Some(total) });
         };
         let address = address(dataset, &file);
-        packed.push(get(&address, file.bytes, tell).await.map_err(|error| format!("{address}: {error}"))?);
+        packed.push(get(&address, file.bytes, tell).await.map_err(|error| {
+            let message = format!("{address}: {error}");
+            Failure { message, cause: Some(Cause::Unreachable) }
+        })?);
         before += file.bytes;
     }
     let download = clock.elapsed().as_secs_f64();
@@ -148,21 +161,24 @@ async fn fetched(dataset: &Dataset, line: &Line, clock: Instant) -> Result<(Set,
     let mut four = vec![];
     for (file, bytes) in dataset.files().into_iter().zip(packed) {
         let address = address(dataset, &file);
-        let content = unpacked(&bytes).await.map_err(|error| format!("{address}: {error}"))?;
+        let content = unpacked(&bytes).await.map_err(|error| bad(format!("{address}: {error}")))?;
         file.check(&bytes, &content)
-            .map_err(|error| format!("{address}: {error}: reload the page, or tell its owner"))?;
+            .map_err(|error| bad(format!("{address}: {error}: reload the page, or tell its owner")))?;
         four.push(content);
     }
-    let (images, training) = pool(&four).map_err(|error| error.to_string())?;
+    let (images, training) = pool(&four)?;
     Ok((Set { name: dataset.name.into(), images: images.into(), training }, download))
 }
 
 /// Training images followed by test images, and how many are for training, of four files.
-fn pool(four: &[Vec<u8>]) -> Result<(Images, usize), DataError> {
-    let mut images = idx::images(&four[0], &four[1])?;
-    let training = images.len();
-    images.append(idx::images(&four[2], &four[3])?)?;
-    Ok((images, training))
+fn pool(four: &[Vec<u8>]) -> Result<(Images, usize), Failure> {
+    let all = || {
+        let mut images = idx::images(&four[0], &four[1])?;
+        let training = images.len();
+        images.append(idx::images(&four[2], &four[3])?)?;
+        Ok((images, training))
+    };
+    all().map_err(|error: DataError| bad(error.to_string()))
 }
 
 /// What a file holds, which may be packed.

@@ -1,7 +1,7 @@
 //! How good the network is on images that it does not learn from.
 
 use graph::{HostTensor, Values};
-use protocol::{Event, Part};
+use protocol::{EarlyEnd, Event, Part};
 use web_time::Instant;
 
 use super::Run;
@@ -25,7 +25,7 @@ impl Run<'_> {
     }
 
     /// Why the run ends if an evaluation on validation images meets a stop condition.
-    pub(super) fn judge(&mut self, evaluation: &Event) -> Option<String> {
+    pub(super) fn judge(&mut self, evaluation: &Event) -> Option<EarlyEnd> {
         let Event::Evaluation { loss, accuracy, .. } = evaluation else { return None };
         match self.progress.best_loss.is_none_or(|best| *loss < best) {
             true => (self.progress.best_loss, self.progress.without_improvement) = (Some(*loss), 0),
@@ -33,10 +33,10 @@ impl Run<'_> {
         }
         let (stop, count) = (self.config.stop, self.progress.without_improvement);
         if stop.accuracy.is_some_and(|wanted| *accuracy >= wanted) {
-            return Some(format!("the validation accuracy reached {:.2} %", 100.0 * accuracy));
+            return Some(EarlyEnd::Accuracy { accuracy: *accuracy });
         }
         stop.patience.filter(|&patience| count >= patience)?;
-        Some(format!("{count} evaluations brought no better validation loss"))
+        Some(EarlyEnd::NoImprovement { evaluations: count })
     }
 }
 

@@ -1,0 +1,101 @@
+//! Why something ended or cannot be done: in words, and so that a program can tell, for example to say it in another
+//! language.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::number;
+
+/// What happened and what to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// In words.
+    pub message: String,
+    /// Which kind of failure it is, if it is one of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+}
+
+/// Failures that a person can do something about.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The loss is no number any more.
+    Diverged {
+        /// What it is.
+        #[serde(with = "number::one")]
+        loss: f64,
+        /// In which step.
+        step: u64,
+        /// The step's learning rate.
+        rate: f32,
+        /// A tenth of `schedule.rate`, which is worth trying.
+        calmer: f32,
+    },
+    /// The device has no memory left.
+    OutOfMemory,
+    /// The device is gone, or does not answer.
+    Lost,
+    /// The device cannot be opened.
+    Unavailable,
+    /// The checkpoint is of another network or optimizer than the configuration.
+    OtherNetwork,
+    /// The file is no checkpoint, or a damaged one.
+    NotACheckpoint,
+    /// There is no such data set.
+    NoDataSet,
+    /// One of a data set's four files was not given.
+    MissingFile,
+    /// A data set's file is not what it should be.
+    BadFile,
+    /// A file does not come from the site.
+    Unreachable,
+    /// There is no run that could answer.
+    NoRun,
+}
+
+/// The stop condition that ended a run before its length.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EarlyEnd {
+    /// The validation accuracy is what was wanted.
+    Accuracy {
+        /// It.
+        accuracy: f64,
+    },
+    /// The validation loss does not get better.
+    NoImprovement {
+        /// So many evaluations brought none.
+        evaluations: u64,
+    },
+    /// The time is over.
+    Time {
+        /// So much was allowed.
+        seconds: f64,
+    },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Failure { message, cause: None }
+    }
+}
+
+impl fmt::Display for EarlyEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EarlyEnd::Accuracy { accuracy } => write!(f, "the validation accuracy reached {:.2} %", 100.0 * accuracy),
+            EarlyEnd::NoImprovement { evaluations } => {
+                write!(f, "{evaluations} evaluations brought no better validation loss")
+            }
+            EarlyEnd::Time { seconds } => write!(f, "{seconds} seconds of training have passed"),
+        }
+    }
+}
