@@ -175,29 +175,36 @@ impl State {
 
     /// All slots that were written.
     pub(crate) async fn read(&self, opened: &Opened) -> Result<Values> {
-        let written = || self.slots.iter().filter_map(|(name, slot)| Some((name, slot, slot.shape.as_ref()?)));
-        let bytes: u64 = written().map(|(_, slot, _)| 4 * slot.room as u64).sum();
-        let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
-        let staging = opened.allocate("state on its way to the host", bytes, usage).await?;
-        let mut encoder = opened.device.create_command_encoder(&Default::default());
-        let mut at = 0;
-        for (_, slot, _) in written() {
-            if let Some(allocation) = &self.allocations[slot.allocation] {
-                let size = 4 * slot.room as u64;
-                encoder.copy_buffer_to_buffer(&allocation.buffer, 4 * slot.offset as u64, &staging.buffer, at, size);
-                at += size;
+        let mut values = Values::new();
+        // One allocation after the other: together they may be more than a buffer can hold.
+        for (number, allocation) in self.allocations.iter().enumerate() {
+            let slots = self.slots.iter().filter(|(_, slot)| slot.allocation == number);
+            let written: Vec<_> = slots.filter_map(|(name, slot)| Some((name, slot, slot.shape.as_ref()?))).collect();
+            let bytes: u64 = written.iter().map(|(_, slot, _)| 4 * slot.room as u64).sum();
+            let floats: Vec<f32> = match allocation {
+                Some(allocation) if bytes > 0 => {
+                    let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+                    let staging = opened.allocate("state on its way to the host", bytes, usage).await?;
+                    let mut encoder = opened.device.create_command_encoder(&Default::default());
+                    let mut at = 0;
+                    for (_, slot, _) in &written {
+                        let (from, size) = (4 * slot.offset as u64, 4 * slot.room as u64);
+                        encoder.copy_buffer_to_buffer(&allocation.buffer, from, &staging.buffer, at, size);
+                        at += size;
+                    }
+                    let submission = opened.queue.submit([encoder.finish()]);
+                    opened.read(&staging.buffer, opened.map(&staging.buffer, bytes, submission)).await?
+                }
+                _ => vec![],
+            };
+            let mut rest = &floats[..];
+            for (name, slot, shape) in written {
+                let (own, others) = rest.split_at(slot.room);
+                rest = others;
+                values.insert(name.clone(), HostTensor::f32(shape.clone(), own.to_vec()));
             }
         }
-        let submission = opened.queue.submit([encoder.finish()]);
-        let mapping = opened.map(&staging.buffer, bytes.max(4), submission);
-        let floats: Vec<f32> = opened.read(&staging.buffer, mapping).await?;
-        let mut rest = &floats[..];
-        let tensor = |(name, slot, shape): (&String, &Slot, &Shape)| {
-            let (own, others) = rest.split_at(slot.room);
-            rest = others;
-            (name.clone(), HostTensor::f32(shape.clone(), own.to_vec()))
-        };
-        Ok(written().map(tensor).collect())
+        Ok(values)
     }
 
     /// Shape and type of what was written to a slot.
