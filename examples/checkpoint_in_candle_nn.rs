@@ -6,7 +6,7 @@
 
 mod plain_cnn;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 use data::{Images, digits};
@@ -43,9 +43,9 @@ async fn train_in_playground(training: u32, steps: u64, test: Images) -> Result<
     let mut engine = Candle::open(EngineName::CandleCpu, false)?;
     let (mut run, _) = Run::start(&mut engine, config, samples, None).await?;
     loop {
-        match run.advance().await?.pop().context("a run goes on until it ends")? {
-            Event::Finished(summary) => return Ok((run.checkpoint().await?.to_bytes(), summary.test_accuracy)),
-            Event::Failed { message, .. } => anyhow::bail!(message),
+        match run.advance().await.pop() {
+            Some(Event::Finished(summary)) => return Ok((run.checkpoint().await?.to_bytes(), summary.test_accuracy)),
+            Some(Event::Failed { failure, .. }) => anyhow::bail!(failure.message),
             _ => {}
         }
     }

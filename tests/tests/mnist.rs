@@ -88,7 +88,7 @@ fn judge(bound: f64, config: RunConfig, samples: Samples) -> Result<(), Failed> 
     let (mut run, _) = block_on(Run::start(&mut engine, config, samples, None))?;
     let mut accuracy = f64::NAN;
     while run.phase() == Phase::Running {
-        for event in block_on(run.advance())? {
+        for event in block_on(run.advance()) {
             match event {
                 Event::Evaluation { on: Part::Test, accuracy: reached, .. } => accuracy = reached,
                 Event::Failed { failure, .. } => return Err(failure.message.into()),

@@ -211,10 +211,7 @@ async fn drive(run: &mut Run<'_>, keeper: &mut Keeper, listener: &mut dyn Listen
         if interrupted {
             run.command(&Command::Stop)?; // what is in flight still comes
         }
-        let events = match run.advance().await {
-            Ok(events) => events,
-            Err(error) => vec![Event::Failed { failure: error.into(), step: run.step(), checkpoint: None }],
-        };
+        let events = run.advance().await;
         let good = run.last_good();
         let news = good.progress.step > keeper.saved.unwrap_or(first);
         for event in events {
@@ -245,6 +242,9 @@ async fn drive(run: &mut Run<'_>, keeper: &mut Keeper, listener: &mut dyn Listen
         }
         if interrupted {
             let checkpoint = run.checkpoint().await?;
+            for event in run.advance().await {
+                listener.hear(&event)?; // of an evaluation that was due
+            }
             let path = keeper.write(&checkpoint, listener)?;
             let reason = "interrupted".into();
             listener.hear(&Event::Stopped { reason, step: run.step(), checkpoint: Some(path) })?;

@@ -54,9 +54,13 @@ impl From<CheckpointError> for Failure {
 pub struct Progress {
     /// Steps made.
     pub step: u64,
-    /// Sum of losses since the epoch began.
+    /// Steps since the epoch began. Not all of an epoch's where a run is resumed with batches of another size.
+    pub epoch_steps: u64,
+    /// Images of these steps.
+    pub epoch_images: u64,
+    /// Sum of their losses.
     pub epoch_loss: f64,
-    /// Right answers since the epoch began.
+    /// Their right answers.
     pub epoch_hits: u64,
     /// Seconds of training so far.
     pub seconds: f64,

@@ -18,6 +18,7 @@ use crate::{
     programs::{self, BuildError, names},
 };
 
+use evaluate::Evaluation;
 pub use evaluate::evaluate;
 
 /// A piece aims at this many seconds of steps: often enough for a progress bar, rarely enough to cost nothing.
@@ -87,6 +88,8 @@ pub struct Run<'e> {
     epoch_seconds: f64,
     last_epoch_loss: f64,
     ended_early: Option<EarlyEnd>,
+    /// What is due before the next step.
+    evaluation: Option<Evaluation>,
     /// Estimated seconds of one step, once one was made.
     step_seconds: Option<f64>,
     last_norm: Option<f32>,
@@ -188,6 +191,7 @@ impl<'e> Run<'e> {
             epoch_seconds: 0.0,
             last_epoch_loss: f64::NAN,
             ended_early: None,
+            evaluation: None,
             step_seconds: None,
             last_norm: None,
             last_good,
@@ -246,14 +250,17 @@ impl<'e> Run<'e> {
         Ok(())
     }
 
-    /// The run as it stands, to be continued later. What is in flight is waited for; the next `advance` tells of it. A
-    /// run that has failed stands where it was last sound.
+    /// The run as it stands, to be continued later. What is in flight or due is waited for; the next `advance` tells of
+    /// it. A run that has failed stands where it was last sound.
     ///
     /// # Errors
     /// [`EngineError`] where the device does not give its state.
     pub async fn checkpoint(&mut self) -> Result<Checkpoint, EngineError> {
         self.rewind().await?;
-        self.settle().await?;
+        self.land().await?;
+        while self.evaluation.as_ref().is_some_and(Evaluation::is_judged) {
+            self.evaluate().await?;
+        }
         match self.phase {
             Phase::Failed => Ok(self.last_good.clone()),
             Phase::Running | Phase::Paused | Phase::Done => self.read().await,
@@ -265,30 +272,38 @@ impl<'e> Run<'e> {
         &self.last_good
     }
 
-    /// Goes on: some steps, and the evaluation that follows them if one is due. While paused or at the end it makes no
-    /// steps, and only tells of those that were still in flight. The last event of a run is `finished` or `failed`.
+    /// Goes on: some steps, or some batches of an evaluation that is due. While paused or at the end it makes none, and
+    /// only tells of those that were still in flight. The last event of a run is `finished` or `failed`.
     ///
-    /// A device that is lost is opened anew, and the run continues from [`Run::last_good`].
-    ///
-    /// # Errors
-    /// [`EngineError`] where the device fails, or is lost again and again; [`Run::last_good`] can be continued.
-    pub async fn advance(&mut self) -> Result<Vec<Event>, EngineError> {
-        if let Err(error) = self.go_on().await {
-            self.survive(error).await?;
+    /// A device that is lost is opened anew, and the run continues from [`Run::last_good`]. Where it fails otherwise, or is
+    /// lost again and again, the run has failed.
+    pub async fn advance(&mut self) -> Vec<Event> {
+        if let Err(error) = self.go_on().await
+            && let Err(error) = self.survive(error).await
+        {
+            self.phase = Phase::Failed;
+            self.evaluation = None;
+            self.in_flight.clear();
+            let (failure, step) = (error.into(), self.progress.step);
+            self.untold.push(Event::Failed { failure, step, checkpoint: None });
         }
-        Ok(std::mem::take(&mut self.untold))
+        std::mem::take(&mut self.untold)
     }
 
     async fn go_on(&mut self) -> Result<(), EngineError> {
         self.rewind().await?;
         match self.phase {
             Phase::Running if self.single => self.one_step().await,
-            Phase::Running if self.is_over() => self.finish().await,
+            Phase::Running if self.evaluation.is_some() => self.evaluate().await,
+            Phase::Running if self.is_over() => {
+                self.begin_evaluation(Part::Test, None);
+                Ok(())
+            }
             Phase::Running => {
                 self.submit(u64::MAX).await?;
                 self.collect().await
             }
-            Phase::Paused | Phase::Done | Phase::Failed => self.settle().await,
+            Phase::Paused | Phase::Done | Phase::Failed => self.land().await,
         }
     }
 
@@ -299,7 +314,8 @@ impl<'e> Run<'e> {
     async fn one_step(&mut self) -> Result<(), EngineError> {
         self.settle().await?;
         if self.phase == Phase::Running && self.is_over() {
-            return self.finish().await;
+            self.begin_evaluation(Part::Test, None);
+            return self.settle().await;
         }
         if self.phase == Phase::Running {
             self.submit(1).await?;
@@ -321,7 +337,7 @@ impl<'e> Run<'e> {
         self.seconds = self.seconds.of_preparation();
         (self.progress, self.first_step, self.repeated) = (Progress::default(), 0, 0);
         (self.epoch_seconds, self.last_epoch_loss, self.last_norm) = (0.0, f64::NAN, None);
-        (self.ended_early, self.times_lost) = (None, 0);
+        (self.ended_early, self.evaluation, self.times_lost) = (None, None, 0);
         let state = programs::initial(&self.config, self.last_good.image).expect("the run was built of it");
         let (config, progress) = (self.config.clone(), self.progress.clone());
         self.last_good = Checkpoint { config, progress, state, ..self.last_good.clone() };
@@ -349,6 +365,7 @@ impl<'e> Run<'e> {
     async fn recover(&mut self, error: &EngineError) -> Result<(), EngineError> {
         self.predictors.clear();
         self.in_flight.clear();
+        self.evaluation = None;
         self.engine.reopen().await?;
         let (_, resident) = programs::upload(&self.samples.images);
         let state = &self.last_good.state;
@@ -408,34 +425,54 @@ impl<'e> Run<'e> {
         self.progress.seconds += seconds;
 
         let (mut losses, mut hits) = (vec![], vec![]);
-        for (step, &rate) in ran.outputs.iter().zip(&rates) {
+        let mut broken = None;
+        for step in &ran.outputs {
             let loss = scalar(step, names::LOSS).unwrap_or(f32::NAN);
+            if !loss.is_finite() {
+                broken = Some(loss);
+                break;
+            }
             self.progress.step += 1;
             losses.push(loss);
-            if !loss.is_finite() {
-                self.phase = Phase::Failed;
-                self.untold.push(self.diverged(loss, rate));
-                while self.in_flight.pop_front().is_some() {
-                    let _ = self.engine.collect().await; // the run has failed, whatever becomes of these
-                }
-                return Ok(());
-            }
             let right = scalar(step, names::HITS).unwrap_or_default() as u32;
             hits.push(right);
+            self.progress.epoch_steps += 1;
+            self.progress.epoch_images += self.config.batch as u64;
             self.progress.epoch_loss += f64::from(loss);
             self.progress.epoch_hits += u64::from(right);
             self.last_norm = scalar(step, names::GRADIENT_NORM);
         }
-        let (step, rate) = (self.progress.step, rates[rates.len() - 1]);
+        let (step, made) = (self.progress.step, losses.len());
         let (gradient_norm, readback) = (self.last_norm, ran.readback_seconds);
-        self.untold.push(Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback });
+        if made > 0 {
+            let rate = rates[made - 1];
+            self.untold.push(Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback });
+        }
+        if let Some(loss) = broken {
+            self.phase = Phase::Failed;
+            self.progress.step += 1;
+            self.untold.push(self.diverged(loss, rates[made]));
+            while self.in_flight.pop_front().is_some() {
+                let _ = self.engine.collect().await; // the run has failed, whatever becomes of these
+            }
+            return Ok(());
+        }
         if self.in_flight.is_empty() { self.boundary().await } else { Ok(()) }
     }
 
     /// Collects all that is in flight.
-    async fn settle(&mut self) -> Result<(), EngineError> {
+    async fn land(&mut self) -> Result<(), EngineError> {
         while !self.in_flight.is_empty() {
             self.collect().await?;
+        }
+        Ok(())
+    }
+
+    /// Collects all that is in flight, and makes the evaluation that is due behind it.
+    async fn settle(&mut self) -> Result<(), EngineError> {
+        self.land().await?;
+        while self.evaluation.is_some() {
+            self.evaluate().await?;
         }
         Ok(())
     }
@@ -452,17 +489,21 @@ impl<'e> Run<'e> {
             Some(every) => step.is_multiple_of(every),
             None => epoch_ends,
         };
-        let mut ended = self.out_of_time();
-        if due || ended.is_some() || step == self.steps {
-            if !self.samples.split.validation.is_empty() {
-                let evaluation = self.evaluate(Part::Validation).await?;
-                let judged = self.judge(&evaluation);
-                ended = ended.or(judged);
-                self.untold.push(evaluation);
+        let ended = self.out_of_time();
+        match due || ended.is_some() || step == self.steps {
+            true if self.samples.split.validation.is_empty() => self.conclude(ended).await,
+            true => {
+                self.begin_evaluation(Part::Validation, ended);
+                Ok(())
             }
-            self.last_good = self.read().await?;
-            self.times_lost = 0;
+            false => Ok(()),
         }
+    }
+
+    /// Keeps the state behind an evaluation.
+    async fn conclude(&mut self, ended: Option<EarlyEnd>) -> Result<(), EngineError> {
+        self.last_good = self.read().await?;
+        self.times_lost = 0;
         self.ended_early = ended; // not before its state is safe: a recovery goes back to a run that has not ended
         Ok(())
     }
@@ -495,25 +536,22 @@ impl<'e> Run<'e> {
     }
 
     fn epoch(&mut self) -> Event {
-        let steps = self.steps_per_epoch() as f64;
-        let loss = self.progress.epoch_loss / steps;
-        let error = 1.0 - self.progress.epoch_hits as f64 / (steps * self.config.batch as f64);
+        let Progress { epoch_steps, epoch_images, epoch_loss, epoch_hits, .. } = self.progress;
+        let loss = epoch_loss / epoch_steps as f64;
+        let error = 1.0 - epoch_hits as f64 / epoch_images as f64;
         let epoch = self.progress.step / self.steps_per_epoch();
         let event = Event::Epoch { epoch, loss, error, seconds: self.epoch_seconds };
+        (self.progress.epoch_steps, self.progress.epoch_images) = (0, 0);
         (self.progress.epoch_loss, self.progress.epoch_hits, self.epoch_seconds) = (0.0, 0, 0.0);
         self.last_epoch_loss = loss;
         event
     }
 
-    async fn finish(&mut self) -> Result<(), EngineError> {
-        let test = self.evaluate(Part::Test).await?;
-        let Event::Evaluation { loss: test_loss, accuracy: test_accuracy, .. } = test else {
-            unreachable!("evaluate gives an evaluation")
-        };
+    /// The end, after the evaluation on test images.
+    fn finish(&mut self, test_loss: f64, test_accuracy: f64) {
         self.phase = Phase::Done;
-        let steps_since = self.progress.step - self.progress.step / self.steps_per_epoch() * self.steps_per_epoch();
-        let train_loss = match self.last_epoch_loss.is_nan() && steps_since > 0 {
-            true => self.progress.epoch_loss / steps_since as f64, // less than an epoch
+        let train_loss = match self.last_epoch_loss.is_nan() && self.progress.epoch_steps > 0 {
+            true => self.progress.epoch_loss / self.progress.epoch_steps as f64, // less than an epoch
             false => self.last_epoch_loss,
         };
         let images = (self.progress.step - self.first_step + self.repeated) as f64 * self.config.batch as f64;
@@ -526,12 +564,12 @@ impl<'e> Run<'e> {
             train_loss,
             test_loss,
             test_accuracy,
-            images_per_second: if images > 0.0 { images / self.seconds.steps } else { 0.0 },
+            // A clock of whole milliseconds may have seen none pass.
+            images_per_second: if self.seconds.steps > 0.0 { images / self.seconds.steps } else { 0.0 },
             seconds: self.seconds,
             ended_early: self.ended_early,
         };
-        self.untold.extend([test, Event::Finished(Box::new(summary))]);
-        Ok(())
+        self.untold.push(Event::Finished(Box::new(summary)));
     }
 }
 

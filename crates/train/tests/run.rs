@@ -41,7 +41,7 @@ fn all_events(config: &RunConfig) -> Vec<Event> {
 fn trained(engine: &mut dyn Engine, config: &RunConfig) -> (Vec<Event>, Values) {
     let (mut run, mut events) = start(engine, config);
     while run.phase() == Phase::Running {
-        events.extend(block_on(run.advance()).expect("it runs"));
+        events.extend(block_on(run.advance()));
     }
     (events, run.last_good().state.clone())
 }
@@ -81,13 +81,13 @@ fn a_pause_changes_no_number() {
     let expected = losses(&all_events(&config));
     let mut engine = engine();
     let (mut run, _) = block_on(Run::start(&mut engine, config.clone(), samples(&config), None)).expect("it starts");
-    let mut events = block_on(run.advance()).expect("it runs");
+    let mut events = block_on(run.advance());
     run.command(&Command::Pause).expect("a good command");
     assert_eq!(run.phase(), Phase::Paused);
-    assert!(block_on(run.advance()).expect("it waits").is_empty());
+    assert!(block_on(run.advance()).is_empty());
     run.command(&Command::Resume).expect("a good command");
     while run.phase() == Phase::Running {
-        events.extend(block_on(run.advance()).expect("it runs"));
+        events.extend(block_on(run.advance()));
     }
     assert_eq!(losses(&events), expected);
 }
@@ -100,7 +100,7 @@ fn a_resumed_run_continues_as_if_never_stopped() {
     let (mut run, _) = block_on(Run::start(&mut first, config.clone(), samples(&config), None)).expect("it starts");
     let mut events = vec![];
     while run.step() < 9 {
-        events.extend(block_on(run.advance()).expect("it runs"));
+        events.extend(block_on(run.advance()));
     }
     run.command(&Command::Stop).expect("a good command");
     let checkpoint = block_on(run.checkpoint()).expect("the state is read");
@@ -110,7 +110,7 @@ fn a_resumed_run_continues_as_if_never_stopped() {
         block_on(Run::start(&mut second, config.clone(), samples(&config), Some(checkpoint))).expect("it resumes");
     assert!(matches!(started[0], Event::Started { first_step, .. } if first_step >= 9));
     while run.phase() == Phase::Running {
-        events.extend(block_on(run.advance()).expect("it runs"));
+        events.extend(block_on(run.advance()));
     }
     assert_eq!(losses(&events), expected);
 }
@@ -134,6 +134,62 @@ fn stop_conditions_end_a_run_early_and_say_so() {
 }
 
 #[test]
+fn an_evaluation_is_made_in_pieces() {
+    let config = config(Length::Steps(1));
+    // Three batches of test images, none for validation but a few.
+    let samples = Samples::new("digits".into(), digits::generate(120 + 600, 1), 120, &config, 0.0);
+    let mut engine = engine();
+    let (mut run, _) =
+        block_on(Run::start(&mut engine, config, samples.expect("a valid split"), None)).expect("starts");
+    let mut told = vec![];
+    let mut silent = 0;
+    while run.phase() == Phase::Running {
+        let events = block_on(run.advance());
+        silent += usize::from(events.is_empty());
+        // Whatever is said to the run is heard between pieces.
+        run.command(&Command::Pause).expect("no bounds");
+        let waits = run.phase() == Phase::Paused;
+        assert_eq!((block_on(run.advance()), waits), (vec![], events.iter().all(|e| !matches!(e, Event::Finished(_)))));
+        run.command(&Command::Resume).expect("no bounds");
+        told.extend(events);
+    }
+    assert!(silent >= 2, "{silent} pieces without news");
+    let [.., Event::Evaluation { on: Part::Test, confusion, .. }, Event::Finished(_)] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!(confusion.iter().flatten().sum::<u64>(), 600);
+}
+
+#[test]
+fn an_epoch_resumed_with_another_batch_counts_what_was_seen() {
+    let config = config(Length::Steps(10));
+    let mut first = engine();
+    let (mut run, _) = start(&mut first, &config);
+    let mut events = vec![];
+    while run.step() < 5 {
+        run.command(&Command::Step).expect("no bounds");
+        events.extend(block_on(run.advance()));
+    }
+    let checkpoint = block_on(run.checkpoint()).expect("the state is read");
+    let hits: u32 = events.iter().map(|e| if let Event::Steps { hits, .. } = e { hits.iter().sum() } else { 0 }).sum();
+
+    let larger = RunConfig { batch: 50, ..config };
+    let (resumed, mut second) = (samples(&larger), engine());
+    let (mut run, _) = block_on(Run::start(&mut second, larger, resumed, Some(checkpoint))).expect("it resumes");
+    let events = loop {
+        let events = block_on(run.advance());
+        if events.iter().any(|event| matches!(event, Event::Epoch { .. })) {
+            break events;
+        }
+    };
+    // Epochs have two steps now: the sixth step ends one, with 5 · 16 + 50 images.
+    let [Event::Steps { step: 6, hits: more, .. }, Event::Epoch { error, .. }, ..] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(*error, 1.0 - f64::from(hits + more[0]) / 130.0);
+}
+
+#[test]
 fn a_diverging_run_fails_and_keeps_its_last_good_state() {
     let mut config = config(Length::Epochs(50));
     config.schedule.rate = 1000.0;
@@ -142,7 +198,7 @@ fn a_diverging_run_fails_and_keeps_its_last_good_state() {
     let (mut run, _) = block_on(Run::start(&mut engine, config.clone(), samples(&config), None)).expect("it starts");
     let mut events = vec![];
     while run.phase() == Phase::Running {
-        events.extend(block_on(run.advance()).expect("it runs"));
+        events.extend(block_on(run.advance()));
     }
     let Some(Event::Failed { failure, step, .. }) = events.last() else { panic!("{:?}", events.last()) };
     let text = failure.to_string();
@@ -339,7 +395,7 @@ fn a_run_out_of_time_takes_what_is_in_flight_and_is_kept() {
     let mut late = Late::new(|| false);
     let (mut run, mut events) = start(&mut late, &config);
     while run.phase() == Phase::Running {
-        events.extend(block_on(run.advance()).expect("it runs"));
+        events.extend(block_on(run.advance()));
     }
     let Some(Event::Finished(summary)) = events.last() else { panic!("{:?}", events.last()) };
     assert!(summary.ended_early.is_some());
@@ -354,7 +410,7 @@ fn a_checkpoint_waits_for_what_is_in_flight_and_loses_no_event() {
         let (mut first, mut second) = (Late::new(|| false), Late::new(|| false));
         let (mut run, mut events) = start(&mut first, &uneven());
         for _ in 0..advances {
-            events.extend(block_on(run.advance()).expect("it runs"));
+            events.extend(block_on(run.advance()));
         }
         run.command(&Command::Stop).expect("a good command");
         let checkpoint = block_on(run.checkpoint()).expect("the state is read");
@@ -363,13 +419,13 @@ fn a_checkpoint_waits_for_what_is_in_flight_and_loses_no_event() {
             assert!(advances > 5, "the loop saw nothing");
             break;
         }
-        events.extend(block_on(run.advance()).expect("what is untold"));
-        assert!(block_on(run.advance()).expect("it is over").is_empty());
+        events.extend(block_on(run.advance()));
+        assert!(block_on(run.advance()).is_empty());
 
         let resumed = block_on(Run::start(&mut second, uneven(), samples(&uneven()), Some(checkpoint)));
         let (mut run, _) = resumed.expect("it resumes");
         while run.phase() == Phase::Running {
-            events.extend(block_on(run.advance()).expect("it runs"));
+            events.extend(block_on(run.advance()));
             block_on(run.checkpoint()).expect("a checkpoint disturbs nothing");
         }
         assert_eq!(timeless(events), expected, "stopped after {advances} calls");
@@ -385,7 +441,7 @@ fn pieces_behind_a_diverged_one_are_dropped() {
     let mut late = Late::new(|| false);
     let (mut run, mut events) = start(&mut late, &config);
     while run.phase() == Phase::Running {
-        events.extend(block_on(run.advance()).expect("it runs"));
+        events.extend(block_on(run.advance()));
     }
     assert!(matches!(events.last(), Some(Event::Failed { step: 2, .. })), "{:?}", events.last());
     assert_eq!(events.pop(), expected);
@@ -430,25 +486,30 @@ fn a_device_that_is_lost_again_and_again_is_given_up() {
         let mut late = Late::new(move || moments.next().is_some_and(|now: usize| now.is_multiple_of(every)));
         let (mut run, mut events) = start(&mut late, &config(Length::Epochs(epochs)));
         while run.phase() == Phase::Running {
-            match block_on(run.advance()) {
-                Ok(more) => events.extend(more),
-                Err(error) => return (events.len() - 1, Some(error)),
-            }
+            events.extend(block_on(run.advance()));
         }
-        (events.iter().filter(|event| matches!(event, Event::Recovered { .. })).count(), None)
+        // A run that has failed stands where it was last sound, whatever has become of the device.
+        let kept = block_on(run.checkpoint()).map(|kept| &kept == run.last_good());
+        assert!(run.phase() == Phase::Done || matches!(kept, Ok(true)), "{kept:?}");
+        assert_eq!(block_on(run.advance()), [], "nothing comes after the end");
+        let count = events.iter().filter(|event| matches!(event, Event::Recovered { .. })).count();
+        match events.pop() {
+            Some(Event::Failed { failure, .. }) => (count, failure.cause),
+            _ => (count, None),
+        }
     };
     // Writing the state is the first of two moments, submitting the first piece the second.
-    assert!(matches!(recoveries(2, 1), (3, Some(EngineError::Lost { .. }))));
+    assert_eq!(recoveries(2, 1), (3, Some(Cause::Lost)));
     // An epoch of seven steps has at most 7 + 7 moments, and 4 for evaluation and state.
-    let (times, error) = recoveries(20, 30);
-    assert!(times > 3 && error.is_none(), "{times}, {error:?}");
+    let (times, cause) = recoveries(20, 30);
+    assert!(times > 3 && cause.is_none(), "{times}, {cause:?}");
 }
 
 /// Advances until the run does not run.
 fn drive(run: &mut Run<'_>) -> Vec<Event> {
     let mut events = vec![];
     while run.phase() == Phase::Running {
-        events.extend(block_on(run.advance()).expect("it runs"));
+        events.extend(block_on(run.advance()));
     }
     events
 }
@@ -464,10 +525,10 @@ fn single_steps_are_the_same_steps() {
         let mut late = Late::new(|| false);
         let (mut run, mut events) = start(&mut late, &uneven());
         for _ in 0..advances {
-            events.extend(block_on(run.advance()).expect("it runs"));
+            events.extend(block_on(run.advance()));
         }
         command(&mut run, Command::Pause);
-        events.extend(block_on(run.advance()).expect("what was in flight"));
+        events.extend(block_on(run.advance()));
         while run.phase() != Phase::Done {
             let before = run.step();
             command(&mut run, Command::Step);
@@ -484,7 +545,7 @@ fn single_steps_are_the_same_steps() {
 fn a_step_of_a_running_run_follows_what_is_in_flight() {
     let mut late = Late::new(|| false);
     let (mut run, _) = start(&mut late, &uneven());
-    block_on(run.advance()).expect("it runs");
+    block_on(run.advance());
     command(&mut run, Command::Step);
     let events = drive(&mut run);
     assert_eq!((run.phase(), run.step()), (Phase::Paused, 4), "three pieces of a step, and one");
@@ -499,13 +560,13 @@ fn a_rewound_run_gives_the_same_numbers_again() {
         let mut late = Late::new(|| false);
         let (mut run, _) = start(&mut late, &uneven());
         for _ in 0..advances {
-            block_on(run.advance()).expect("it runs");
+            block_on(run.advance());
         }
         let was = run.phase();
         command(&mut run, Command::Rate { rate: 0.5 });
         command(&mut run, Command::Rewind);
         assert_eq!(run.phase(), Phase::Paused);
-        let told = block_on(run.advance()).expect("it rewinds");
+        let told = block_on(run.advance());
         assert_eq!((told, run.step()), (vec![Event::Rewound {}], 0), "after {advances} calls");
         command(&mut run, Command::Resume);
         let events = drive(&mut run);
@@ -534,7 +595,7 @@ fn a_failed_run_and_a_resumed_one_can_be_rewound() {
     let expected = losses(&all_events(&config));
     let (mut first, mut second) = (engine(), engine());
     let (mut run, _) = start(&mut first, &config);
-    block_on(run.advance()).expect("it runs");
+    block_on(run.advance());
     let checkpoint = block_on(run.checkpoint()).expect("the state is read");
     let resumed = block_on(Run::start(&mut second, config.clone(), samples(&config), Some(checkpoint)));
     let (mut run, _) = resumed.expect("it resumes");
@@ -550,10 +611,10 @@ fn a_device_that_is_lost_in_a_rewind_comes_back_rewound() {
     let asked = lose.clone();
     let mut late = Late::new(move || asked.take());
     let (mut run, _) = start(&mut late, &uneven());
-    block_on(run.advance()).expect("it runs");
+    block_on(run.advance());
     command(&mut run, Command::Rewind);
     lose.set(true);
-    let told = block_on(run.advance()).expect("it recovers");
+    let told = block_on(run.advance());
     assert!(matches!(told[..], [Event::Rewound {}, Event::Recovered { step: 0, repeated: 0, .. }]), "{told:?}");
     command(&mut run, Command::Resume);
     assert_eq!(losses(&drive(&mut run)), expected);
@@ -638,7 +699,7 @@ fn predictions_disturb_nothing_and_are_those_of_the_weights() {
     let mut before = vec![];
     while run.phase() == Phase::Running {
         let step = run.step();
-        events.extend(block_on(run.advance()).expect("it runs"));
+        events.extend(block_on(run.advance()));
         let scores = block_on(run.predict(&images.pixels[..3 * 784])).expect("it predicts");
         assert_eq!(scores.len(), 3);
         assert!(scores.iter().all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5), "{scores:?}");

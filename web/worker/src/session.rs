@@ -60,11 +60,11 @@ async fn train(line: &mut Line, store: &mut Store, start: Start) -> Option<Start
     let prepared = async {
         let checkpoint = start.checkpoint.as_deref().map(Checkpoint::from_bytes).transpose()?;
         let mut config = start.config;
-        if let Some(checkpoint) = &checkpoint {
-            if !checkpoint.fits(&config).map_err(text)? {
-                let message = "the checkpoint is of another network or optimizer: choose those, or start anew".into();
-                return Err(Failure { message, cause: Some(Cause::OtherNetwork) });
-            }
+        if let Some(checkpoint) = &checkpoint
+            && !checkpoint.fits(&config).map_err(text)?
+        {
+            let message = "the checkpoint is of another network or optimizer: choose those, or start anew".into();
+            return Err(Failure { message, cause: Some(Cause::OtherNetwork) });
         }
         config.check().map_err(text)?;
         let clock = Instant::now();
@@ -132,13 +132,7 @@ impl Current<'_> {
     }
 
     async fn advance(&mut self, line: &Line) {
-        let events = match self.run.advance().await {
-            Ok(events) => events,
-            Err(error) => {
-                self.run.command(&Command::Stop).expect("an end has no bounds");
-                vec![Event::Failed { failure: error.into(), step: self.run.step(), checkpoint: None }]
-            }
-        };
+        let events = self.run.advance().await;
         self.tell(line, events);
     }
 

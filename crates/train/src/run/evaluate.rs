@@ -4,39 +4,121 @@ use graph::{HostTensor, Values};
 use protocol::{EarlyEnd, Event, Part};
 use web_time::Instant;
 
-use super::Run;
+use super::{PIECE_SECONDS, Run};
 use crate::{
     Engine, EngineError, Program,
     metrics::Confusion,
     programs::{CLASSES, EVALUATION_BATCH, names},
 };
 
+/// An evaluation under way, which goes on in pieces like the steps do.
+pub(super) struct Evaluation {
+    part: Part,
+    /// Why the run ends behind it, if that is known before.
+    ended: Option<EarlyEnd>,
+    tally: Tally,
+}
+
+/// What some images came to, piece by piece.
+#[derive(Default)]
+struct Tally {
+    /// Images seen.
+    count: usize,
+    loss: f64,
+    confusion: Confusion,
+    seconds: f64,
+    /// Estimated seconds of a batch, once one was made.
+    batch_seconds: Option<f64>,
+}
+
+impl Evaluation {
+    /// Whether something follows from it that a checkpoint keeps.
+    pub(super) fn is_judged(&self) -> bool {
+        self.part == Part::Validation
+    }
+}
+
 impl Run<'_> {
-    /// Loss and confusion matrix on a part of the data.
-    pub(super) async fn evaluate(&mut self, part: Part) -> Result<Event, EngineError> {
-        let clock = Instant::now();
-        let rows = self.samples.rows(part);
-        let labels = &self.samples.images.labels;
-        let (loss, confusion) = evaluate(self.engine, self.programs[1], rows, labels).await?;
-        let seconds = clock.elapsed().as_secs_f64();
-        self.seconds.evaluation += seconds;
-        let (step, accuracy) = (self.progress.step, confusion.accuracy());
-        Ok(Event::Evaluation { step, on: part, loss, accuracy, confusion: confusion.0, seconds })
+    /// An evaluation comes next.
+    pub(super) fn begin_evaluation(&mut self, part: Part, ended: Option<EarlyEnd>) {
+        let tally = Tally { confusion: Confusion::new(CLASSES), ..Default::default() };
+        self.evaluation = Some(Evaluation { part, ended, tally });
+    }
+
+    /// Some batches of the evaluation under way; after the last one, what follows it.
+    pub(super) async fn evaluate(&mut self) -> Result<(), EngineError> {
+        let Some(evaluation) = &mut self.evaluation else { return Ok(()) };
+        let rows = self.samples.rows(evaluation.part);
+        let before = evaluation.tally.seconds;
+        evaluation.tally.piece(self.engine, self.programs[1], rows, &self.samples.images.labels).await?;
+        self.seconds.evaluation += evaluation.tally.seconds - before;
+        if evaluation.tally.count < rows.len() {
+            return Ok(());
+        }
+        let Some(Evaluation { part, ended, tally }) = self.evaluation.take() else { return Ok(()) };
+        let (loss, seconds) = (tally.loss / tally.count as f64, tally.seconds);
+        let (step, accuracy) = (self.progress.step, tally.confusion.accuracy());
+        let confusion = tally.confusion.0;
+        self.untold.push(Event::Evaluation { step, on: part, loss, accuracy, confusion, seconds });
+        if part == Part::Test {
+            self.finish(loss, accuracy);
+            return Ok(());
+        }
+        let judged = self.judge(loss, accuracy);
+        self.conclude(ended.or(judged)).await
     }
 
     /// Why the run ends if an evaluation on validation images meets a stop condition.
-    pub(super) fn judge(&mut self, evaluation: &Event) -> Option<EarlyEnd> {
-        let Event::Evaluation { loss, accuracy, .. } = evaluation else { return None };
-        match self.progress.best_loss.is_none_or(|best| *loss < best) {
-            true => (self.progress.best_loss, self.progress.without_improvement) = (Some(*loss), 0),
+    fn judge(&mut self, loss: f64, accuracy: f64) -> Option<EarlyEnd> {
+        match self.progress.best_loss.is_none_or(|best| loss < best) {
+            true => (self.progress.best_loss, self.progress.without_improvement) = (Some(loss), 0),
             false => self.progress.without_improvement += 1,
         }
-        let (stop, count) = (self.config.stop, self.progress.without_improvement);
-        if stop.accuracy.is_some_and(|wanted| *accuracy >= wanted) {
-            return Some(EarlyEnd::Accuracy { accuracy: *accuracy });
+        let (stop, evaluations) = (self.config.stop, self.progress.without_improvement);
+        if stop.accuracy.is_some_and(|wanted| accuracy >= wanted) {
+            return Some(EarlyEnd::Accuracy { accuracy });
         }
-        stop.patience.filter(|&patience| count >= patience)?;
-        Some(EarlyEnd::NoImprovement { evaluations: count })
+        stop.patience.filter(|&patience| evaluations >= patience)?;
+        Some(EarlyEnd::NoImprovement { evaluations })
+    }
+}
+
+impl Tally {
+    /// Batches of about [`PIECE_SECONDS`] together, at least one.
+    async fn piece(
+        &mut self,
+        engine: &mut dyn Engine,
+        program: Program,
+        rows: &[u32],
+        labels: &[u8],
+    ) -> Result<(), EngineError> {
+        let clock = Instant::now();
+        let batches = self.batch_seconds.map_or(1, |seconds| ((PIECE_SECONDS / seconds) as usize).max(1));
+        let rows = &rows[self.count..];
+        let rows = &rows[..rows.len().min(batches.saturating_mul(EVALUATION_BATCH))];
+        let feeds: Vec<Values> = rows
+            .chunks(EVALUATION_BATCH)
+            .map(|chunk| {
+                let mut indices = chunk.to_vec();
+                indices.resize(EVALUATION_BATCH, chunk[0]); // padding, not counted below
+                Values::from([(names::INDICES.into(), HostTensor::u32([EVALUATION_BATCH], indices))])
+            })
+            .collect();
+        let ran = engine.run(program, &feeds).await?;
+        for (chunk, outputs) in rows.chunks(EVALUATION_BATCH).zip(&ran.outputs) {
+            let losses = outputs[names::LOSSES].as_f32().expect("the program's losses are f32");
+            let answers = outputs[names::ANSWERS].as_u32().expect("the program's answers are u32");
+            for (i, &row) in chunk.iter().enumerate() {
+                self.loss += f64::from(losses[i]);
+                self.confusion.count(labels[row as usize].into(), answers[i] as usize);
+            }
+        }
+        self.count += rows.len();
+        let seconds = clock.elapsed().as_secs_f64();
+        self.seconds += seconds;
+        let batch_seconds = seconds / feeds.len().max(1) as f64;
+        self.batch_seconds = Some(self.batch_seconds.map_or(batch_seconds, |before| batch_seconds.max(before / 4.0)));
+        Ok(())
     }
 }
 
@@ -50,23 +132,9 @@ pub async fn evaluate(
     rows: &[u32],
     labels: &[u8],
 ) -> Result<(f64, Confusion), EngineError> {
-    let feeds: Vec<Values> = rows
-        .chunks(EVALUATION_BATCH)
-        .map(|chunk| {
-            let mut indices = chunk.to_vec();
-            indices.resize(EVALUATION_BATCH, chunk[0]); // padding, not counted below
-            Values::from([(names::INDICES.into(), HostTensor::u32([EVALUATION_BATCH], indices))])
-        })
-        .collect();
-    let ran = engine.run(program, &feeds).await?;
-    let (mut loss, mut confusion) = (0.0, Confusion::new(CLASSES));
-    for (chunk, outputs) in rows.chunks(EVALUATION_BATCH).zip(&ran.outputs) {
-        let losses = outputs[names::LOSSES].as_f32().expect("the program's losses are f32");
-        let answers = outputs[names::ANSWERS].as_u32().expect("the program's answers are u32");
-        for (i, &row) in chunk.iter().enumerate() {
-            loss += f64::from(losses[i]);
-            confusion.count(labels[row as usize].into(), answers[i] as usize);
-        }
+    let mut tally = Tally { confusion: Confusion::new(CLASSES), ..Default::default() };
+    while tally.count < rows.len() {
+        tally.piece(engine, program, rows, labels).await?;
     }
-    Ok((loss / rows.len() as f64, confusion))
+    Ok((tally.loss / rows.len() as f64, tally.confusion))
 }

@@ -28,7 +28,7 @@ impl Run<'_> {
 
     async fn scores(&mut self, pictures: &[u8]) -> Result<Vec<Vec<f32>>, RunError> {
         self.rewind().await?;
-        self.settle().await?;
+        self.land().await?;
         let size = [self.samples.images.height, self.samples.images.width];
         let pixels = size[0] * size[1];
         assert!(pictures.len().is_multiple_of(pixels), "{} bytes are not whole pictures", pictures.len());
