@@ -6,7 +6,11 @@ const waiting = new Map();
 worker.onmessage = ({ data: [text] }) => {
     const reply = JSON.parse(text);
     if (reply.bench) waiting.get(reply.bench.request)?.resolve(reply.bench.report);
-    if (reply.refused) waiting.get(reply.refused.request)?.reject(new Error(reply.refused.failure.message));
+    if (reply.refused) {
+        // What the worker cannot read has no number: it is the latest question.
+        const { request, failure } = reply.refused;
+        waiting.get(request ?? waiting.size)?.reject(new Error(failure.message));
+    }
     if (reply.crashed) waiting.forEach(({ reject }) => reject(new Error(reply.crashed.message)));
 };
 worker.onerror = event => waiting.forEach(({ reject }) => reject(new Error(event.message ?? "no worker")));
@@ -36,9 +40,18 @@ const slots = params => {
 /// spec: { workload | preset, engine: "wgpu" | "cpu", seconds?, optimizer?, batch?, data?: { batches: [{ x, y }] }, params?:
 /// { name: { shape, data } } }, the last two as the harness makes them: 28×28 numbers an image, a label. The report is
 /// that of the worker.
-const bench = ({ workload, preset, engine = "wgpu", seconds = 4, optimizer, batch, data, params = data?.params ?? {}, ...bounds }) => {
+const bench = async ({
+    workload, preset, engine = "wgpu", seconds = 4, optimizer, batch, data, params = data?.params,
+    least_steps = 30, most_seconds = 15, warm_seconds = 5, ...unknown
+} = {}) => {
+    if (Object.keys(unknown).length) throw new Error(`playground.bench does not know ${Object.keys(unknown).join(", ")}`);
+    if (!(workload ?? preset)) throw new Error("playground.bench needs a workload (W1, W2, W3) or a preset (mlp, cnn, …)");
+    if (data && !data.batches?.length) throw new Error("data has no batches");
+    for (const [name, value] of Object.entries({ seconds, least_steps, most_seconds, warm_seconds })) {
+        if (!Number.isFinite(value) || value < 0) throw new Error(`${name} is ${value}, but must be a number, at least 0`);
+    }
     const request = waiting.size + 1;
-    const { least_steps = 30, most_seconds = 15, warm_seconds = 5 } = bounds;
+    params ??= {};
     const weights = slots(params);
     const buffers = weights.map(([, values]) => Float32Array.from(values).buffer);
     if (data) {
@@ -59,9 +72,11 @@ const round = (value, digits = 3) => +value.toFixed(digits);
 /// One line of a comparison, in its words.
 const compared = async (workload, spec) => {
     const start = performance.now();
+    const engine = ENGINES[spec.backend];
+    if (!engine) throw new Error(`there is no backend ${spec.backend} here: ${Object.keys(ENGINES).join(", ")}`);
     const report = await bench({
         workload,
-        engine: ENGINES[spec.backend],
+        engine,
         data: spec.data,
         params: spec.params,
         seconds: spec.seconds ?? 10,

@@ -131,8 +131,13 @@ pub fn address() -> String {
 }
 
 /// Puts `text` on the clipboard; in vain where the visitor has forbidden it.
-pub fn copy(text: &str) {
-    let _ = window().navigator().clipboard().write_text(text);
+pub fn copy(text: &str) -> bool {
+    let clipboard = window().navigator().clipboard();
+    let is_there = !clipboard.is_undefined();
+    if is_there {
+        let _ = clipboard.write_text(text);
+    }
+    is_there
 }
 
 /// The bytes of a file.

@@ -17,12 +17,13 @@ pub fn percent(part: f64) -> String {
     format!("{:.1}\u{a0}%", 100.0 * part)
 }
 
-/// About three digits: `0.00123`, `0.123`, `12.3`, `1234`.
+/// About three digits: `0.00123`, `0.123`, `12.3`, `1234`, `1.2e9`.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     match size {
         _ if !value.is_finite() => value.to_string(),
         0.0 => "0".into(),
+        1e9.. => format!("{value:.1e}"),
         1000.0.. => grouped(value.round() as i64),
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
@@ -104,8 +105,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let shown = [0.0, 2.5e-5, 0.00123, 0.5, 2.299, 45.67, 678.9, 12345.6, f64::NAN].map(number);
-        assert_eq!(shown, ["0", "2.5e-5", "0.0012", "0.5000", "2.30", "45.7", "679", "12\u{202f}346", "NaN"]);
+        let shown = [0.0, 2.5e-5, 0.00123, 0.5, 2.299, 45.67, 678.9, 12345.6, 3e15, f64::NAN].map(number);
+        assert_eq!(shown, ["0", "2.5e-5", "0.0012", "0.5000", "2.30", "45.7", "679", "12\u{202f}346", "3.0e15", "NaN"]);
         assert_eq!(
             [999, 1_000, 1_234_567, -5_000].map(grouped),
             ["999", "1\u{202f}000", "1\u{202f}234\u{202f}567", "−5\u{202f}000"]

@@ -83,6 +83,9 @@ pub fn line(points: &[(f64, f64)], width: f64, axis: Axis) -> String {
         let (x, y) = (SIDE * (x / width.max(1.0)).clamp(0.0, 1.0), SIDE * (1.0 - axis.place(*y)));
         path.push_str(&format!("{}{x:.1} {y:.1}", if i == 0 { "M" } else { "L" }));
     }
+    if points.len() == 1 {
+        path.push_str("h0"); // a dot
+    }
     path
 }
 
@@ -122,6 +125,11 @@ mod tests {
         let axis = Axis::UNIT;
         assert_eq!(line(&[(0.0, 0.0), (5.0, 1.0), (20.0, 7.0)], 10.0, axis), "M0.0 1000.0L500.0 0.0L1000.0 0.0");
         assert_eq!(line(&[], 10.0, axis), "");
+    }
+
+    #[test]
+    fn a_single_point_is_seen() {
+        assert_eq!(line(&[(5.0, 0.5)], 10.0, Axis::UNIT), "M500.0 500.0h0");
     }
 
     #[test]

@@ -26,8 +26,10 @@ impl App {
 
     /// Keeps a finished run.
     pub fn keep(self, state: RunState) {
+        // The first of two devices that are compared is drawn beside the second.
+        let shown = self.inner.with_value(|inner| !inner.queue.is_empty());
         spawn_local(async move {
-            let mut run = Kept::new(state);
+            let mut run = Kept { shown, ..Kept::new(state) };
             let text = run.to_json();
             match browser::keep_run(&text).await {
                 Ok(number) => {

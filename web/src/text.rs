@@ -152,6 +152,8 @@ texts! {
     restart_needed: "Changed settings apply to the next run.", "更改将用于下一次训练。";
     restart: "Restart now", "立即重新开始";
     refused: "Not accepted: {}", "不被接受：{}";
+    need_number: "a number is needed", "需要一个数字";
+    copy_yourself: "Pages without https may not copy: take the link from the address bar", "没有 https 的页面不能复制：请从地址栏复制链接";
     help: "What is “{}”?", "什么是“{}”？";
     copy_link: "Copy link", "复制链接";
     copied: "Link copied", "链接已复制";

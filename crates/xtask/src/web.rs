@@ -108,8 +108,9 @@ const PACKED: [&str; 5] = ["html", "js", "wasm", "css", "svg"];
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     let root = sh.current_dir();
     let out = root.join(&args.out);
-    let is_ours =
-        fs::read_dir(&out).map_or(true, |mut entries| entries.next().is_none()) || out.join("index.html.br").exists();
+    // What it makes first, so that a site is known by it even where the rest did not compile.
+    let names = || fs::read_dir(&out).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let is_ours = names().next().is_none() || names().any(|name| name.to_string_lossy().starts_with(PROGRAMS[0].glue));
     ensure!(is_ours, "{} holds other things than a built site: name an empty folder", out.display());
     match fs::remove_dir_all(&out) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),

@@ -154,5 +154,5 @@ fn draw(series: &[Series], width: f64, unit: bool, logarithmic: bool, show: fn(f
 
 /// A round value without zeros at its end.
 fn tick(value: f64) -> String {
-    format!("{}", (value * 1e6).round() / 1e6)
+    if value >= 1e6 { format!("{value:.0e}") } else { ((value * 1e6).round() / 1e6).to_string() }
 }

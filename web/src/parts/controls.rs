@@ -25,7 +25,7 @@ pub fn Controls() -> impl IntoView {
     // A screen reader hears changes of the stage, and each quarter of the way.
     let quarter = Memo::new(move |_| (stage.get(), (done.get() / 25.0) as u32));
     let spoken = Memo::new(move |_| {
-        quarter.track();
+        quarter.get(); // not only tracked: what nobody reads is not computed, and tells nobody
         app.state.with_untracked(|state| match state.accuracy_now() {
             Some(accuracy) => fill(t.spoken, &[&say(state, app, t), &percent(accuracy)]),
             None => say(state, app, t),

@@ -74,10 +74,16 @@ pub fn Editor() -> impl IntoView {
                 view! { <span class="editor-about problem" role="alert">{mistake.say(t)}</span> }
             });
             let inputs = numbers(&layer).into_iter().map(|(number, value)| {
-                let (at, layer) = (at.clone(), layer.clone());
+                let (at, layer, kept) = (at.clone(), layer.clone(), value.clone());
                 let set = move |event| {
-                    if let Some(changed) = with_number(&layer, number, &event_target_value(&event)) {
-                        change(&at, Edit::Set(changed));
+                    let typed = event_target_value(&event);
+                    match with_number(&layer, number, &typed) {
+                        Some(changed) => change(&at, Edit::Set(changed)),
+                        None => {
+                            let problem = format!("{} {typed}", number_name(number, t));
+                            app.notice.set(Some(Notice::Refused(fill(t.refused, &[&problem]).into())));
+                            event_target::<web_sys::HtmlInputElement>(&event).set_value(&kept);
+                        }
                     }
                 };
                 view! { <label>{number_name(number, t)}<input type="number" step="any" prop:value=value on:change=set /></label> }

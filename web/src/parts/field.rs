@@ -44,7 +44,8 @@ pub fn Entry(
     let change = move |event| {
         let typed = event_target_value(&event);
         let json = if typed.trim().is_empty() { "null" } else { typed.trim() };
-        refused.set(app.set(path, json).err());
+        let is_empty = json == "null";
+        refused.set(app.set(path, json).err().map(|message| if is_empty { t.need_number.into() } else { message }));
     };
     let id = format!("refused-{path}");
     let described_by = id.clone();

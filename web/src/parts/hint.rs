@@ -13,7 +13,7 @@ pub fn Hint(
 ) -> impl IntoView {
     let t = expect_context::<App>().language.get_untracked().texts();
     view! {
-        <details class="hint">
+        <details class="hint" name="hint">
             <summary aria-label=fill(t.help, &[of])>"?"</summary>
             <p>{text}</p>
         </details>

@@ -60,7 +60,12 @@ pub fn RunPanel() -> impl IntoView {
                     (report.engine.to_string(), fill(t.engine_software, &[name]))
                 }
                 DeviceState::Ready { .. } => (report.engine.to_string(), name.into()),
-                DeviceState::Missing(_) => (String::new(), fill(t.engine_missing, &[name])),
+                // Only a link chooses what is missing.
+                DeviceState::Missing(_) => {
+                    let chosen = app.settings.with(|settings| settings.engine == Some(report.engine));
+                    let value = if chosen { report.engine.to_string() } else { String::new() };
+                    (value, fill(t.engine_missing, &[name]))
+                }
             });
         }
         options
@@ -104,8 +109,12 @@ pub fn RunPanel() -> impl IntoView {
     let in_epochs = is(|config| matches!(config.length, Length::Epochs(_)));
     let differs = Memo::new(move |_| app.differs());
     let link = move |_| {
-        browser::copy(&browser::address());
-        app.notice.set(Some(Notice::LinkCopied));
+        let copied = browser::copy(&browser::address());
+        app.notice.set(Some(if copied {
+            Notice::LinkCopied
+        } else {
+            Notice::Refused(t.copy_yourself.to_owned().into())
+        }));
     };
     view! {
         <div class="run-panel">
@@ -189,7 +198,10 @@ pub fn RunPanel() -> impl IntoView {
             </details>
             <div class="run-buttons">
                 <button class="quiet" on:click=link>{t.copy_link}</button>
-                <button class="quiet" on:click=move |_| app.settings.set(Settings::default())>{t.reset}</button>
+                <button class="quiet" on:click=move |_| app.settings.update(|settings| {
+                    let hide = std::mem::take(&mut settings.hide);
+                    *settings = Settings { hide, ..Default::default() };
+                })>{t.reset}</button>
             </div>
             <div class="run-differs" role="status">
                 {move || differs.get().then(|| view! {

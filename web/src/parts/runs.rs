@@ -44,7 +44,8 @@ pub fn Runs() -> impl IntoView {
         Some(view! {
             <tr>
                 <th scope="row">{kept.number}</th>
-                <td>{engine_name(summary.engine)}</td><td>{network}</td><td>{percent(summary.test_accuracy)}</td>
+                <td>{engine_name(summary.engine)}<small>{summary.device.clone()}</small></td>
+                <td>{network}<small>{format!("{}: {} · {}: {}", t.rate, start.config.schedule.rate, t.batch, start.config.batch)}</small></td><td>{percent(summary.test_accuracy)}</td>
                 <td>{number(summary.images_per_second)}</td><td>{duration(seconds)}</td>
                 <td><input type="checkbox" prop:checked=kept.shown on:change=show aria-label=format!("{} {} {}", t.show, t.run, kept.number) /></td>
             </tr>
@@ -106,10 +107,11 @@ fn difference(runs: &[Kept], t: &Texts) -> Option<String> {
     let pairs = latest.state.loss.points().zip(other.state.loss.points());
     let most = pairs.map(|(a, b)| (a.1 - b.1).abs()).fold(0.0, f64::max);
     let [(slow, slow_speed), (fast, fast_speed)] = {
-        let mut both =
-            [&summary, &other_summary].map(|summary| (engine_name(summary.engine), summary.images_per_second));
+        let mut both = [&summary, &other_summary].map(|summary| {
+            (format!("{} ({})", engine_name(summary.engine), summary.device), summary.images_per_second)
+        });
         both.sort_by(|a, b| a.1.total_cmp(&b.1));
         both
     };
-    Some(fill(t.difference, &[fast, slow, &number(most), fast, &number(fast_speed / slow_speed.max(1e-9))]))
+    Some(fill(t.difference, &[&fast, &slow, &number(most), &fast, &number(fast_speed / slow_speed.max(1e-9))]))
 }
