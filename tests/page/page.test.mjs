@@ -434,11 +434,11 @@ test("a checkpoint goes from the page to the command line and back", CHROMIUM_ON
 test("images of the visitor's own are read, packed or not, and damaged ones told", async () => {
     const { page, faults, close } = await visit(link(SMALL, "cpu"));
     const words = numbers => Buffer.from(Uint32Array.from(numbers).buffer).swap32();
-    const pair = count => [
-        Buffer.concat([words([0x0803, count, 28, 28]), Buffer.from(Array.from({ length: count * 784 }, (_, i) => i * i % 251))]),
+    const pair = (count, side = 28) => [
+        Buffer.concat([words([0x0803, count, side, side]), Buffer.from(Array.from({ length: count * side ** 2 }, (_, i) => i * i % 251))]),
         Buffer.concat([words([0x0801, count]), Buffer.from(Array.from({ length: count }, (_, i) => i % 10))]),
     ];
-    const names = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+    const names = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images.idx3-ubyte", "t10k-labels-idx1-ubyte"];
     const open = async (contents, expected) => {
         const files = names.map(name => path.join(downloads, name));
         files.forEach((file, i) => fs.writeFileSync(file, contents[i]));
@@ -450,6 +450,7 @@ test("images of the visitor's own are read, packed or not, and damaged ones told
     await open([packed.subarray(0, -9), gzipSync(labels), ...test], "train-images-idx3-ubyte: the file cannot be unpacked");
     await open([gzipSync(Buffer.alloc(269 << 20)), gzipSync(labels), ...test], "unpacks to more than 268435472 bytes");
     await open([packed, gzipSync(labels), ...test.reverse()], "the images file is mislabelled");
+    await open([...pair(5300, 32), ...pair(50, 32)], "32×32, but this page draws and shows 28×28");
     await open([packed, gzipSync(labels), ...test.reverse()], "5.?300 .*50 ");
     assert.equal((await train(page)).start.config.dataset.name, "own");
     assert.deepEqual(faults, []);

@@ -159,14 +159,14 @@ fn in_folder(dataset: &Dataset, places: &Places) -> Result<Option<Found>> {
     }
 }
 
-/// Names of the four files in the order of [`Dataset::files`]; each may end with `.gz`.
+/// Names of the four files in the order of [`Dataset::files`]; each may be spelled otherwise.
 const NAMES: [&str; 4] =
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
 /// The four files of a folder, or `None` where none of them is there.
 fn read_four(folder: &Path) -> Result<Option<[Vec<u8>; 4]>> {
-    let paths = NAMES
-        .map(|name| [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file()));
+    let called = |name: String| Some(folder.join(name)).filter(|path| path.is_file());
+    let paths = NAMES.map(|name| published::spellings(name).into_iter().find_map(called));
     if paths.iter().all(Option::is_none) {
         return Ok(None);
     }

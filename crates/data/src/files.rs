@@ -162,9 +162,26 @@ pub const FASHION_MNIST: Dataset = Dataset {
     ],
 };
 
+/// How the file `name` may be called, the likeliest first: packed or not, with `-idx` or, as some unpackers write it, with
+/// `.idx`.
+pub fn spellings(name: &str) -> [String; 4] {
+    let plain = name.trim_end_matches(".gz");
+    let other = plain.replace("-idx", ".idx");
+    [plain.to_owned(), format!("{plain}.gz"), format!("{other}.gz"), other]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_are_known_by_all_their_names() {
+        let names = ["a-idx3-ubyte", "a-idx3-ubyte.gz", "a.idx3-ubyte.gz", "a.idx3-ubyte"];
+        assert_eq!(
+            (spellings("a-idx3-ubyte.gz"), spellings("a-idx3-ubyte")),
+            (names.map(Into::into), names.map(Into::into))
+        );
+    }
 
     #[test]
     fn the_table_is_well_formed() {

@@ -143,8 +143,10 @@ impl Current<'_> {
         }
         if *command == Command::Stop && was_going {
             self.advance(line).await; // what was in flight
-            let reason = "stopped".into();
-            self.tell(line, vec![Event::Stopped { reason, step: self.run.step(), checkpoint: None }]);
+            if self.run.phase() == Phase::Done {
+                let reason = "stopped".into();
+                self.tell(line, vec![Event::Stopped { reason, step: self.run.step(), checkpoint: None }]);
+            }
         }
     }
 

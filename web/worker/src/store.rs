@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use data::{
-    DataError, Images, digits,
-    files::{Dataset, File, MNIST},
+    DataError, Images, SIDE, digits,
+    files::{Dataset, File, MNIST, spellings},
     gzip, idx,
 };
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
@@ -85,10 +85,10 @@ impl Store {
         Ok((set, download))
     }
 
-    /// Takes the visitor's files: two of training images and labels, and perhaps two for the test.
+    /// Takes the visitor's four files: images and labels to learn from, and for the test.
     ///
     /// # Errors
-    /// Which file is missing, or what is wrong with one.
+    /// Which file is missing, or what is wrong with one. Images must be of the size that is drawn on the page.
     pub(crate) async fn give(
         &mut self,
         name: String,
@@ -98,7 +98,8 @@ impl Store {
         let mut four = vec![];
         for file in MNIST.files() {
             let wanted = file.name.trim_end_matches(".gz");
-            let found = names.iter().position(|name| name.trim_end_matches(".gz").ends_with(wanted));
+            let spellings = spellings(wanted);
+            let found = names.iter().position(|name| spellings.iter().any(|spelling| name.ends_with(spelling)));
             let bytes = found.and_then(|i| buffers.get(i));
             let bytes = bytes.ok_or_else(|| Failure {
                 message: format!("a file `{wanted}` is missing: drop all four files at once"),
@@ -107,6 +108,13 @@ impl Store {
             four.push(unpacked(bytes).await.map_err(|error| bad(format!("{wanted}: {error}")))?);
         }
         let (images, training) = pool(&four)?;
+        if (images.height, images.width) != (SIDE, SIDE) {
+            let size = format!(
+                "the images are {}×{}, but this page draws and shows {SIDE}×{SIDE}",
+                images.height, images.width
+            );
+            return Err(bad(size + ": use the command line"));
+        }
         let tested = images.len() - training;
         self.given.insert(name.clone(), Set { name, images: images.into(), training });
         Ok([training as u64, tested as u64])
