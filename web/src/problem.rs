@@ -4,6 +4,8 @@
 use models::{ModelError, Need, path};
 use protocol::{Bounds, Cause, ConfigError, EarlyEnd, Failure};
 
+use crate::format::fill;
+use crate::state::RunState;
 use crate::text::{Language, Texts};
 
 /// An error that says in another language what it says in English.
@@ -54,6 +56,12 @@ impl Problem for Failure {
         // Names, numbers and what others say are in the English words.
         format!("{said}（{}）", self.message)
     }
+}
+
+/// What is wrong with a run, the end of it first: a device that was opened again may have been lost for good later.
+pub fn trouble_of(state: &RunState, t: &Texts) -> Option<String> {
+    let failure = state.failure.as_ref().map(|failure| failure.say(t));
+    failure.or(state.recovered.as_ref().map(|(times, why)| fill(t.recovered, &[&times.to_string(), why])))
 }
 
 impl Problem for EarlyEnd {
@@ -119,7 +127,7 @@ impl Problem for Need {
 mod tests {
     use expect_test::{Expect, expect};
     use models::{Layer, Network};
-    use protocol::{RunConfig, preset};
+    use protocol::{Event, RunConfig, preset};
 
     use super::*;
     use crate::link::LinkError;
@@ -194,6 +202,17 @@ mod tests {
         let early = EarlyEnd::Accuracy { accuracy: 0.9712 };
         assert_eq!(early.say(Language::Chinese.texts()), "验证准确率达到 97.12 %");
         assert_eq!(early.say(Language::English.texts()), "the validation accuracy reached 97.12 %");
+    }
+
+    #[test]
+    fn a_failure_is_told_before_what_the_run_survived() {
+        let mut state = RunState::default();
+        let trouble = |state: &RunState| trouble_of(state, Language::English.texts()).unwrap_or_default();
+        assert_eq!(trouble(&state), "");
+        state.apply(Event::Recovered { step: 0, repeated: 0, reason: "reset".into() });
+        assert!(trouble(&state).contains("reset"));
+        state.apply(Event::Failed { failure: "lost for good".to_owned().into(), step: 0, checkpoint: None });
+        assert_eq!(trouble(&state), "lost for good");
     }
 
     #[test]

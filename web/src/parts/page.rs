@@ -22,7 +22,7 @@ use crate::parts::sketch::Sketch;
 use crate::parts::strip::Strip;
 use crate::parts::timing::Timing;
 use crate::parts::tour::Tour;
-use crate::problem::Problem;
+use crate::problem::trouble_of;
 
 /// The whole page.
 #[component]
@@ -72,15 +72,7 @@ fn Body(tour: RwSignal<bool>) -> impl IntoView {
     };
     // A failure stays until it is closed or another run begins.
     let closed = RwSignal::new(None::<String>);
-    let ended = Memo::new(move |_| {
-        app.state.with(|state| {
-            state
-                .recovered
-                .as_ref()
-                .map(|(times, why)| crate::format::fill(t.recovered, &[&times.to_string(), why]))
-                .or(state.failure.as_ref().map(|failure| failure.say(t)))
-        })
-    });
+    let ended = Memo::new(move |_| app.state.with(|state| trouble_of(state, t)));
     let trouble = move || {
         ended.get().filter(|message| closed.read().as_ref() != Some(message)).map(|message| {
             view! {
