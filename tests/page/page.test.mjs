@@ -112,6 +112,7 @@ test("one button trains a network that reads what is drawn", async () => {
     assert.ok(run.test.accuracy > 0.9, `accuracy ${run.test.accuracy}`);
     assert.equal(run.start.device.engine, "cpu");
     assert.equal(await dispatches(page), 0);
+    assert.match(await page.$eval(".controls [role=status]", element => element.innerText), /^Done.*accuracy/, "what is spoken");
     const board = await page.$("#board");
     await board.scrollIntoView();
     const { x, y, width, height } = await board.boundingBox();
@@ -249,6 +250,10 @@ test("what is not accepted is told in Chinese, too", async () => {
     const { page, close } = await visit(link({ ...SMALL, model: { network: { layers } } }), { language: "zh-CN" });
     await page.waitForFunction(() => /第 2 层（conv）的输入为 \[1,784\]，但需要图像/.test(document.querySelector(".network > .problem").innerText));
     await close();
+    const wild = await visit(link({ ...SMALL, optimizer: { rule: "sgd" }, loss: "mean_squared_error", schedule: { rate: 1000 } }, "cpu"), { language: "zh-CN" });
+    await wild.page.click("#train");
+    await wild.page.waitForFunction(() => /步子太大，请改用学习率 100$/m.test(document.querySelector(".alerts").innerText));
+    await wild.close();
 });
 
 test("MNIST on the CPU", NEEDS_MNIST, async () => {
@@ -393,6 +398,11 @@ test("a link says what to train, and never starts it", async () => {
     await new Promise(done => setTimeout(done, 1000));
     assert.match(await status(first.page), /^Ready/);
     const address = await first.page.evaluate(() => location.hash);
+    // Without the settings, results take their room.
+    const bare = await visit("#hide=settings");
+    const width = page => page.$eval("#results", element => element.clientWidth);
+    assert.ok(await width(bare.page) > await width(first.page) + 250, "results are as narrow as beside the settings");
+    await bare.close();
     const second = await visit(address);
     assert.equal(await second.page.evaluate(() => location.hash), address);
     const run = await train(second.page);
@@ -695,6 +705,14 @@ test("the benchmark for programs", async () => {
         seconds: 0.01, least_steps: 3, most_seconds: 0.01, warm_seconds: 0.1, params: { "dense2.bias": { data: Array(10).fill(1) } } }));
     assert.equal(adam.batch, 16);
     await assert.rejects(page.evaluate(() => playground.bench({ workload: "W1", engine: "cpu", params: { w9: { shape: [1, 1], data: [0] } } })), /no `dense9.weight`/);
+    for (const [spec, words] of [
+        [undefined, /needs a workload/], [{ workload: "W9" }, /W9/], [{ workload: "W1", engine: "webgpu" }, /unknown variant `webgpu`/],
+        [{ workload: "W1", batch: -1 }, /invalid value/], [{ workload: "W1", optimizer: "adam" }, /adam/],
+        [{ workload: "W1", seconds: "x" }, /seconds is x/], [{ workload: "W1", secs: 1 }, /does not know secs/], [{ workload: "W1", data: {} }, /no batches/],
+    ]) {
+        await assert.rejects(page.evaluate(spec => playground.bench(spec), spec), words);
+    }
+    await assert.rejects(page.evaluate(() => __bench("W1", { backend: "webgl" })), /no backend webgl/);
     await context.close();
 });
 
