@@ -98,10 +98,6 @@ pub(crate) mod single {
     pub(crate) fn serialize<S: Serializer>(value: &f32, s: S) -> Result<S::Ok, S::Error> {
         Single::from(*value).serialize(s)
     }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f32, D::Error> {
-        Ok(Read::deserialize(d)?.0 as f32)
-    }
 }
 
 pub(crate) mod optional {

@@ -136,7 +136,8 @@ pub enum Reply {
         /// How many images of each class the part has.
         counts: Vec<u64>,
     },
-    /// What was measured.
+    /// What was measured: for scripts. What reads it would only make the page larger.
+    #[serde(skip_deserializing)]
     Bench {
         /// The question's.
         request: u64,
@@ -245,7 +246,7 @@ pub struct BenchSpec {
 }
 
 /// What was measured. Times are those of the worker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BenchReport {
     /// The question's.
     pub workload: String,
@@ -281,7 +282,7 @@ pub struct BenchReport {
 }
 
 /// Steps that were timed, in three parts of which the median counts.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Region {
     /// Steps.
     pub steps: u64,
@@ -294,6 +295,6 @@ pub struct Region {
     /// Likewise.
     pub images_per_second: f64,
     /// The last loss.
-    #[serde(with = "number::single")]
+    #[serde(serialize_with = "number::single::serialize")]
     pub loss: f32,
 }
