@@ -553,6 +553,29 @@ test("a worker that dies is replaced", async () => {
     await close();
 });
 
+/// Puts a value into a field of the settings, as typing it would.
+const put = (page, name, value) => page.$eval(`.run-panel [name="${name}"]`, (field, value) => {
+    field.value = value;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+}, value);
+
+test("a run that waits for the devices can be stopped", async () => {
+    site.options.without = "haste";
+    const { page, close } = await visit(link(SMALL, "cpu"));
+    await page.click("#train");
+    await reaches(page, "^Looking");
+    await put(page, "schedule.rate", "0.01"); // nothing to be told yet
+    await page.click("#stop");
+    await reaches(page, "^Ready");
+    await page.waitForFunction(() => /SIMD/.test(document.body.innerText));
+    await new Promise(done => setTimeout(done, 500));
+    assert.match(await status(page), /^Ready/);
+    assert.equal((await told(page)).trim(), "");
+    site.options.without = "nothing";
+    assert.equal((await train(page)).start.config.schedule.rate, 0.01);
+    await close();
+});
+
 test("a lost device is opened again, to the same end", async () => {
     const config = { ...SMALL, model: { preset: "softmax" }, length: { steps: 300 } };
     const { page, close } = await visit(link(config, "wgpu"));

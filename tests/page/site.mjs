@@ -36,6 +36,13 @@ const PROBE = `{
 const WITHOUT = {
     nothing: "",
     webgpu: `Object.defineProperty(self.navigator, "gpu", { value: undefined });\n`,
+    haste: `if (self.GPU) {
+        const request = GPU.prototype.requestAdapter;
+        GPU.prototype.requestAdapter = async function (...all) {
+            await new Promise(done => setTimeout(done, 2000));
+            return request.apply(this, all);
+        };
+    }\n`,
     relaxed: "WebAssembly.validate = () => false;\n",
 };
 

@@ -301,6 +301,14 @@ impl App {
         if command == Command::Stop {
             self.inner.update_value(|inner| inner.queue.clear());
         }
+        if self.inner.with_value(|inner| inner.wanted.is_some()) {
+            // No worker has this run yet: it will begin with the settings of that moment, or not at all.
+            if command == Command::Stop {
+                self.inner.update_value(|inner| inner.wanted = None);
+                self.state.set(RunState::default());
+            }
+            return;
+        }
         self.state.update(|state| state.told(&command));
         self.ask(&Request::Run(command), &[]);
     }
