@@ -576,6 +576,28 @@ test("a run that waits for the devices can be stopped", async () => {
     await close();
 });
 
+test("a run that cannot start does not take the next one with it", async () => {
+    const { page, close } = await visit(link({ ...SMALL, dataset: { name: "fashion-mnist" } }, "cpu"));
+    await page.waitForFunction(() => /SIMD/.test(document.body.innerText));
+    await page.click("#train");
+    await reaches(page, "^Failed");
+    assert.match(await told(page), /no data set `fashion-mnist` here/);
+    await page.evaluate(() => {
+        self.said = [];
+        const note = () => self.said.push(document.querySelector("#status").innerText);
+        document.querySelector("#train").click();
+        const field = document.querySelector(".run-panel [name=data]");
+        field.value = "digits";
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+        document.querySelector("#train").click();
+        requestAnimationFrame(() => new MutationObserver(note).observe(document.querySelector("#status"), { subtree: true, characterData: true, childList: true }));
+    });
+    await reaches(page, "^Training");
+    assert.deepEqual((await page.evaluate(() => self.said)).filter(said => said.startsWith("Failed")), []);
+    assert.equal((await told(page)).trim(), "");
+    await close();
+});
+
 test("a lost device is opened again, to the same end", async () => {
     const config = { ...SMALL, model: { preset: "softmax" }, length: { steps: 300 } };
     const { page, close } = await visit(link(config, "wgpu"));

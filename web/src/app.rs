@@ -260,6 +260,7 @@ impl App {
 
     pub(crate) fn begin(self, wanted: Wanted) {
         self.notice.set(None);
+        self.work.set(None);
         self.state.set(RunState::preparing(wanted.waits));
         self.answers.set(vec![]);
         self.guess.set(None);

@@ -9,7 +9,7 @@ use crate::browser;
 use crate::mistakes::worst;
 use crate::nearest::ASKED;
 use crate::notice::Notice;
-use crate::state::{RunState, Stage};
+use crate::state::RunState;
 
 /// Between two questions about the pictures while a run trains, in milliseconds.
 const ANSWER_EVERY: f64 = 250.0;
@@ -93,13 +93,7 @@ impl App {
                     self.notice.set(Some(Notice::Refused(failure)));
                 }
             }
-            Reply::Refused { request: None, failure } => match self.state.with_untracked(|state| state.stage) {
-                Stage::Preparing => {
-                    self.work.set(None);
-                    self.state.update(|state| (state.stage, state.failure) = (Stage::Failed, Some(failure)));
-                }
-                _ => self.notice.set(Some(Notice::Refused(failure))),
-            },
+            Reply::Refused { request: None, failure } => self.notice.set(Some(Notice::Refused(failure))),
             Reply::Bench { .. } => {} // what bench.html asks for
             Reply::Crashed { message } => self.revive(message),
         }
@@ -113,7 +107,6 @@ impl App {
             inner.last.take()
         });
         let last = last.flatten().filter(|_| self.state.with_untracked(|state| state.stage.is_live()));
-        self.work.set(None);
         self.state.set(RunState::default());
         if !ready {
             // It has never worked, and would not when started again.
@@ -149,7 +142,6 @@ impl App {
         }
         match told {
             Told::Started => {
-                self.work.set(None);
                 let request = self.question();
                 self.inner.update_value(|inner| inner.strip = Some(request));
                 self.ask_tests(request, SAMPLES);

@@ -79,19 +79,19 @@ async fn train(line: &mut Line, store: &mut Store, start: Start) -> Option<Start
     let (mut engine, config, samples, checkpoint) = match prepared.await {
         Ok(prepared) => prepared,
         Err(failure) => {
-            line.refuse(None, failure);
+            tell(line, &start.run, failed(failure));
             return None;
         }
     };
     let (run, events) = match Run::start(engine.as_mut(), config, samples, checkpoint).await {
         Ok(started) => started,
         Err(error) => {
-            line.refuse(None, error);
+            tell(line, &start.run, failed(error));
             return None;
         }
     };
+    tell(line, &start.run, events);
     let mut current = Current { run, id: start.run };
-    current.tell(line, events);
     if start.paused {
         current.run.command(&Command::Pause).expect("a pause has no bounds");
     }
@@ -104,13 +104,18 @@ struct Current<'e> {
     id: String,
 }
 
-impl Current<'_> {
-    fn tell(&self, line: &Line, events: Vec<Event>) {
-        for event in events {
-            line.tell(&Reply::Run { run: self.id.clone(), event });
-        }
+fn tell(line: &Line, run: &str, events: Vec<Event>) {
+    for event in events {
+        line.tell(&Reply::Run { run: run.to_owned(), event });
     }
+}
 
+/// Of a run that could not start.
+fn failed(failure: impl Into<Failure>) -> Vec<Event> {
+    vec![Event::Failed { failure: failure.into(), step: 0, checkpoint: None }]
+}
+
+impl Current<'_> {
     /// Goes from piece to piece, and looks for messages in between. Returns the run that is to begin in its place.
     async fn drive(&mut self, line: &mut Line, store: &mut Store) -> Option<Start> {
         loop {
@@ -133,7 +138,7 @@ impl Current<'_> {
 
     async fn advance(&mut self, line: &Line) {
         let events = self.run.advance().await;
-        self.tell(line, events);
+        tell(line, &self.id, events);
     }
 
     async fn command(&mut self, line: &Line, command: &Command) {
@@ -145,7 +150,7 @@ impl Current<'_> {
             self.advance(line).await; // what was in flight
             if self.run.phase() == Phase::Done {
                 let reason = "stopped".into();
-                self.tell(line, vec![Event::Stopped { reason, step: self.run.step(), checkpoint: None }]);
+                tell(line, &self.id, vec![Event::Stopped { reason, step: self.run.step(), checkpoint: None }]);
             }
         }
     }
