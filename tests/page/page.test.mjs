@@ -598,6 +598,16 @@ test("a run that cannot start does not take the next one with it", async () => {
     await close();
 });
 
+test("a comparison goes on after an engine fails", async () => {
+    const { page, close } = await visit(link({ ...SMALL, loss: "mean_squared_error", optimizer: { rule: "sgd" }, schedule: { rate: 1000 } }));
+    await page.waitForFunction(() => !document.querySelector("#compare").disabled);
+    await page.$eval("#compare", button => button.click());
+    await page.waitForFunction(() => /WebGPU/.test(document.querySelector(".device-used")?.innerText));
+    await reaches(page, "^Failed");
+    assert.equal((await told(page)).match(/the loss became/g).length, 2);
+    await close();
+});
+
 test("a lost device is opened again, to the same end", async () => {
     const config = { ...SMALL, model: { preset: "softmax" }, length: { steps: 300 } };
     const { page, close } = await visit(link(config, "wgpu"));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use leptos::prelude::*;
 use protocol::worker::{DeviceReport, DeviceState, Request, Work};
-use protocol::{Command, EngineName, Part, RunConfig, Target};
+use protocol::{Command, EngineName, Failure, Part, RunConfig, Target};
 
 use crate::browser;
 use crate::checkpoint;
@@ -136,6 +136,7 @@ pub(crate) struct Searched {
 pub(crate) struct Wanted {
     pub(crate) waits: bool,
     pub(crate) checkpoint: Option<Vec<u8>>,
+    /// In place of the one of the settings; a run without it ends a comparison.
     pub(crate) engine: Option<EngineName>,
 }
 
@@ -234,19 +235,20 @@ impl App {
 
     /// Begins a run with the present settings, in place of any other.
     pub fn train(self) {
-        self.inner.update_value(|inner| inner.queue.clear());
         self.begin(Wanted::default());
     }
 
     /// Trains the present settings on one engine after the other.
     pub fn compare(self, engines: impl IntoIterator<Item = EngineName>) {
         self.inner.update_value(|inner| inner.queue = engines.into_iter().collect());
-        self.next_in_queue();
+        self.next_in_queue(None);
     }
 
-    pub(crate) fn next_in_queue(self) {
+    /// Goes on with a comparison, if there is one, and still tells why the run before has failed.
+    pub(crate) fn next_in_queue(self, failure: Option<Failure>) {
         if let Some(engine) = self.inner.try_update_value(|inner| inner.queue.pop_front()).flatten() {
             self.begin(Wanted { engine: Some(engine), ..Default::default() });
+            self.notice.set(failure.map(Notice::Refused));
         }
     }
 
@@ -259,6 +261,9 @@ impl App {
     }
 
     pub(crate) fn begin(self, wanted: Wanted) {
+        if wanted.engine.is_none() {
+            self.inner.update_value(|inner| inner.queue.clear());
+        }
         self.notice.set(None);
         self.work.set(None);
         self.state.set(RunState::preparing(wanted.waits));

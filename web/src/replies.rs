@@ -126,7 +126,7 @@ impl App {
         if self.inner.with_value(|inner| inner.run.to_string() != run) {
             return; // of a run that was replaced
         }
-        let (told, finished) = (Told::of(&event), matches!(event, Event::Finished(_)));
+        let told = Told::of(&event);
         if matches!(event, Event::Rewound {}) {
             self.mistakes.set(None); // they were of other weights
             self.take_back();
@@ -156,12 +156,13 @@ impl App {
                     self.ask(&Request::Save { request: self.question() }, &[]);
                 }
             }
+            Told::Finished => {
+                self.search();
+                self.keep(self.state.get_untracked());
+                self.next_in_queue(None);
+            }
+            Told::Failed => self.next_in_queue(self.state.with_untracked(|state| state.failure.clone())),
             Told::Other => {}
-        }
-        if finished {
-            self.search();
-            self.keep(self.state.get_untracked());
-            self.next_in_queue();
         }
     }
 
@@ -270,6 +271,8 @@ enum Told {
     /// The weights may have jumped.
     New,
     Epoch,
+    Finished,
+    Failed,
     Other,
 }
 
@@ -280,7 +283,9 @@ impl Told {
             Event::Steps { .. } => Told::Steps,
             Event::Evaluation { .. } | Event::Rewound {} | Event::Recovered { .. } => Told::New,
             Event::Epoch { .. } => Told::Epoch,
-            Event::Checkpoint { .. } | Event::Finished(_) | Event::Stopped { .. } | Event::Failed { .. } => Told::Other,
+            Event::Finished(_) => Told::Finished,
+            Event::Failed { .. } => Told::Failed,
+            Event::Checkpoint { .. } | Event::Stopped { .. } => Told::Other,
         }
     }
 }
