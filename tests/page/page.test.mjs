@@ -539,20 +539,6 @@ test("a browser that keeps nothing is not pretended to", async () => {
     await close();
 });
 
-test("a worker that dies is replaced", async () => {
-    const { page, close } = await visit(link({ ...SMALL, length: { steps: 100_000 } }, "cpu"));
-    await page.click("#train");
-    await reaches(page, "^Training");
-    await break_(page, "crash");
-    await page.waitForFunction(() => /crashed: .*planted/.test(document.querySelector(".alerts").innerText));
-    await page.waitForFunction(() => /^(Ready|Training|Paused|Stopped|Failed)/.test(document.querySelector("#status").innerText));
-    await page.click("#train");
-    await reaches(page, "^Training");
-    await page.click("#stop");
-    await reaches(page, "^Stopped");
-    await close();
-});
-
 /// Puts a value into a field of the settings, as typing it would.
 const put = (page, name, value) => page.$eval(`.run-panel [name="${name}"]`, (field, value) => {
     field.value = value;
@@ -605,6 +591,22 @@ test("a comparison goes on after an engine fails", async () => {
     await page.waitForFunction(() => /WebGPU/.test(document.querySelector(".device-used")?.innerText));
     await reaches(page, "^Failed");
     assert.equal((await told(page)).match(/the loss became/g).length, 2);
+    await close();
+});
+
+test("a worker that dies is replaced, and its run goes on as it was", async () => {
+    const { page, close } = await visit(link({ ...SMALL, length: { steps: 6000 }, evaluate_every: 1000 }, "cpu"));
+    await page.click("#train");
+    // An epoch has 29 steps: there is a checkpoint by then.
+    await page.waitForFunction(() => /^Training: step (\d{3}|\d.\d{3}) /.test(document.querySelector("#status").innerText));
+    await put(page, "batch", "32"); // for the next run, as is the engine
+    await put(page, "engine", "wgpu");
+    await break_(page, "crash");
+    await page.waitForFunction(() => /crashed: .*planted.*goes on from the last checkpoint/.test(document.querySelector(".alerts").innerText));
+    await keeps(page, 1); // without a press of Train
+    const [{ start, step, loss }] = await finished(page);
+    assert.deepEqual([step, start.config.batch, start.device.engine], [6000, 64, "cpu"]);
+    assert.ok(loss.first >= 29 && loss.first < 6000, `from step ${loss.first}`);
     await close();
 });
 

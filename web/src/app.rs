@@ -136,6 +136,8 @@ pub(crate) struct Searched {
 pub(crate) struct Wanted {
     pub(crate) waits: bool,
     pub(crate) checkpoint: Option<Vec<u8>>,
+    /// In place of the one of the settings.
+    pub(crate) config: Option<RunConfig>,
     /// In place of the one of the settings; a run without it ends a comparison.
     pub(crate) engine: Option<EngineName>,
 }
@@ -293,7 +295,7 @@ impl App {
         });
         let request = Request::Start {
             run: run.expect("the page lives as long as the tab"),
-            config: Box::new(config),
+            config: Box::new(wanted.config.unwrap_or(config)),
             target: Target { engine: engine.unwrap_or(EngineName::Cpu), adapter: None },
             checkpoint: wanted.checkpoint.is_some(),
             paused: wanted.waits,

@@ -6,10 +6,11 @@ use protocol::{Event, Part};
 
 use crate::app::{App, Browse, SAMPLES, Samples, Searched, Wanted};
 use crate::browser;
+use crate::checkpoint::config;
 use crate::mistakes::worst;
 use crate::nearest::ASKED;
 use crate::notice::Notice;
-use crate::state::RunState;
+use crate::state::{RunState, Stage};
 
 /// Between two questions about the pictures while a run trains, in milliseconds.
 const ANSWER_EVERY: f64 = 250.0;
@@ -106,7 +107,9 @@ impl App {
             (inner.client, inner.asked, inner.near) = (None, None, None);
             inner.last.take()
         });
-        let last = last.flatten().filter(|_| self.state.with_untracked(|state| state.stage.is_live()));
+        let (stage, engine) =
+            self.state.with_untracked(|state| (state.stage, state.start.as_ref().map(|start| start.device.engine)));
+        let last = last.flatten().filter(|_| stage.is_live());
         self.state.set(RunState::default());
         if !ready {
             // It has never worked, and would not when started again.
@@ -116,7 +119,9 @@ impl App {
         self.devices.set(None);
         let resumed = Some(last.is_some());
         if let Some(checkpoint) = last {
-            self.begin(Wanted { checkpoint: Some(checkpoint), ..Default::default() });
+            // As it was, whatever the visitor has chosen since for the next run.
+            let config = config(&checkpoint);
+            self.begin(Wanted { waits: stage == Stage::Paused, checkpoint: Some(checkpoint), config, engine });
         }
         self.start_worker();
         self.notice.set(Some(Notice::WorkerDied { message, resumed }));
