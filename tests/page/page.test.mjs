@@ -610,6 +610,25 @@ test("a worker that dies is replaced, and its run goes on as it was", async () =
     await close();
 });
 
+test("a run that starts in a hidden tab waits there, if the visitor wants that", async () => {
+    const { page, close } = await visit(link({ ...SMALL, length: { steps: 100_000 } }, "cpu"));
+    await page.evaluateOnNewDocument(() => {
+        localStorage.setItem("pause-hidden", "true");
+        self.away = true;
+        Object.defineProperty(document, "hidden", { get: () => self.away });
+    });
+    await page.reload();
+    await page.waitForSelector("#train");
+    await page.click("#train");
+    await reaches(page, "^Paused at step ");
+    await page.evaluate(() => {
+        self.away = false;
+        document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+    });
+    await reaches(page, "^Training");
+    await close();
+});
+
 test("a lost device is opened again, to the same end", async () => {
     const config = { ...SMALL, model: { preset: "softmax" }, length: { steps: 300 } };
     const { page, close } = await visit(link(config, "wgpu"));

@@ -151,6 +151,7 @@ impl App {
                 self.inner.update_value(|inner| inner.strip = Some(request));
                 self.ask_tests(request, SAMPLES);
                 self.ask_nearest();
+                self.pause_if_hidden();
             }
             Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
             Told::Steps | Told::New => self.ask_again(),
