@@ -142,8 +142,6 @@ impl RunState {
                 self.stage = Stage::Running;
                 self.pieces.clear(); // the speed is not that of single steps
             }
-            (Command::Pause, Stage::Preparing) => self.waits = true,
-            (Command::Resume, Stage::Preparing) => self.waits = false,
             (Command::Pause | Command::Resume | Command::Step, _) => {}
             (Command::Rewind | Command::Rate { .. } | Command::Momentum { .. } | Command::Stop, _) => {}
         }
@@ -363,11 +361,6 @@ mod tests {
             state.stage
         });
         assert_eq!(stages, [Stage::Paused, Stage::Paused, Stage::Running, Stage::Running]);
-
-        let mut state = RunState::preparing(false);
-        state.told(&Command::Pause);
-        state.apply(started(0));
-        assert_eq!(state.stage, Stage::Paused);
 
         state.apply(Event::Stopped { reason: "told to".into(), step: 0, checkpoint: None });
         state.told(&Command::Resume);
