@@ -483,13 +483,18 @@ test("a browser without relaxed SIMD trains in the other module, to nearly the s
 });
 
 test("each reason for missing WebGPU is told, and nothing takes its place", async () => {
-    site.options.without = "webgpu";
-    const none = await visit(link(SMALL, "wgpu"));
-    await none.page.waitForFunction(() => /This browser has no WebGPU/.test(document.body.innerText));
-    await none.page.click("#train");
-    await reaches(none.page, "Failed|Ready|Stopped");
-    assert.deepEqual(await finished(none.page), []);
-    await none.close();
+    const reasons = { webgpu: "This browser has no WebGPU", adapter: "offers no graphics adapter", permission: "could not be opened: .*planted refusal" };
+    for (const [without, reason] of Object.entries(reasons)) {
+        site.options.without = without;
+        const { page, close } = await visit(link(SMALL, "wgpu"));
+        await page.waitForFunction(reason => new RegExp(reason).test(document.body.innerText), {}, reason);
+        await page.click("#train");
+        await reaches(page, "^(Failed|Training|Done)");
+        assert.match(await status(page), /^Failed/, without);
+        assert.notEqual((await told(page)).trim(), "", without);
+        assert.deepEqual(await finished(page), []);
+        await close();
+    }
     site.options.without = "nothing";
     const insecure = await visit("", { url: site.url.replace("127.0.0.1", "school.test") });
     await insecure.page.waitForFunction(() => /insecure connection/.test(document.body.innerText));

@@ -36,6 +36,8 @@ const PROBE = `{
 const WITHOUT = {
     nothing: "",
     webgpu: `Object.defineProperty(self.navigator, "gpu", { value: undefined });\n`,
+    adapter: "if (self.GPU) GPU.prototype.requestAdapter = async () => null;\n",
+    permission: `if (self.GPU) GPU.prototype.requestAdapter = async () => { throw new Error("planted refusal"); };\n`,
     haste: `if (self.GPU) {
         const request = GPU.prototype.requestAdapter;
         GPU.prototype.requestAdapter = async function (...all) {
