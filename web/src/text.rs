@@ -181,7 +181,7 @@ texts! {
     chart_accuracy: "Accuracy over steps. {}", "准确率随步数变化。{}";
     chart_norm: "Gradient norm over steps. {}", "梯度范数随步数变化。{}";
     chart_part: "{}: from {} to {}.", "{}：从 {} 到 {}。";
-    logarithmic: "logarithmic", "对数坐标";
+    logarithmic: "log", "对数坐标";
     selected: "selected runs", "选中的训练";
     steps: "steps", "步";
 

@@ -107,9 +107,10 @@ fn difference(runs: &[Kept], t: &Texts) -> Option<String> {
     let pairs = latest.state.loss.points().zip(other.state.loss.points());
     let most = pairs.map(|(a, b)| (a.1 - b.1).abs()).fold(0.0, f64::max);
     let [(slow, slow_speed), (fast, fast_speed)] = {
-        let mut both = [&summary, &other_summary].map(|summary| {
-            (format!("{} ({})", engine_name(summary.engine), summary.device), summary.images_per_second)
-        });
+        let one = |kept: &Kept, summary: &protocol::Summary| {
+            (format!("{} ({} {})", engine_name(summary.engine), t.run, kept.number), summary.images_per_second)
+        };
+        let mut both = [one(latest, &summary), one(other, &other_summary)];
         both.sort_by(|a, b| a.1.total_cmp(&b.1));
         both
     };
