@@ -50,6 +50,7 @@ impl Problem for Failure {
             Some(Cause::NoDataSet) => "这里没有这个数据集：请把它的四个 IDX 文件拖到页面上，或使用内置数字",
             Some(Cause::MissingFile) => "缺少文件：请一次拖入全部四个文件",
             Some(Cause::BadFile) => "文件不可用：可能已损坏、不完整或不是 IDX 文件",
+            Some(Cause::OtherSize) => "本页只能显示 28×28 的图像，请改用命令行",
             Some(Cause::Unreachable) => "无法从本站下载，请检查网络后重试",
             Some(Cause::NoRun) => "还没有训练：请先开始训练",
         };
@@ -198,6 +199,12 @@ mod tests {
         let chinese =
             expect!["文件不可用：可能已损坏、不完整或不是 IDX 文件（train-images-idx3-ubyte: unexpected end）"];
         check(message, Some(Cause::BadFile), chinese);
+        let message = "the images are 32×32";
+        check(
+            message,
+            Some(Cause::OtherSize),
+            expect!["本页只能显示 28×28 的图像，请改用命令行（the images are 32×32）"],
+        );
         check("what nobody foresaw", None, expect!["what nobody foresaw"]);
         let early = EarlyEnd::Accuracy { accuracy: 0.9712 };
         assert_eq!(early.say(Language::Chinese.texts()), "验证准确率达到 97.12 %");

@@ -49,6 +49,8 @@ pub enum Cause {
     MissingFile,
     /// A data set's file is not what it should be.
     BadFile,
+    /// The images are of another size than the page can show.
+    OtherSize,
     /// A file does not come from the site.
     Unreachable,
     /// There is no run that could answer.

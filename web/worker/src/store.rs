@@ -109,11 +109,11 @@ impl Store {
         }
         let (images, training) = pool(&four)?;
         if (images.height, images.width) != (SIDE, SIDE) {
-            let size = format!(
-                "the images are {}×{}, but this page draws and shows {SIDE}×{SIDE}",
-                images.height, images.width
+            let Images { height, width, .. } = images;
+            let message = format!(
+                "the images are {height}×{width}, but this page draws and shows {SIDE}×{SIDE}: use the command line"
             );
-            return Err(bad(size + ": use the command line"));
+            return Err(Failure { message, cause: Some(Cause::OtherSize) });
         }
         let tested = images.len() - training;
         self.given.insert(name.clone(), Set { name, images: images.into(), training });
