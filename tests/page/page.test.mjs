@@ -387,6 +387,7 @@ test("where the time goes is told from the first step on", async () => {
     // Firefox's clock goes in milliseconds: what takes less than one may not show there.
     const short = FIREFOX ? ["compile", "upload"] : [];
     assert.deepEqual(told.filter(name => !short.includes(name)), ["images", "compile", "upload", "steps"].filter(name => !short.includes(name)));
+    assert.doesNotMatch(await page.$eval(".timing", element => element.innerText), /hidden/);
     await page.click("#rewind");
     await reaches(page, "^Paused at step 0 ");
     await page.waitForFunction(() => /images\s+\d/.test(document.querySelector(".timing").innerText));
@@ -615,7 +616,7 @@ test("a worker that dies is replaced, and its run goes on as it was", async () =
     await close();
 });
 
-test("a run that starts in a hidden tab waits there, if the visitor wants that", async () => {
+test("a run that starts in a hidden tab waits there, if the visitor wants that; if not, the timing says so", async () => {
     const { page, close } = await visit(link({ ...SMALL, length: { steps: 100_000 } }, "cpu"));
     await page.evaluateOnNewDocument(() => {
         localStorage.setItem("pause-hidden", "true");
@@ -631,6 +632,8 @@ test("a run that starts in a hidden tab waits there, if the visitor wants that",
         document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
     });
     await reaches(page, "^Training");
+    await page.evaluate(() => self.away = true);
+    await page.waitForFunction(() => /while this tab was hidden/.test(document.querySelector(".timing").innerText));
     await close();
 });
 

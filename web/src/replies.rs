@@ -137,7 +137,11 @@ impl App {
             self.take_back();
         }
         // Components hear of it with the next frame, however many events come before.
-        self.state.update_untracked(|state| state.apply(event));
+        let hidden = matches!(told, Told::Steps) && browser::is_hidden();
+        self.state.update_untracked(|state| {
+            state.apply(event);
+            state.hidden |= hidden;
+        });
         if !self.inner.with_value(|inner| inner.frame) {
             self.inner.update_value(|inner| inner.frame = true);
             request_animation_frame(move || {

@@ -90,6 +90,9 @@ pub struct RunState {
     pub confusion: Option<(Part, Vec<Vec<u64>>)>,
     /// Where the time goes.
     pub seconds: Seconds,
+    /// Whether some of the steps were made while nobody could see the page: browsers may slow a hidden tab down.
+    #[serde(default)]
+    pub hidden: bool,
     /// Times that the device was lost and opened anew, and the last reason.
     pub recovered: Option<(u32, String)>,
     /// The end in numbers.
@@ -119,6 +122,7 @@ impl Default for RunState {
             test: None,
             confusion: None,
             seconds: Seconds::default(),
+            hidden: false,
             recovered: None,
             summary: None,
             failure: None,

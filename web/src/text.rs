@@ -246,6 +246,7 @@ texts! {
     count: "images", "张数";
 
     timing: "Where the time goes", "时间花在哪里";
+    was_hidden: "Some steps were made while this tab was hidden, where browsers may slow them down.", "部分训练在标签页隐藏时进行，浏览器可能会降低其速度。";
     timing_hint: "Preparation happens once. Read-back is waiting for numbers from the device.", "准备只发生一次；读回是等待设备返回数据。";
     time_download: "download", "下载";
     time_data: "images", "图像";

@@ -10,6 +10,7 @@ pub fn Timing() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let seconds = Memo::new(move |_| app.state.with(|state| state.seconds));
+    let hidden = Memo::new(move |_| app.state.with(|state| state.hidden));
     let parts = Memo::new(move |_| {
         let s = seconds.get();
         [s.download, s.data, s.compile, s.upload, s.steps, s.readback, s.evaluation]
@@ -31,6 +32,7 @@ pub fn Timing() -> impl IntoView {
     view! {
         <Card name="timing" title=t.timing hint=t.timing_hint>
             <ul>{names.into_iter().enumerate().map(row).collect_view()}</ul>
+            <p class="muted">{move || if hidden.get() { t.was_hidden } else { "" }}</p>
         </Card>
     }
 }
