@@ -12,7 +12,8 @@ const browser = await puppeteer.launch({ executablePath: CHROME, headless: true,
 for (const [name, width, height, theme] of [["page", 1280, 1500, "light"], ["page-phone", 390, 844, "dark"]]) {
     const page = await (await browser.createBrowserContext()).newPage();
     await page.setViewport({ width, height });
-    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+    // Without motion, which a picture would catch in the middle.
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }, { name: "prefers-reduced-motion", value: "reduce" }]);
     await page.evaluateOnNewDocument(() => localStorage.setItem("tour", "seen"));
     await page.goto(`${site.url}#engine=cpu`);
     await page.waitForSelector("#train");
