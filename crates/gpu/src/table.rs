@@ -106,10 +106,10 @@ impl Tier {
         let Sizes { m, n, k } = sizes;
         let tiles = |variant: &Variant| variant.workgroups([m, n], 1, 1);
         // Tiles four times as large that are more than half empty compute what the smaller ones do.
-        let fills = |variant: &Variant| 2 * tiles(variant) < tiles(&MEDIUM);
+        let large_fills = 2 * tiles(&LARGE) < tiles(&MEDIUM);
         let variant = match self {
             Tier::Software if sizes.flops() < WORTH_COMPILING => SMALL,
-            Tier::Software if fills(&LARGE) => LARGE,
+            Tier::Software if large_fills => LARGE,
             Tier::Software => MEDIUM,
             _ if m >= 48 && n >= 48 => SHARED,
             _ if tiles(&MEDIUM) >= self.busy() => MEDIUM,

@@ -20,7 +20,6 @@ pub(super) struct Evaluation {
 }
 
 /// What some images came to, piece by piece.
-#[derive(Default)]
 struct Tally {
     /// Images seen.
     count: usize,
@@ -41,8 +40,7 @@ impl Evaluation {
 impl Run<'_> {
     /// An evaluation comes next.
     pub(super) fn begin_evaluation(&mut self, part: Part, ended: Option<EarlyEnd>) {
-        let tally = Tally { confusion: Confusion::new(CLASSES), ..Default::default() };
-        self.evaluation = Some(Evaluation { part, ended, tally });
+        self.evaluation = Some(Evaluation { part, ended, tally: Tally::new() });
     }
 
     /// Some batches of the evaluation under way; after the last one, what follows it.
@@ -84,6 +82,10 @@ impl Run<'_> {
 }
 
 impl Tally {
+    fn new() -> Self {
+        Tally { count: 0, loss: 0.0, confusion: Confusion::new(CLASSES), seconds: 0.0, batch_seconds: None }
+    }
+
     /// Batches of about [`PIECE_SECONDS`] together, at least one.
     async fn piece(
         &mut self,
@@ -132,7 +134,7 @@ pub async fn evaluate(
     rows: &[u32],
     labels: &[u8],
 ) -> Result<(f64, Confusion), EngineError> {
-    let mut tally = Tally { confusion: Confusion::new(CLASSES), ..Default::default() };
+    let mut tally = Tally::new();
     while tally.count < rows.len() {
         tally.piece(engine, program, rows, labels).await?;
     }

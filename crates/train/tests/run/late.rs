@@ -1,0 +1,273 @@
+//! What a device does that works on its own: pieces in flight, and losses.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use graph::{Graph, HostTensor, Values};
+use pollster::block_on;
+use protocol::{Cause, Command, Device, Event, Length, Part, Phase, RunConfig, Seconds};
+use train::{Engine, EngineError, Program, Ran, Reference, Run};
+
+use super::{all_events, config, engine, samples, start, trained};
+
+/// The reference as a device that works on its own: nothing is computed before somebody waits for it.
+pub(crate) struct Late {
+    engine: Reference<f32>,
+    waiting: VecDeque<(Program, Vec<Values>)>,
+    done: VecDeque<Ran>,
+    /// Most submissions that were in flight at once.
+    most: usize,
+    /// How long the first piece takes: the longer, the smaller are those that follow.
+    first: Duration,
+    /// Asked whenever steps or state are to cross: is the device lost in this moment?
+    fails: Box<dyn FnMut() -> bool>,
+    lost: bool,
+}
+
+impl Late {
+    pub(crate) fn new(fails: impl FnMut() -> bool + 'static) -> Self {
+        let (waiting, done, first) = (VecDeque::new(), VecDeque::new(), Duration::from_millis(60));
+        Late { engine: engine(), waiting, done, most: 0, first, fails: Box::new(fails), lost: false }
+    }
+
+    fn alive(&self) -> Result<(), EngineError> {
+        match self.lost {
+            true => Err(EngineError::Lost { device: "late".into(), reason: "a test".into() }),
+            false => Ok(()),
+        }
+    }
+
+    fn cross(&mut self) -> Result<(), EngineError> {
+        self.lost |= (self.fails)();
+        self.alive()
+    }
+
+    async fn work(&mut self) -> Result<(), EngineError> {
+        while let Some((program, feeds)) = self.waiting.pop_front() {
+            self.done.push_back(self.engine.run(program, &feeds).await?);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait(?Send)]
+impl Engine for Late {
+    fn device(&self) -> &Device {
+        self.engine.device()
+    }
+
+    fn versions(&self) -> Vec<String> {
+        self.engine.versions()
+    }
+
+    fn depth(&self) -> usize {
+        3
+    }
+
+    async fn load(&mut self, graph: &Graph) -> Result<Program, EngineError> {
+        self.alive()?;
+        self.engine.load(graph).await
+    }
+
+    async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<(), EngineError> {
+        self.alive()?;
+        self.work().await?;
+        self.engine.upload(name, value).await
+    }
+
+    async fn write_state(&mut self, slots: &Values) -> Result<(), EngineError> {
+        self.cross()?;
+        self.work().await?;
+        self.engine.write_state(slots).await
+    }
+
+    async fn read_state(&mut self) -> Result<Values, EngineError> {
+        self.cross()?;
+        self.work().await?;
+        self.engine.read_state().await
+    }
+
+    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
+        self.cross()?;
+        self.waiting.push_back((program, feeds.to_vec()));
+        self.most = self.most.max(self.waiting.len() + self.done.len());
+        Ok(())
+    }
+
+    async fn collect(&mut self) -> Result<Ran, EngineError> {
+        self.cross()?;
+        std::thread::sleep(std::mem::take(&mut self.first));
+        if let Some(ran) = self.done.pop_front() {
+            return Ok(ran);
+        }
+        let (program, feeds) = self.waiting.pop_front().expect("something was submitted");
+        self.engine.run(program, &feeds).await
+    }
+
+    async fn reopen(&mut self) -> Result<(), EngineError> {
+        self.waiting.clear();
+        self.done.clear();
+        (self.engine, self.lost) = (engine(), false);
+        Ok(())
+    }
+}
+
+/// Three epochs of seven steps, evaluated after every fifth step and at the end.
+pub(crate) fn uneven() -> RunConfig {
+    RunConfig { evaluate_every: Some(5), ..config(Length::Epochs(3)) }
+}
+
+/// Without times, and without the size of pieces, which follows from them.
+pub(crate) fn timeless(events: Vec<Event>) -> Vec<Event> {
+    let mut told: Vec<Event> = vec![];
+    for mut event in events {
+        match &mut event {
+            Event::Started { seconds, .. } => *seconds = Seconds::default(),
+            Event::Steps { seconds, readback, .. } => (*seconds, *readback) = (0.0, 0.0),
+            Event::Epoch { seconds, .. } | Event::Evaluation { seconds, .. } => *seconds = 0.0,
+            Event::Finished(summary) => (summary.seconds, summary.images_per_second) = (Seconds::default(), 0.0),
+            _ => {}
+        }
+        if let (Some(Event::Steps { losses, hits, .. }), Event::Steps { losses: more, hits: more_hits, .. }) =
+            (told.last(), &mut event)
+        {
+            more.splice(0..0, losses.iter().copied());
+            more_hits.splice(0..0, hits.iter().copied());
+            told.pop();
+        }
+        told.push(event);
+    }
+    told
+}
+
+#[test]
+fn pieces_in_flight_change_no_number() {
+    let (expected, state) = trained(&mut engine(), &uneven());
+    let (mut late, clock) = (Late::new(|| false), Instant::now());
+    let (events, late_state) = trained(&mut late, &uneven());
+    let wall = clock.elapsed().as_secs_f64();
+    let seconds: f64 = events.iter().map(|e| if let Event::Steps { seconds, .. } = e { *seconds } else { 0.0 }).sum();
+    assert!(late.most == 3 && seconds <= wall, "{} in flight; {seconds} s of steps in {wall} s", late.most);
+    assert_eq!(timeless(events), timeless(expected));
+    assert_eq!(late_state, state);
+}
+
+#[test]
+fn a_run_out_of_time_takes_what_is_in_flight_and_is_kept() {
+    let mut config = uneven();
+    config.stop.seconds = Some(1e-6);
+    let mut late = Late::new(|| false);
+    let (mut run, mut events) = start(&mut late, &config);
+    while run.phase() == Phase::Running {
+        events.extend(block_on(run.advance()));
+    }
+    let Some(Event::Finished(summary)) = events.last() else { panic!("{:?}", events.last()) };
+    assert!(summary.ended_early.is_some());
+    assert_eq!((summary.steps, run.last_good().progress.step), (3, 3));
+}
+
+#[test]
+fn a_checkpoint_waits_for_what_is_in_flight_and_loses_no_event() {
+    let (expected, state) = trained(&mut engine(), &uneven());
+    let expected = timeless(expected);
+    for advances in 1.. {
+        let (mut first, mut second) = (Late::new(|| false), Late::new(|| false));
+        let (mut run, mut events) = start(&mut first, &uneven());
+        for _ in 0..advances {
+            events.extend(block_on(run.advance()));
+        }
+        run.command(&Command::Stop).expect("a good command");
+        let checkpoint = block_on(run.checkpoint()).expect("the state is read");
+        assert_eq!(checkpoint.progress.step, run.step());
+        if run.step() == 21 {
+            assert!(advances > 5, "the loop saw nothing");
+            break;
+        }
+        events.extend(block_on(run.advance()));
+        assert!(block_on(run.advance()).is_empty());
+
+        let resumed = block_on(Run::start(&mut second, uneven(), samples(&uneven()), Some(checkpoint)));
+        let (mut run, _) = resumed.expect("it resumes");
+        while run.phase() == Phase::Running {
+            events.extend(block_on(run.advance()));
+            block_on(run.checkpoint()).expect("a checkpoint disturbs nothing");
+        }
+        assert_eq!(timeless(events), expected, "stopped after {advances} calls");
+        assert_eq!(block_on(run.checkpoint()).expect("the state is read").state, state);
+    }
+}
+
+#[test]
+fn pieces_behind_a_diverged_one_are_dropped() {
+    let mut config = config(Length::Epochs(50));
+    (config.schedule.rate, config.loss) = (1e30, protocol::Loss::MeanSquaredError); // the second step fails
+    let expected = all_events(&config).pop();
+    let mut late = Late::new(|| false);
+    let (mut run, mut events) = start(&mut late, &config);
+    while run.phase() == Phase::Running {
+        events.extend(block_on(run.advance()));
+    }
+    assert!(matches!(events.last(), Some(Event::Failed { step: 2, .. })), "{:?}", events.last());
+    assert_eq!(events.pop(), expected);
+    let kept = block_on(run.checkpoint()).expect("it is at hand");
+    assert_eq!(&kept, run.last_good());
+    assert!(late.most == 3 && late.waiting.is_empty() && late.done.is_empty());
+}
+
+/// Takes back what was told since the evaluation that the run went back to.
+fn taken_back(told: &mut Vec<Event>, event: Event) {
+    let Event::Recovered { step: back, repeated, .. } = event else { return told.push(event) };
+    let made = told.iter().rev().find_map(|e| if let Event::Steps { step, .. } = e { Some(*step) } else { None });
+    let evaluated = |e: &Event| matches!(e, Event::Evaluation { step, on: Part::Validation, .. } if *step == back);
+    assert_eq!(made.unwrap_or(0) - repeated, back);
+    told.truncate(1 + told.iter().rposition(evaluated).unwrap_or(0)); // at least `started` stays
+}
+
+/// Whatever is going on when the device is lost. It is lost twice: the second time, while it recovers.
+#[test]
+fn a_lost_device_changes_no_number() {
+    let (expected, state) = trained(&mut engine(), &uneven());
+    let expected = timeless(expected);
+    for moment in 2.. {
+        let mut moments = 1..;
+        let mut late = Late::new(move || moments.next().is_some_and(|now| now == moment || now == moment + 1));
+        let (events, late_state) = trained(&mut late, &uneven());
+        if !events.iter().any(|event| matches!(event, Event::Recovered { .. })) {
+            assert!(moment > 20, "the loop saw nothing");
+            break;
+        }
+        let mut told = vec![];
+        events.into_iter().for_each(|event| taken_back(&mut told, event));
+        assert_eq!(timeless(told), expected, "lost in moment {moment}");
+        assert_eq!(late_state, state);
+    }
+}
+
+#[test]
+fn a_device_that_is_lost_again_and_again_is_given_up() {
+    let recoveries = |every: usize, epochs: u64| {
+        let mut moments = 1..;
+        let mut late = Late::new(move || moments.next().is_some_and(|now: usize| now.is_multiple_of(every)));
+        let (mut run, mut events) = start(&mut late, &config(Length::Epochs(epochs)));
+        while run.phase() == Phase::Running {
+            events.extend(block_on(run.advance()));
+        }
+        // A run that has failed stands where it was last sound, whatever has become of the device.
+        let kept = block_on(run.checkpoint()).map(|kept| &kept == run.last_good());
+        assert!(run.phase() == Phase::Done || matches!(kept, Ok(true)), "{kept:?}");
+        assert_eq!(block_on(run.advance()), [], "nothing comes after the end");
+        let count = events.iter().filter(|event| matches!(event, Event::Recovered { .. })).count();
+        match events.pop() {
+            Some(Event::Failed { failure, .. }) => (count, failure.cause),
+            _ => (count, None),
+        }
+    };
+    // Writing the state is the first of two moments, submitting the first piece the second.
+    assert_eq!(recoveries(2, 1), (3, Some(Cause::Lost)));
+    // An epoch of seven steps has at most 7 + 7 moments, and 4 for evaluation and state.
+    let (times, cause) = recoveries(20, 30);
+    assert!(times > 3 && cause.is_none(), "{times}, {cause:?}");
+}
