@@ -7,13 +7,14 @@
 mod plain_cnn;
 
 use anyhow::{Result, ensure};
+use candle::Candle;
 use candle_core::{DType, Device};
 use candle_nn::{AdamW, Module, Optimizer, VarBuilder, VarMap, loss::cross_entropy};
 use data::{Images, digits};
+use engine::Engine;
 use plain_cnn::{Cnn, tensors};
-use playground_candle::Candle;
 use protocol::{EngineName, preset};
-use train::{Engine, checkpoint::weights_from_bytes, evaluate, programs};
+use train::{checkpoint::weights_from_bytes, evaluate, programs};
 
 const BATCH: usize = 50;
 

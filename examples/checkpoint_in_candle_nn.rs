@@ -7,11 +7,11 @@
 mod plain_cnn;
 
 use anyhow::{Result, ensure};
+use candle::Candle;
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 use data::{Images, digits};
 use plain_cnn::{Cnn, tensors};
-use playground_candle::Candle;
 use protocol::{EngineName, Event, Length, RunConfig, Split, preset};
 use train::{Run, Samples};
 

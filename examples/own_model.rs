@@ -6,11 +6,11 @@
 //! ```
 
 use anyhow::Result;
+use candle::Candle;
 use data::{Order, Sampling, digits};
+use engine::Engine;
 use graph::{DType, Feed, Graph, GraphError, HostTensor, Recorder, Tensor, Values, gradients, random};
-use playground_candle::Candle;
 use protocol::EngineName;
-use train::Engine;
 
 const IMAGES: usize = 2_000;
 const BATCH: usize = 50;

@@ -1,7 +1,7 @@
 //! One body for every engine: all cases of the table, against the f64 reference.
 
+use engine::{Engine, EngineError, Program};
 use graph::{Case, Feed, GraphError, HostData, HostTensor, Op, Recorder, Values, cases};
-use train::{Engine, EngineError, Program};
 
 use crate::{
     compare::close,

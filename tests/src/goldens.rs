@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use data::digits;
+use engine::{Engine, EngineError};
 use graph::{HostTensor, Values};
 use protocol::{Length, RunConfig, Split, preset, presets};
 use serde_json::Value;
-use train::{Checkpoint, Engine, EngineError, Samples, evaluate, feed, programs};
+use train::{Checkpoint, Samples, evaluate, feed, programs};
 
 use crate::{
     compare::close,

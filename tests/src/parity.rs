@@ -1,9 +1,10 @@
 //! Step parity and free run: an engine beside the f64 reference on the same model, data and order.
 
 use data::digits;
+use engine::{Engine, EngineError, Program, Reference};
 use graph::{HostTensor, Values};
 use protocol::{Device, EngineName, RunConfig, Split};
-use train::{Engine, EngineError, Program, Reference, Samples, feed, programs};
+use train::{Samples, feed, programs};
 
 use crate::{
     compare::{close, gap},

@@ -1,7 +1,7 @@
 //! Step parity and free run of the presets, on any engine.
 
+use engine::Engine;
 use protocol::preset;
-use train::Engine;
 
 use crate::{
     parity::{Gaps, Job, reference},

@@ -1,12 +1,12 @@
 //! One body for every engine: all cases of the table, against the f64 reference.
 
+use candle::Candle;
 use cpu::Cpu;
+use engine::{Engine, EngineError};
 use graph::{Case, Graph};
-use playground_candle::Candle;
 use pollster::block_on;
 use protocol::EngineName;
 use tests::{cases, tolerance::OPERATION};
-use train::{Engine, EngineError};
 
 fn candle(autograd: bool) -> Candle {
     Candle::open(EngineName::CandleCpu, autograd).expect("there is always a CPU")

@@ -1,6 +1,7 @@
 //! Losses and right answers of short trainings beside PyTorch's: `goldens/losses.json`.
 
-use playground_candle::Candle;
+use candle::Candle;
+use engine::Engine;
 use pollster::block_on;
 use protocol::EngineName;
 use tests::{
@@ -8,7 +9,6 @@ use tests::{
     parity::reference,
     tolerance::{GOLDEN_F32, GOLDEN_LONG_SUMS, GOLDEN_REFERENCE, Golden},
 };
-use train::Engine;
 
 /// Runs all trainings, prints the largest gap of each beside its bound, and names those that do not agree.
 fn check(engine: &mut dyn Engine, bound: impl Fn(&str) -> Golden) {

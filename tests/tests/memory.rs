@@ -2,11 +2,12 @@
 //! counted is the process's.
 
 use data::digits;
+use engine::Engine;
 use gpu::{Gpu, live_bytes};
 use libtest_mimic::{Arguments, Failed, Trial};
 use pollster::block_on;
 use protocol::{RunConfig, preset};
-use train::{Engine, Samples, feed, programs};
+use train::{Samples, feed, programs};
 
 fn main() {
     let adapter = block_on(Gpu::devices()).into_iter().next().map(|device| device.name);

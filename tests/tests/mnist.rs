@@ -3,9 +3,9 @@
 
 use std::{env, fs, path::PathBuf};
 
+use candle::Candle;
 use data::{digits, files::MNIST, gzip::unpacked, idx};
 use libtest_mimic::{Arguments, Failed, Trial};
-use playground_candle::Candle;
 use pollster::block_on;
 use protocol::{EngineName, Event, Length, Part, Phase, RunConfig, Split, preset};
 use train::{Run, Samples};

@@ -1,9 +1,10 @@
 //! Every preset on every engine, step by step beside the f64 reference; and faults, each of which must be caught.
 
 use async_trait::async_trait;
+use candle::Candle;
 use cpu::Cpu;
+use engine::{Engine, EngineError, Program, Ran, Reference};
 use graph::{Graph, HostTensor, Values};
-use playground_candle::Candle;
 use pollster::block_on;
 use protocol::{Adam, Device, EngineName, Rule, RunConfig, preset};
 use tests::{
@@ -11,7 +12,6 @@ use tests::{
     presets::job,
     tolerance,
 };
-use train::{Engine, EngineError, Program, Ran, Reference};
 
 /// A bound is worth something if it is near what rounding alone does.
 fn bounds_follow_rounding(name: &str) {

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use leptos::prelude::*;
-use protocol::worker::{DeviceReport, DeviceState, Request, Work};
-use protocol::{Command, EngineName, Failure, Part, RunConfig, Target};
+use protocol::worker::{DeviceReport, Request, Work};
+use protocol::{Command, DeviceState, EngineName, Failure, Part, RunConfig, Target};
 
 use crate::browser;
 use crate::checkpoint;

@@ -3,9 +3,10 @@
 
 use std::time::Instant;
 
-use playground_candle::Candle;
+use candle::Candle;
+use engine::Engine;
 use protocol::EngineName;
-use train::{Engine, workload::workload};
+use train::workload::workload;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds: f64 = std::env::args().nth(1).map_or(Ok(3.0), |argument| argument.parse())?;
@@ -21,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 engine.run(program, &feeds).await?;
                 steps += feeds.len();
             }
-            Ok::<f64, train::EngineError>(steps as f64 / start.elapsed().as_secs_f64())
+            Ok::<f64, engine::EngineError>(steps as f64 / start.elapsed().as_secs_f64())
         })?;
         println!("{name} {rate:.1} steps/s");
     }

@@ -1,8 +1,8 @@
 //! Opening devices, and what their failures mean.
 
 use candle_core::{Device, Error};
-use protocol::EngineName;
-use train::EngineError;
+use engine::EngineError;
+use engine::EngineName;
 
 /// Opens the device of an engine: the first one, where there are several. Also returns its name.
 pub(crate) fn open(engine: EngineName) -> Result<(Device, String), EngineError> {

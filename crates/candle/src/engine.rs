@@ -4,9 +4,9 @@ use std::{collections::VecDeque, time::Instant};
 
 use async_trait::async_trait;
 use candle_core::{DType, Device, Tensor, Var};
+use engine::EngineName;
+use engine::{Engine, EngineError, Program, Ran};
 use graph::{Graph, HostTensor, NodeId, Values};
-use protocol::EngineName;
-use train::{Engine, EngineError, Program, Ran};
 
 use crate::{
     device,
@@ -22,7 +22,7 @@ const CANDLE: &str = "candle-core 0.11.1";
 
 /// Evaluates graphs with candle. See the crate's documentation.
 pub struct Candle {
-    about: protocol::Device,
+    about: engine::Device,
     device: Device,
     /// How programs without a tape are evaluated.
     plain: Way,
@@ -50,14 +50,14 @@ impl Candle {
     /// [`EngineError::Unavailable`] where this machine has no such device, or this program was built without it.
     pub fn open(engine: EngineName, autograd: bool) -> Result<Self> {
         let (device, name) = device::open(engine)?;
-        let about = protocol::Device { engine, name, software: false };
+        let about = engine::Device { engine, name, software: false };
         let plain = if device.is_cpu() { Way::Loops } else { Way::Candle };
         let (resident, state, in_flight) = (Tensors::new(), Tensors::new(), VecDeque::new());
         Ok(Candle { about, device, plain, autograd, programs: vec![], resident, state, in_flight })
     }
 
     /// The devices that can be opened, the CPU first.
-    pub fn devices() -> Vec<protocol::Device> {
+    pub fn devices() -> Vec<engine::Device> {
         let engines = [EngineName::CandleCpu, EngineName::CandleCuda, EngineName::CandleMetal];
         engines.into_iter().filter_map(|engine| Self::open(engine, false).ok()).map(|candle| candle.about).collect()
     }
@@ -150,7 +150,7 @@ fn differentiate(tape: &Tape, graph: &Graph, values: &mut [Option<Tensor>]) -> c
 
 #[async_trait(?Send)]
 impl Engine for Candle {
-    fn device(&self) -> &protocol::Device {
+    fn device(&self) -> &engine::Device {
         &self.about
     }
 

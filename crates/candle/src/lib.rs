@@ -11,9 +11,9 @@
 //!
 //! ```
 //! use graph::{HostTensor, Recorder, Values};
-//! use playground_candle::Candle;
-//! use protocol::EngineName;
-//! use train::Engine;
+//! use candle::Candle;
+//! use engine::EngineName;
+//! use engine::Engine;
 //!
 //! let r = Recorder::new();
 //! let w = r.state("w", [2]);
@@ -27,7 +27,7 @@
 //!     let ran = candle.run(program, &[Values::new(), Values::new()]).await?; // two steps without inputs
 //!     assert_eq!(ran.outputs[1]["loss"], HostTensor::scalar(1.25));
 //!     assert_eq!(candle.read_state().await?["w"], HostTensor::f32([2], vec![0.25, 0.5]));
-//!     Ok::<(), train::EngineError>(())
+//!     Ok::<(), engine::EngineError>(())
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -40,4 +40,4 @@ mod evaluate;
 mod host;
 mod program;
 
-pub use engine::Candle;
+pub use crate::engine::Candle;

@@ -2,12 +2,13 @@
 
 use std::{io::Write, time::Instant};
 
+use ::engine::{Engine, Program};
 use anyhow::{Context, Result, ensure};
 use graph::{Graph, Values};
 use protocol::{RunConfig, Split, preset};
 use serde::Serialize;
 use train::{
-    Engine, Program, Samples, feed,
+    Samples, feed,
     programs::{self, names},
     workload::workload,
 };

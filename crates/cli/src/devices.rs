@@ -2,12 +2,12 @@
 
 use std::{io::Write, time::Instant};
 
+use ::engine::Engine;
 use anyhow::{Context, Result};
 use gpu::Gpu;
 use graph::{DType, Feed, HostTensor, Recorder, Values, reference};
 use protocol::{Device, EngineName};
 use serde::Serialize;
-use train::Engine;
 
 use crate::{Exit, engine, say};
 

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+use ::engine::{Choices, Engine};
 use anyhow::{Context, Result, bail, ensure};
+use candle::Candle;
 use cpu::Cpu;
 use gpu::Gpu;
 use graph::Graph;
-use playground_candle::Candle;
 use protocol::{Device, EngineName};
-use train::{Choices, Engine};
 
 use crate::{datasets, files, say};
 

@@ -1,4 +1,4 @@
-//! What the CPU engine makes of a machine, as one table: `cargo run --release -p cpu --example bench [-- SECONDS
+//! What the CPU engine makes of a machine, as one table: `cargo run --release -p playground-cpu --example bench [-- SECONDS
 //! [WORKLOADS [BATCHES [THREADS]]]]`, the last three with commas. Each row takes SECONDS; its rate is that of the median of
 //! pieces of eight steps, the best piece is beside it. The machine's peak is what the engine's product of 2048×2048
 //! matrices reaches in the same run.
@@ -6,10 +6,11 @@
 use std::{collections::BTreeMap, error::Error, time::Instant};
 
 use cpu::Cpu;
+use engine::{Engine, Program};
 use graph::{Graph, HostTensor, Recorder, Values};
 use pollster::block_on;
 use train::{
-    Engine, Program, programs,
+    programs,
     workload::{Workload, workload},
 };
 

@@ -3,9 +3,9 @@
 use std::{collections::VecDeque, sync::Mutex};
 
 use async_trait::async_trait;
+use engine::{Device, EngineName};
+use engine::{Engine, EngineError, Program, Ran};
 use graph::{Graph, HostTensor, Values};
-use protocol::{Device, EngineName};
-use train::{Engine, EngineError, Program, Ran};
 
 use crate::{
     job::{Job, Worker},

@@ -14,7 +14,7 @@
 //! ```
 //! use cpu::Cpu;
 //! use graph::{HostTensor, Recorder, Values};
-//! use train::Engine;
+//! use engine::Engine;
 //!
 //! let r = Recorder::new();
 //! let w = r.state("w", [2]);
@@ -28,7 +28,7 @@
 //!     let ran = cpu.run(program, &[Values::new(), Values::new()]).await?; // two steps without inputs
 //!     assert_eq!(ran.outputs[1]["loss"], HostTensor::scalar(1.25));
 //!     assert_eq!(cpu.read_state().await?["w"], HostTensor::f32([2], vec![0.25, 0.5]));
-//!     Ok::<(), train::EngineError>(())
+//!     Ok::<(), engine::EngineError>(())
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -49,4 +49,4 @@ mod team;
 mod vectors;
 mod walk;
 
-pub use engine::Cpu;
+pub use crate::engine::Cpu;

@@ -2,8 +2,8 @@
 //! that all engines share has only small ones.
 
 use cpu::Cpu;
+use engine::Engine;
 use graph::{Conv, HostTensor, Recorder, Values, gradients, reference};
-use train::Engine;
 
 fn values(seed: usize, shape: &[usize]) -> HostTensor {
     let number = |i: usize| ((i + 1) * (seed + 7) * 7919 % 10_007) as f32 / 5003.5 - 1.0;

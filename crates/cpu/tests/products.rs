@@ -2,8 +2,8 @@
 //! case table that all engines share has only small ones.
 
 use cpu::Cpu;
+use engine::Engine;
 use graph::{GraphError, HostTensor, Recorder, Tensor, Values};
-use train::Engine;
 
 /// Numbers between -1 and 1 without a pattern.
 fn values(seed: usize, shape: [usize; 2]) -> HostTensor {

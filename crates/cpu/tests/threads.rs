@@ -1,8 +1,9 @@
 //! Results are the same bit for bit for any number of threads.
 
 use cpu::Cpu;
+use engine::Engine;
 use graph::Values;
-use train::{Engine, programs, workload::workload};
+use train::{programs, workload::workload};
 
 /// Outputs and state after some steps.
 async fn run(name: &str, threads: usize) -> Result<(Vec<Values>, Values), Box<dyn std::error::Error>> {

@@ -1,15 +1,16 @@
 //! Kernels by what they compute and by variant, and what it costs the host to hand over a step. Names are stable:
 //! `W2/matmul_nt 64×800×784/product_8x8`, `W2/record a step`.
 //!
-//! `cargo bench -p gpu` for all, `cargo bench -p gpu -- W2/matmul` for some. Needs an adapter. Images, weights and
+//! `cargo bench -p playground-gpu` for all, `cargo bench -p playground-gpu -- W2/matmul` for some. Needs an adapter. Images, weights and
 //! gradients are those of a training step; the device is awaited inside what is measured, after many dispatches.
 
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
+use engine::{Choices, Engine, EngineError, Program};
 use gpu::{Choice, Dispatch, Gpu, products};
 use pollster::block_on;
-use train::{Choices, Engine, EngineError, Program, programs, workload::workload};
+use train::{programs, workload::workload};
 
 /// Steps of a submission whose recording is measured.
 const STEPS: u64 = 16;

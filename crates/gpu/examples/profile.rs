@@ -1,4 +1,4 @@
-//! Where the time of a step goes, kernel by kernel: `cargo run --release -p gpu --example profile -- W2`.
+//! Where the time of a step goes, kernel by kernel: `cargo run --release -p playground-gpu --example profile -- W2`.
 
 use gpu::{Dispatch, Gpu};
 use pollster::block_on;

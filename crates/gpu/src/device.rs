@@ -5,9 +5,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use engine::Device;
+use engine::EngineError;
 use futures_channel::oneshot;
-use protocol::Device;
-use train::EngineError;
 
 use crate::table::{self, Tier};
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
 use compiler::compile;
+use engine::Device;
+use engine::{Choices, Engine, EngineError, Program, Ran};
 use graph::{Graph, HostTensor, Values};
-use protocol::Device;
-use train::{Choices, Engine, EngineError, Program, Ran};
 use web_time::Instant;
 use wgpu::BufferUsages;
 

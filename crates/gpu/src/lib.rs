@@ -15,7 +15,7 @@
 //! ```no_run
 //! use gpu::Gpu;
 //! use graph::{HostTensor, Recorder, Values};
-//! use train::Engine;
+//! use engine::Engine;
 //!
 //! let r = Recorder::new();
 //! let w = r.state("w", [2]);
@@ -28,7 +28,7 @@
 //!     gpu.write_state(&Values::from([("w".into(), HostTensor::f32([2], vec![1.0, 2.0]))])).await?;
 //!     let ran = gpu.run(program, &[Values::new(), Values::new()]).await?; // two steps, one submission
 //!     assert_eq!(ran.outputs[1]["loss"], HostTensor::scalar(1.25));
-//!     Ok::<(), train::EngineError>(())
+//!     Ok::<(), engine::EngineError>(())
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -45,8 +45,8 @@ mod tune;
 pub mod web;
 mod wgsl;
 
+pub use crate::engine::{Gpu, Work};
 pub use device::live_bytes;
-pub use engine::{Gpu, Work};
 pub use table::{Choice, Tier};
 pub use tune::tune;
 

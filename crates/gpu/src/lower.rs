@@ -5,8 +5,8 @@ use std::fmt::Write;
 use compiler::{
     Body, BufferId, Contraction, Fold, FoldKind, Group, Index, Line, Lines, Place, Plan, PoolGrad, Stage, Step, Store,
 };
+use engine::Choices;
 use graph::{DType, PoolKind, Shape};
-use train::Choices;
 
 use crate::{
     product::{self, Sizes},

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use compiler::{BufferId, Place, Plan};
+use engine::{Choices, EngineError};
 use graph::{DType, Graph, HostData, HostTensor, Shape, Values};
-use train::{Choices, EngineError};
 use wgpu::BufferUsages;
 
 use crate::{

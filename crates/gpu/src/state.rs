@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use compiler::{ALIGNMENT, Place, Plan};
+use engine::EngineError;
 use graph::{DType, GraphError, HostTensor, Shape, Values};
-use train::EngineError;
 use wgpu::BufferUsages;
 
 use crate::{

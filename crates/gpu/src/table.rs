@@ -1,6 +1,6 @@
 //! Which variant of a kernel is taken where, for each kind of adapter.
 
-use protocol::Device;
+use engine::{Device, EngineName};
 use shaders::product::{LARGE, MEDIUM, SHARED, SMALL, VARIANTS, Variant};
 use std::fmt;
 
@@ -134,8 +134,8 @@ pub(crate) fn is_software(device_type: wgpu::DeviceType) -> bool {
     Tier::of(device_type) == Tier::Software
 }
 
-/// The device as the protocol describes it.
+/// The device as engines describe theirs.
 pub(crate) fn describe(info: &wgpu::AdapterInfo) -> Device {
     let name = if info.name.is_empty() { "not disclosed by the browser".into() } else { info.name.clone() };
-    Device { engine: protocol::EngineName::Wgpu, name, software: is_software(info.device_type) }
+    Device { engine: EngineName::Wgpu, name, software: is_software(info.device_type) }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use engine::{Choices, Engine, EngineError, Program};
 use graph::{DType, Feed, Graph, HostTensor, Op, Shape, Values};
-use train::{Choices, Engine, EngineError, Program};
 
 use crate::{Dispatch, Gpu, table::Choice};
 

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use engine::{Device, DeviceState, EngineName, Missing};
 use js_sys::{Array, Function, Promise, Reflect};
-use protocol::{
-    Device, EngineName,
-    worker::{DeviceState, Missing},
-};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 

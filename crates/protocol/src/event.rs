@@ -2,33 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use engine::{Device, EngineName};
 use serde::{Deserialize, Serialize};
 
 use crate::{EarlyEnd, Failure, RunConfig, number};
-
-/// An engine: what executes a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum EngineName {
-    Wgpu,
-    Cpu,
-    CandleCpu,
-    CandleCuda,
-    CandleMetal,
-}
-
-impl std::fmt::Display for EngineName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            EngineName::Wgpu => "wgpu",
-            EngineName::Cpu => "cpu",
-            EngineName::CandleCpu => "candle-cpu",
-            EngineName::CandleCuda => "candle-cuda",
-            EngineName::CandleMetal => "candle-metal",
-        })
-    }
-}
 
 /// Where a run happens. Not part of [`RunConfig`]: a configuration or a checkpoint runs anywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,17 +16,6 @@ pub struct Target {
     /// Which device, where the engine has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
-}
-
-/// The device that an engine opened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Device {
-    /// What executes on it.
-    pub engine: EngineName,
-    /// As its driver names it.
-    pub name: String,
-    /// Whether it is a GPU that a CPU imitates: fine for correctness, meaningless for speed.
-    pub software: bool,
 }
 
 /// Seconds of a run by what they were spent on.

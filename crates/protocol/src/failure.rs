@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use engine::EngineError;
 use serde::{Deserialize, Serialize};
 
 use crate::number;
@@ -87,6 +88,21 @@ impl fmt::Display for Failure {
 impl From<String> for Failure {
     fn from(message: String) -> Self {
         Failure { message, cause: None }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let cause = match &error {
+            EngineError::OutOfMemory { .. } => Some(Cause::OutOfMemory),
+            EngineError::Unavailable { .. } => Some(Cause::Unavailable),
+            EngineError::Lost { .. } | EngineError::Hung { .. } => Some(Cause::Lost),
+            EngineError::Graph(_)
+            | EngineError::Unsupported { .. }
+            | EngineError::Compile { .. }
+            | EngineError::Failed { .. } => None,
+        };
+        Failure { message: error.to_string(), cause }
     }
 }
 

@@ -31,6 +31,7 @@ pub use config::{
     Adam, Dataset, Length, Loss, Model, Optimizer, Rule, RunConfig, Sampling, Schedule, ScheduleShape, Split, Stop,
     VERSION,
 };
-pub use event::{Command, Data, Device, EngineName, Event, Message, Part, Phase, Seconds, Summary, Target};
+pub use engine::{Device, DeviceState, EngineName, Missing};
+pub use event::{Command, Data, Event, Message, Part, Phase, Seconds, Summary, Target};
 pub use failure::{Cause, EarlyEnd, Failure};
 pub use preset::{preset, presets};

@@ -3,11 +3,11 @@
 //! A message is an array `[text, …buffers]`: one JSON text of a [`Request`] (page to worker) or a [`Reply`] (worker to
 //! page), and the `ArrayBuffer`s that it speaks of, transferred.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, Device, EngineName, Event, Failure, Optimizer, Part, RunConfig, Seconds, Target, number};
+use crate::{
+    Command, Device, DeviceState, EngineName, Event, Failure, Optimizer, Part, RunConfig, Seconds, Target, number,
+};
 
 /// What the page asks of the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,40 +177,6 @@ pub struct DeviceReport {
     pub engine: EngineName,
     /// Whether it can be used.
     pub state: DeviceState,
-}
-
-/// Whether an engine can be used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeviceState {
-    /// It can.
-    Ready {
-        /// What it would open.
-        device: Device,
-        /// What is known of it, by name: vendor, architecture, limits.
-        facts: BTreeMap<String, String>,
-        /// Optional features that it has.
-        features: Vec<String>,
-    },
-    /// It cannot.
-    Missing(Missing),
-}
-
-/// Why there is no WebGPU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Missing {
-    /// The page came neither over https nor from this machine, and browsers hide WebGPU from such pages.
-    InsecureContext,
-    /// This browser has no WebGPU, at least not in workers.
-    NoApi,
-    /// It has, but offers no adapter: there is no GPU, or the browser does not trust its driver.
-    NoAdapter,
-    /// There is an adapter, but it cannot be opened.
-    Refused {
-        /// What the browser says.
-        reason: String,
-    },
 }
 
 /// What is measured.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 use protocol::{
-    Cause, Command, Data, Device, EarlyEnd, EngineName, Event, Failure, Message, Part, Seconds, Summary, Target,
-    preset,
-    worker::{DeviceReport, DeviceState, Missing, Reply, Request, Work},
+    Cause, Command, Data, Device, DeviceState, EarlyEnd, EngineName, Event, Failure, Message, Missing, Part, Seconds,
+    Summary, Target, preset,
+    worker::{DeviceReport, Reply, Request, Work},
 };
 use serde::{Serialize, de::DeserializeOwned};
 

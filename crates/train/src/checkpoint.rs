@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
+use engine::Choices;
 use graph::{HostTensor, Shape, Values};
 use protocol::{Cause, ConfigError, Failure, RunConfig};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Choices, optimizer,
+    optimizer,
     programs::{self, BuildError},
 };
 

@@ -1,10 +1,9 @@
 //! Training: optimizers and schedules as graphs, metrics, checkpoints, and a run as one state machine over
-//! [`Engine`].
+//! [`engine::Engine`].
 //!
 //! This crate does not know which engines exist, where images come from, or who listens.
 
 pub mod checkpoint;
-mod engine;
 pub mod metrics;
 mod optimizer;
 pub mod programs;
@@ -13,6 +12,5 @@ mod samples;
 pub mod workload;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Progress};
-pub use engine::{Choices, Engine, EngineError, Program, Ran, Reference};
 pub use run::{Run, RunError, evaluate};
 pub use samples::{Samples, feed};

@@ -7,12 +7,13 @@ mod predict;
 use std::collections::{BTreeMap, VecDeque};
 
 use data::Order;
+use engine::{Engine, EngineError, Program};
 use graph::{Graph, Values};
 use protocol::{Cause, Command, ConfigError, Data, EarlyEnd, Event, Failure, Part, Phase, RunConfig, Seconds, Summary};
 use web_time::Instant;
 
 use crate::{
-    Checkpoint, Engine, EngineError, Program, Progress, Samples,
+    Checkpoint, Progress, Samples,
     checkpoint::CheckpointError,
     feed,
     programs::{self, BuildError, names},

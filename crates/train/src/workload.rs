@@ -1,12 +1,12 @@
 //! The three workloads that many programs are compared on: fixed networks, eight resident batches of 64 noisy
 //! templates, fixed initial weights, so that not only speeds but losses can be compared.
 
+use engine::{Engine, EngineError, Program};
 use graph::{DType, HostTensor, Values};
 use models::{Init, Layer, Network};
 use protocol::{Adam, Model, Optimizer, Rule, RunConfig, Schedule, preset};
 
 use crate::{
-    Engine, EngineError, Program,
     programs::{self, CLASSES, Table, names},
     samples::inputs,
 };

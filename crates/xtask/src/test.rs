@@ -113,23 +113,13 @@ fn clippy(sh: &Shell) -> Result<Outcome> {
 
 /// The crates that a browser's worker runs, under rules of their own.
 fn clippy_wasm(sh: &Shell) -> Result<Outcome> {
-    let crates = [
-        "graph",
-        "models",
-        "data",
-        "protocol",
-        "train",
-        "compiler",
-        "shaders",
-        "gpu",
-        "cpu",
-        "worker",
-        "web",
-        "tests-wasm",
-    ]
-    .map(|name| format!("--package={name}"));
+    let crates = ["graph", "models", "data", "protocol", "train", "compiler", "shaders", "gpu", "cpu", "worker", "web"]
+        .map(|name| format!("--package=playground-{name}"));
     let rules = sh.current_dir().join("crates/xtask/clippy-wasm");
-    let command = cmd!(sh, "cargo clippy --release --target wasm32-unknown-unknown {crates...} -- -D warnings");
+    let command = cmd!(
+        sh,
+        "cargo clippy --release --target wasm32-unknown-unknown {crates...} --package=tests-wasm -- -D warnings"
+    );
     run_cargo(command.env("CLIPPY_CONF_DIR", rules))?;
     Ok(Outcome::Passed)
 }
@@ -171,6 +161,8 @@ fn cuda_build(sh: &Shell) -> Result<Outcome> {
         return Ok(Outcome::Ignored(reason));
     }
     let environment = cuda::build_environment(sh)?;
-    run_cargo(cmd!(sh, "cargo build --release --workspace --all-targets --features cli/cuda").envs(environment))?;
+    run_cargo(
+        cmd!(sh, "cargo build --release --workspace --all-targets --features playground-cli/cuda").envs(environment),
+    )?;
     Ok(Outcome::Passed)
 }

@@ -95,9 +95,9 @@ struct Program {
 }
 
 const PROGRAMS: [Program; 3] = [
-    Program { package: "worker", features: &[], glue: "worker_glue" },
-    Program { package: "worker", features: &["relaxed-simd"], glue: "worker_relaxed_glue" },
-    Program { package: "web", features: &[], glue: "page_glue" },
+    Program { package: "playground-worker", features: &[], glue: "worker_glue" },
+    Program { package: "playground-worker", features: &["relaxed-simd"], glue: "worker_relaxed_glue" },
+    Program { package: "playground-web", features: &[], glue: "page_glue" },
 ];
 
 /// Where the HTML is, and scripts that are not compiled.

@@ -29,7 +29,7 @@ pub(crate) fn run_cargo(command: Cmd<'_>) -> Result<()> {
 
 /// Builds `playground-cli` with these features, in this environment, and returns its path.
 pub(crate) fn build_cli(sh: &Shell, features: &[&str], environment: &[(&str, String)]) -> Result<PathBuf> {
-    let build = cmd!(sh, "cargo build --release --package cli {features...}");
+    let build = cmd!(sh, "cargo build --release --package playground-cli {features...}");
     run_cargo(build.envs(environment.iter().map(|(name, value)| (name, value))))?;
     Ok(target_dir(sh)?.join("release").join(format!("playground-cli{}", std::env::consts::EXE_SUFFIX)))
 }

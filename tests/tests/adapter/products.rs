@@ -1,10 +1,10 @@
 //! Every way to make a product, on the shapes that break kernels, with what the compiler of plans fuses into it.
 
+use engine::Engine;
 use gpu::Gpu;
 use graph::{Case, Conv, DType, Feed, GraphError, HostTensor, Recorder, Tensor, Values, gradients, random};
 use pollster::block_on;
 use tests::{cases, parity::reference};
-use train::Engine;
 
 /// Names of variants, and parts that their sums are made in.
 pub(crate) const VARIANTS: [&str; 4] = ["product_4x4", "product_8x8", "product_16x16", "product_shared"];

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use data::digits;
+use engine::{Choices, Engine, EngineError, Program, Ran};
 use gpu::{Gpu, Work};
 use graph::{Graph, HostTensor, Recorder, Values};
 use pollster::block_on;
 use protocol::{Command, Device, Event, Length, Phase, RunConfig, Split, preset};
 use train::{
-    Checkpoint, Choices, Engine, EngineError, Program, Ran, Run, Samples, programs,
+    Checkpoint, Run, Samples, programs,
     workload::{Workload, workload},
 };
 

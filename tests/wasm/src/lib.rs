@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use cpu::Cpu;
+use engine::Engine;
 use gpu::Gpu;
 use protocol::EngineName;
 use serde_json::json;
@@ -13,7 +14,6 @@ use tests::{
     presets,
     tolerance::{GOLDEN_F32, OPERATION, golden_on_gpu},
 };
-use train::Engine;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]

@@ -1,6 +1,6 @@
 use leptos::prelude::*;
 use protocol::EngineName;
-use protocol::worker::{DeviceReport, DeviceState, Missing};
+use protocol::{DeviceState, Missing, worker::DeviceReport};
 
 use crate::app::App;
 use crate::format::fill;

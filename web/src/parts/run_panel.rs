@@ -1,6 +1,5 @@
 use leptos::prelude::*;
-use protocol::worker::DeviceState;
-use protocol::{EngineName, Length, Model, Rule, RunConfig, presets};
+use protocol::{DeviceState, EngineName, Length, Model, Rule, RunConfig, presets};
 
 use crate::app::App;
 use crate::browser;

@@ -1,6 +1,5 @@
 use leptos::prelude::*;
-use protocol::EngineName;
-use protocol::worker::DeviceState;
+use protocol::{DeviceState, EngineName};
 
 use crate::app::App;
 use crate::browser;

@@ -1,6 +1,7 @@
 //! How fast an engine trains here: a workload that other libraries are measured on too, or any configuration.
 
 use data::{Order, digits};
+use engine::{Engine, EngineError, Program};
 use graph::{DType, HostTensor, Values};
 use js_sys::{Array, Function};
 use protocol::{
@@ -8,7 +9,7 @@ use protocol::{
     worker::{BenchReport, BenchSpec, Region},
 };
 use train::{
-    Engine, EngineError, Program, Samples, feed,
+    Samples, feed,
     programs::{self, Table, names},
     workload::{Workload, workload},
 };

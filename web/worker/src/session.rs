@@ -1,12 +1,13 @@
 //! The loop: requests, and the run that there is.
 
 use cpu::Cpu;
+use engine::{Engine, EngineError};
 use gpu::Gpu;
 use protocol::{
-    Cause, Command, EngineName, Event, Failure, Part, Phase, RunConfig, Target,
-    worker::{DeviceReport, DeviceState, Reply, Request, Work},
+    Cause, Command, DeviceState, EngineName, Event, Failure, Part, Phase, RunConfig, Target,
+    worker::{DeviceReport, Reply, Request, Work},
 };
-use train::{Checkpoint, Engine, EngineError, Run, Samples};
+use train::{Checkpoint, Run, Samples};
 use web_time::Instant;
 
 use crate::{

@@ -1,12 +1,12 @@
 //! How good the network is on images that it does not learn from.
 
+use engine::{Engine, EngineError, Program};
 use graph::{HostTensor, Values};
 use protocol::{EarlyEnd, Event, Part};
 use web_time::Instant;
 
 use super::{PIECE_SECONDS, Run};
 use crate::{
-    Engine, EngineError, Program,
     metrics::Confusion,
     programs::{CLASSES, EVALUATION_BATCH, names},
 };

@@ -6,10 +6,11 @@ use std::{
 };
 
 use async_trait::async_trait;
+use engine::{Engine, EngineError, Program, Ran, Reference};
 use graph::{Graph, HostTensor, Values};
 use pollster::block_on;
 use protocol::{Cause, Command, Device, Event, Length, Part, Phase, RunConfig, Seconds};
-use train::{Engine, EngineError, Program, Ran, Reference, Run};
+use train::Run;
 
 use super::{all_events, config, engine, samples, start, trained};
 

@@ -4,10 +4,11 @@ mod commands;
 mod late;
 
 use data::digits;
+use engine::{Engine, Reference};
 use graph::Values;
 use pollster::block_on;
 use protocol::{Cause, Command, Device, EarlyEnd, EngineName, Event, Length, Part, Phase, RunConfig, Split, preset};
-use train::{Engine, Reference, Run, RunError, Samples, programs};
+use train::{Run, RunError, Samples, programs};
 
 fn engine() -> Reference<f32> {
     Reference::new(Device { engine: EngineName::CandleCpu, name: "reference".into(), software: false })

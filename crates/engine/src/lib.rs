@@ -1,11 +1,42 @@
-//! What a run asks of the thing that computes it.
+//! What is asked of a thing that computes graphs: the trait [`Engine`], the values that its steps are fed with, and what
+//! it says of its [`Device`].
+//!
+//! This crate does not know what is computed or for whom: no models, no data sets, no runs. [`Reference`] is the engine
+//! that others are judged by.
+//!
+//! ```
+//! use engine::{Device, Engine, EngineName, Reference};
+//! use graph::{DType, Feed, HostTensor, Recorder, Values};
+//!
+//! let r = Recorder::new();
+//! let (w, x) = (r.state("w", [2]), r.input("x", Feed::Step, [2], DType::F32));
+//! let y = w.mul(&x)?; // [2]
+//! let graph = r.finish(&[("y", &y)], &[("w".into(), w.add(&x)?)])?;
+//!
+//! pollster::block_on(async {
+//!     let about = Device { engine: EngineName::Cpu, name: "textbook loops".into(), software: false };
+//!     let mut engine = Reference::<f64>::new(about);
+//!     let program = engine.load(&graph).await?;
+//!     engine.write_state(&Values::from([("w".into(), HostTensor::f32([2], vec![1.0, 2.0]))])).await?;
+//!     let feed = Values::from([("x".into(), HostTensor::f32([2], vec![10.0, 10.0]))]);
+//!     let ran = engine.run(program, &[feed.clone(), feed]).await?; // two steps
+//!     assert_eq!(ran.outputs[0]["y"].as_f32(), Some(&[10.0, 20.0][..]));
+//!     assert_eq!(ran.outputs[1]["y"].as_f32(), Some(&[110.0, 120.0][..]));
+//!     Ok::<(), engine::EngineError>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-use std::collections::{BTreeMap, VecDeque};
+mod device;
+mod reference;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use graph::{DType, Graph, GraphError, HostTensor, Shape, Values, reference};
-use num_traits::Float;
-use protocol::{Cause, Device, Failure};
+use graph::{Graph, GraphError, HostTensor, Values};
+
+pub use device::{Device, DeviceState, EngineName, Missing};
+pub use reference::Reference;
 
 /// Why an engine cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -33,21 +64,6 @@ impl EngineError {
     /// Whether the device and what was on it are gone, so that [`Engine::reopen`] may help.
     pub fn is_loss(&self) -> bool {
         matches!(self, EngineError::Lost { .. } | EngineError::Hung { .. })
-    }
-}
-
-impl From<EngineError> for Failure {
-    fn from(error: EngineError) -> Self {
-        let cause = match &error {
-            EngineError::OutOfMemory { .. } => Some(Cause::OutOfMemory),
-            EngineError::Unavailable { .. } => Some(Cause::Unavailable),
-            EngineError::Lost { .. } | EngineError::Hung { .. } => Some(Cause::Lost),
-            EngineError::Graph(_)
-            | EngineError::Unsupported { .. }
-            | EngineError::Compile { .. }
-            | EngineError::Failed { .. } => None,
-        };
-        Failure { message: error.to_string(), cause }
     }
 }
 
@@ -128,99 +144,4 @@ pub trait Engine {
         let device = self.device().name.clone();
         Err(EngineError::Unavailable { device, reason: "this engine opens it only once".into() })
     }
-}
-
-/// The reference as an engine: textbook loops in the precision `T`, for tests.
-pub struct Reference<T> {
-    device: Device,
-    graphs: Vec<Graph>,
-    resident: Values,
-    state: BTreeMap<String, (Shape, Vec<T>)>,
-    /// What was computed by `submit` and not collected yet.
-    in_flight: VecDeque<Ran>,
-}
-
-impl<T: Float> Reference<T> {
-    /// An engine without state, that reports itself as `device`.
-    pub fn new(device: Device) -> Self {
-        let (resident, state, in_flight) = (Values::new(), BTreeMap::new(), VecDeque::new());
-        Reference { device, graphs: vec![], resident, state, in_flight }
-    }
-}
-
-#[async_trait(?Send)]
-impl<T: Float> Engine for Reference<T> {
-    fn device(&self) -> &Device {
-        &self.device
-    }
-
-    fn versions(&self) -> Vec<String> {
-        vec![format!("{} reference", std::any::type_name::<T>())]
-    }
-
-    async fn load(&mut self, graph: &Graph) -> Result<Program, EngineError> {
-        graph.verify()?;
-        self.graphs.push(graph.clone());
-        Ok(Program(self.graphs.len() - 1))
-    }
-
-    async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<(), EngineError> {
-        self.resident.insert(name.into(), value.clone());
-        Ok(())
-    }
-
-    async fn write_state(&mut self, slots: &Values) -> Result<(), EngineError> {
-        for (slot, data) in reference::state_from::<T>(slots) {
-            let shape = slots[&slot].shape.clone();
-            self.state.insert(slot, (shape, data));
-        }
-        Ok(())
-    }
-
-    async fn read_state(&mut self) -> Result<Values, EngineError> {
-        let slots = self.state.iter();
-        Ok(slots.map(|(slot, (shape, data))| (slot.clone(), HostTensor::f32(shape.clone(), to_f32(data)))).collect())
-    }
-
-    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
-        let graph = &self.graphs[program.0];
-        let mut state: reference::State<T> =
-            self.state.iter().map(|(slot, (_, data))| (slot.clone(), data.clone())).collect();
-        let mut inputs = self.resident.clone();
-        let mut outputs = Vec::with_capacity(feeds.len());
-        for feed in feeds {
-            inputs.extend(feed.clone());
-            let step = reference::evaluate(graph, &inputs, &mut state)?;
-            let rounded = graph.outputs.iter().map(|(name, id)| {
-                let node = &graph.nodes[*id];
-                let tensor = match node.dtype {
-                    DType::F32 => HostTensor::f32(node.shape.clone(), to_f32(&step[name])),
-                    DType::U32 | DType::U8 => {
-                        let integers = to_f32(&step[name]).into_iter().map(|v| v as u32).collect();
-                        HostTensor::u32(node.shape.clone(), integers)
-                    }
-                };
-                (name.clone(), tensor)
-            });
-            outputs.push(rounded.collect());
-        }
-        for (slot, data) in state {
-            self.state.entry(slot).and_modify(|(_, old)| *old = data);
-        }
-        self.in_flight.push_back(Ran { outputs, readback_seconds: 0.0 });
-        Ok(())
-    }
-
-    async fn collect(&mut self) -> Result<Ran, EngineError> {
-        Ok(self.in_flight.pop_front().expect("something was submitted"))
-    }
-
-    async fn reopen(&mut self) -> Result<(), EngineError> {
-        *self = Reference::new(self.device.clone());
-        Ok(())
-    }
-}
-
-fn to_f32<T: Float>(data: &[T]) -> Vec<f32> {
-    data.iter().map(|v| v.to_f32().expect("a float rounds to f32")).collect()
 }
