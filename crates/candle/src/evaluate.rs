@@ -47,6 +47,7 @@ impl Step<'_> {
             Op::Constant(value) => Tensor::full(*value, (), self.device),
             Op::Random { stream, .. } => self.random(graph, node, x[0], *stream),
             Op::ToFloat => x[0].to_dtype(DType::F32),
+            Op::Detach => Ok(x[0].detach()),
             Op::Unary(op) if loops => cpu::unary(*op, x[0]),
             Op::Unary(Unary::Neg) => x[0].neg(),
             Op::Unary(Unary::Exp) => x[0].exp(),

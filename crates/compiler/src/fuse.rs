@@ -162,6 +162,7 @@ impl<'a> Builder<'a> {
                 let key = self.whole(argument(0));
                 Fragment::of(shape, Line::Random { key, stream: *stream, index: Index::contiguous(shape) })
             }
+            Op::Detach => self.fragment(argument(0)).clone(),
             Op::ToFloat => Fragment::apply(&[self.fragment(argument(0))], |v| Line::ToFloat(v[0])),
             Op::Unary(op) => {
                 self.affordable(&node.arguments);
@@ -591,7 +592,7 @@ fn demand(graph: &Graph, live: &[bool]) -> (Vec<usize>, Vec<bool>) {
         let operands = ContractionKind::of(&node.op).is_some() || matches!(node.op, Op::Pool2dGrad(_));
         for &argument in &node.arguments {
             uses[argument] += own;
-            wanted[argument] |= operands || wanted[id] && matches!(node.op, Op::Reshape(_));
+            wanted[argument] |= operands || wanted[id] && matches!(node.op, Op::Reshape(_) | Op::Detach);
         }
     }
     (uses, wanted)

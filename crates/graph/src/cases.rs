@@ -104,7 +104,46 @@ pub fn cases() -> Vec<Case> {
         let name = format!("conv/{x:?} {w:?} stride {} padding {}", c.stride, c.padding);
         cases.push(case(&name, &[&x, &w], move |t| t[0].conv2d(&t[1], c)));
     }
+    // All updates take effect together, whatever they read and wherever their values come from.
+    let updates: [(&str, &[&[usize]], Updates); 8] = [
+        ("an old value", &[&[3], &[3]], |x| Ok(vec![(0, x[0].add_scalar(1.0)?), (1, x[0].clone())])),
+        ("an old value, reshaped", &[&[2, 3], &[6]], |x| Ok(vec![(0, x[0].neg()?), (1, x[0].reshape([6])?)])),
+        ("a swap", &[&[3], &[3]], |x| Ok(vec![(0, x[1].clone()), (1, x[0].clone())])),
+        ("a chain", &[&[3], &[3], &[3]], |x| Ok(vec![(0, x[0].square()?), (1, x[0].clone()), (2, x[1].clone())])),
+        ("one value twice", &[&[3], &[3]], |x| {
+            let sum = x[0].add(&x[1])?;
+            Ok(vec![(0, sum.clone()), (1, sum)])
+        }),
+        ("itself", &[&[3], &[3]], |x| Ok(vec![(0, x[0].clone()), (1, x[0].mul(&x[1])?)])),
+        ("a product", &[&[4, 4], &[4, 4]], |x| Ok(vec![(0, x[0].matmul(&x[1])?), (1, x[0].clone())])),
+        ("a convolution and its gradients", &[&[2, 1, 4, 4], &[1, 1, 3, 3], &[2, 1, 4, 4]], |x| {
+            let conv = Conv { stride: 1, padding: 1 };
+            let dw = x[0].conv2d_weight_grad(&x[2], conv, x[1].shape())?;
+            let dx = x[2].conv2d_input_grad(&x[1], conv, x[0].shape())?;
+            Ok(vec![(0, dx), (1, dw), (2, x[0].conv2d(&x[1], conv)?)])
+        }),
+    ];
+    cases.extend(updates.map(|(name, shapes, build)| updating(name, shapes, build)));
     cases
+}
+
+/// From slots to new values, each with the number of the slot that takes it.
+type Updates = fn(&[Tensor]) -> Result<Vec<(usize, Tensor)>, GraphError>;
+
+/// A case about what slots become; the old values are outputs too.
+fn updating(name: &str, shapes: &[&[usize]], build: Updates) -> Case {
+    let record = || -> Result<Graph, GraphError> {
+        let (r, slots) = (Recorder::new(), slots(shapes));
+        let x: Vec<Tensor> = slots.iter().zip(shapes).map(|(slot, &shape)| r.state(slot, shape)).collect();
+        let updates: Vec<(String, Tensor)> = build(&x)?.into_iter().map(|(i, new)| (slots[i].clone(), new)).collect();
+        let names: Vec<String> = slots.iter().map(|slot| format!("old_{slot}")).collect();
+        r.finish(&names.iter().map(String::as_str).zip(&x).collect::<Vec<_>>(), &updates)
+    };
+    filled(&format!("update/{name}"), record, vec![])
+}
+
+fn slots(shapes: &[&[usize]]) -> Vec<String> {
+    (0..shapes.len()).map(|i| format!("x{i}")).collect()
 }
 
 /// A case: states `x0`, `x1`, … of the given shapes, a result, a scalar loss over it with unequal weights, and the
@@ -112,7 +151,7 @@ pub fn cases() -> Vec<Case> {
 fn case(name: &str, shapes: &[&[usize]], build: impl Fn(&[Tensor]) -> Result<Tensor, GraphError>) -> Case {
     let record = || -> Result<Graph, GraphError> {
         let r = Recorder::new();
-        let slots: Vec<String> = (0..shapes.len()).map(|i| format!("x{i}")).collect();
+        let slots = slots(shapes);
         let x: Vec<Tensor> = slots.iter().zip(shapes).map(|(slot, &shape)| r.state(slot, shape)).collect();
         let y = build(&x)?;
         let weights = r.input("weights", Feed::Step, y.shape().clone(), DType::F32);
@@ -126,6 +165,11 @@ fn case(name: &str, shapes: &[&[usize]], build: impl Fn(&[Tensor]) -> Result<Ten
         let updates = moved.map(|(slot, (x, d))| Ok((slot.clone(), x.sub(&d.scale(0.1)?)?)));
         r.finish(&outputs, &updates.collect::<Result<Vec<_>, _>>()?)
     };
+    filled(name, record, slots(shapes))
+}
+
+/// A recorded graph with numbers for all that it reads.
+fn filled(name: &str, record: impl Fn() -> Result<Graph, GraphError>, differentiable: Vec<String>) -> Case {
     let graph = record().unwrap_or_else(|error| panic!("case {name}: {error}"));
     let mut next = 0;
     let mut values = |count: usize| -> Vec<f32> {
@@ -150,5 +194,5 @@ fn case(name: &str, shapes: &[&[usize]], build: impl Fn(&[Tensor]) -> Result<Ten
         (input.to_owned(), value)
     });
     let inputs = inputs.collect();
-    Case { name: name.into(), differentiable: state.keys().cloned().collect(), graph, inputs, state }
+    Case { name: name.into(), differentiable, graph, inputs, state }
 }

@@ -8,13 +8,16 @@ type Result<T> = std::result::Result<T, GraphError>;
 ///
 /// # Errors
 /// [`GraphError::NotScalar`] where the loss is not `[]`, [`GraphError::NoDerivative`] where the loss depends on an x
-/// through an operation that has none.
+/// through an operation that has none, [`GraphError::Recording`] where an x is of another recording.
 #[track_caller]
 pub fn gradients(loss: &Tensor, wrt: &[&Tensor]) -> Result<Vec<Tensor>> {
     let recorder = loss.recorder();
     let (.., origin) = recorder.node(loss.id());
     if loss.shape().rank() != 0 {
         return Err(GraphError::NotScalar { shape: loss.shape().clone(), origin });
+    }
+    if wrt.iter().any(|x| !x.recorder().is(recorder)) {
+        return Err(GraphError::Recording { op: "gradients", origin });
     }
     let depends = dependents(loss, wrt);
     let mut adjoint: Vec<Option<Tensor>> = vec![None; loss.id() + 1];
@@ -46,10 +49,9 @@ pub fn gradients(loss: &Tensor, wrt: &[&Tensor]) -> Result<Vec<Tensor>> {
 fn dependents(loss: &Tensor, wrt: &[&Tensor]) -> Vec<bool> {
     let mut depends = vec![false; loss.id() + 1];
     for id in 0..=loss.id() {
-        let (_, arguments, ..) = loss.recorder().node(id);
-        let depends_on = |x: &Tensor| depends[x.id()];
-        depends[id] =
-            !loss.recorder().is_detached(id) && (wrt.iter().any(|x| x.id() == id) || arguments.iter().any(depends_on));
+        let (op, arguments, ..) = loss.recorder().node(id);
+        let through = op != Op::Detach && arguments.iter().any(|x| depends[x.id()]);
+        depends[id] = through || wrt.iter().any(|x| x.id() == id);
     }
     depends
 }
@@ -64,7 +66,7 @@ fn derivative(op: &Op, x: &[Tensor], y: &Tensor, g: &Tensor) -> Result<Vec<Optio
     let shape = |i: usize| x[i].shape();
     Ok(match op {
         Op::Input { .. } | Op::State { .. } | Op::Constant(_) => vec![],
-        Op::Random { .. } | Op::ToFloat | Op::ArgMax | Op::OneHot { .. } => vec![None],
+        Op::Random { .. } | Op::ToFloat | Op::Detach | Op::ArgMax | Op::OneHot { .. } => vec![None],
 
         // d(-x) = -g
         Op::Unary(Unary::Neg) => vec![Some(g.neg()?)],

@@ -10,6 +10,8 @@ pub enum GraphError {
     NoDerivative { op: &'static str, origin: Origin },
     #[error("a derivative is taken of a scalar, not of {shape} (recorded at {origin})")]
     NotScalar { shape: Shape, origin: Origin },
+    #[error("{op} at {origin} takes a value of another recording")]
+    Recording { op: &'static str, origin: Origin },
     #[error("invalid graph: {what}")]
     Invalid { what: String },
     #[error("`{name}` has no value: give one before the step")]

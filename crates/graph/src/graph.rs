@@ -4,7 +4,7 @@ use std::{fmt, panic::Location};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Binary, DType, Feed, GraphError, Op, Shape, Values};
+use crate::{DType, Feed, GraphError, Op, Shape, Values};
 
 /// Index of a node in [`Graph::nodes`].
 pub type NodeId = usize;
@@ -55,6 +55,14 @@ pub struct Graph {
     pub gradients: Vec<(String, NodeId)>,
 }
 
+/// Row numbers that are known to be in their table.
+enum Rows<'a> {
+    /// Values of this step input, which are looked at before each step.
+    Fed(&'a str),
+    /// What computes them gives no larger ones.
+    Below,
+}
+
 impl Graph {
     /// Names, shapes and types of all inputs, in the order of their first use.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, &Node)> {
@@ -96,11 +104,20 @@ impl Graph {
             if node.arguments.iter().any(|&argument| argument >= id) {
                 return invalid(format!("%{id} {} uses a node that comes later", node.op.name()));
             }
-            if matches!(node.op, Op::Input { .. } | Op::State { .. }) {
+            if let Op::Input { .. } | Op::State { .. } = node.op {
                 if !node.arguments.is_empty() {
                     return invalid(format!("%{id} {} has arguments", node.op.name()));
                 }
+                if matches!(node.op, Op::State { .. }) && node.dtype != DType::F32 {
+                    return invalid(format!("%{id} is a slot of {}, but slots are f32", node.dtype));
+                }
                 continue;
+            }
+            if node.op == Op::Gather && self.rows_of(id).is_none() {
+                return invalid(format!(
+                    "%{id} gather takes rows that nothing checks: they must be an input of the step, or an arg_max over \
+                     no more elements than there are rows"
+                ));
             }
             let arguments: Vec<_> =
                 node.arguments.iter().map(|&a| (&self.nodes[a].shape, self.nodes[a].dtype)).collect();
@@ -117,9 +134,14 @@ impl Graph {
                 Err(need) => return invalid(format!("%{id} {} needs {need}", node.op.name())),
             }
         }
-        for (name, id) in self.results() {
-            if *id >= self.nodes.len() {
-                return invalid(format!("`{name}` names node %{id}, which does not exist"));
+        for (kind, list) in [("output", &self.outputs), ("update", &self.updates), ("gradient", &self.gradients)] {
+            for (i, (name, id)) in list.iter().enumerate() {
+                if *id >= self.nodes.len() {
+                    return invalid(format!("`{name}` names node %{id}, which does not exist"));
+                }
+                if list[..i].iter().any(|(other, _)| other == name) {
+                    return invalid(format!("there are two values for the {kind} `{name}`"));
+                }
             }
         }
         for (slot, id) in &self.updates {
@@ -171,9 +193,9 @@ impl Graph {
         }
         self.slots().try_for_each(|(slot, node)| fits(slot, node, state(slot)))?;
         // Devices read some other row, or zeros.
-        for node in self.nodes.iter().filter(|node| node.op == Op::Gather) {
+        for (id, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.op == Op::Gather) {
             let rows = self.nodes[node.arguments[0]].shape.0[0];
-            let Op::Input { name, feed: Feed::Step } = &self.nodes[node.arguments[1]].op else { continue };
+            let Some(Rows::Fed(name)) = self.rows_of(id) else { continue };
             for feed in feeds {
                 let indices = feed[name].as_u32().expect("the type was checked above");
                 if let Some(&index) = indices.iter().find(|&&index| index as usize >= rows) {
@@ -182,6 +204,23 @@ impl Graph {
             }
         }
         Ok(())
+    }
+
+    /// Where a gather's row numbers come from, through what only moves them; `None` where they could be any.
+    fn rows_of(&self, gather: NodeId) -> Option<Rows<'_>> {
+        let [table, mut indices] = self.nodes[gather].arguments[..] else { return None };
+        while self.nodes[indices].op.moves() {
+            indices = *self.nodes[indices].arguments.first()?;
+        }
+        let indices = &self.nodes[indices];
+        match &indices.op {
+            Op::Input { name, feed: Feed::Step } => Some(Rows::Fed(name)),
+            Op::ArgMax => {
+                let classes = self.nodes[*indices.arguments.first()?].shape.0.last()?;
+                (classes <= self.nodes[table].shape.0.first()?).then_some(Rows::Below)
+            }
+            _ => None,
+        }
     }
 
     /// Bytes of all values of one step if none were freed before its end, resident inputs included: an upper bound that
@@ -211,6 +250,7 @@ fn node_flops(nodes: &[Node], node: &Node) -> u64 {
         | Op::State { .. }
         | Op::Constant(_)
         | Op::ToFloat
+        | Op::Detach
         | Op::Reshape(_)
         | Op::Expand(_)
         | Op::Permute(_)
@@ -262,16 +302,5 @@ impl fmt::Display for Graph {
             writeln!(f, "gradient of `loss` by `{slot}` = %{id}")?;
         }
         Ok(())
-    }
-}
-
-impl Binary {
-    /// Whether swapping the arguments changes nothing.
-    pub fn commutes(self) -> bool {
-        match self {
-            Binary::Add | Binary::Mul | Binary::Equal => true,
-            // max(a, b) has one value either way, but its derivative at equality goes to b.
-            Binary::Sub | Binary::Div | Binary::Max | Binary::Greater => false,
-        }
     }
 }

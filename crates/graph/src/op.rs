@@ -1,5 +1,6 @@
 //! The vocabulary: every model, derivative and optimizer is written in these operations.
 
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use crate::{DType, Shape};
@@ -44,6 +45,45 @@ pub enum Binary {
     Greater,
     /// 1 where a = b, else 0; no derivative.
     Equal,
+}
+
+impl Unary {
+    /// The function, in the precision of its argument.
+    pub fn of<T: Float>(self, x: T) -> T {
+        match self {
+            Unary::Neg => -x,
+            Unary::Exp => x.exp(),
+            Unary::Log => x.ln(),
+            Unary::Sqrt => x.sqrt(),
+            Unary::Tanh => x.tanh(),
+        }
+    }
+}
+
+impl Binary {
+    /// The function, in the precision of its arguments. What is not a number comes through the larger of two, too.
+    pub fn of<T: Float>(self, a: T, b: T) -> T {
+        let truth = |is: bool| if is { T::one() } else { T::zero() };
+        match self {
+            Binary::Add => a + b,
+            Binary::Sub => a - b,
+            Binary::Mul => a * b,
+            Binary::Div => a / b,
+            Binary::Max if a > b || a.is_nan() => a,
+            Binary::Max => b,
+            Binary::Greater => truth(a > b),
+            Binary::Equal => truth(a == b),
+        }
+    }
+
+    /// Whether swapping the arguments changes nothing.
+    pub fn commutes(self) -> bool {
+        match self {
+            Binary::Add | Binary::Mul | Binary::Equal => true,
+            // max(a, b) has one value either way, but its derivative at equality goes to b.
+            Binary::Sub | Binary::Div | Binary::Max | Binary::Greater => false,
+        }
+    }
 }
 
 /// How a reduction combines elements.
@@ -112,6 +152,8 @@ pub enum Op {
     Random { stream: u32, shape: Shape },
     /// Integers to f32.
     ToFloat,
+    /// The argument, which derivatives take for a constant.
+    Detach,
     /// Pointwise, one argument.
     Unary(Unary),
     /// Pointwise, two arguments of one shape.
@@ -153,6 +195,7 @@ impl Op {
             Op::Constant(_) => "constant",
             Op::Random { .. } => "random",
             Op::ToFloat => "to_float",
+            Op::Detach => "detach",
             Op::Unary(Unary::Neg) => "neg",
             Op::Unary(Unary::Exp) => "exp",
             Op::Unary(Unary::Log) => "log",
@@ -184,9 +227,9 @@ impl Op {
         }
     }
 
-    /// Whether it computes nothing: the result has elements of the argument, in another place.
+    /// Whether it computes nothing: the result has elements of the argument, perhaps in another place.
     pub fn moves(&self) -> bool {
-        matches!(self, Op::Reshape(_) | Op::Expand(_) | Op::Permute(_))
+        matches!(self, Op::Detach | Op::Reshape(_) | Op::Expand(_) | Op::Permute(_))
     }
 
     /// Shape and type of the result, or what the operation needs instead. Leaves ([`Op::Input`], [`Op::State`]) have
@@ -219,6 +262,10 @@ fn infer(op: &Op, arguments: &[(&Shape, DType)]) -> Result<(Shape, DType), Strin
         Op::ToFloat => match arguments {
             [(shape, U8 | U32)] => ok((*shape).clone()),
             _ => Err("one integer argument".into()),
+        },
+        Op::Detach => match arguments {
+            [(shape, dtype)] => Ok(((*shape).clone(), *dtype)),
+            _ => Err("one argument".into()),
         },
         Op::Unary(_) => floats(1).and_then(|()| ok(shapes[0].clone())),
         Op::Binary(_) => {

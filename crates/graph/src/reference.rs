@@ -7,7 +7,7 @@ use num_traits::Float;
 
 use crate::{
     Binary, Conv, DType, Graph, GraphError, HostData, HostTensor, Node, Op, Origin, Pool, PoolKind, Reduction, Shape,
-    Unary, Values, op::axes4, random,
+    Values, op::axes4, random,
 };
 
 type Result<T, E = GraphError> = std::result::Result<T, E>;
@@ -32,9 +32,12 @@ pub fn evaluate<T: Float>(graph: &Graph, inputs: &Values, state: &mut State<T>) 
     Ok(graph.outputs.iter().map(|(name, id)| (name.clone(), values[*id].float().into_owned())).collect())
 }
 
-/// f32 slots to the evaluation's precision; integer slots do not exist.
+/// f32 slots to the evaluation's precision.
+///
+/// # Panics
+/// For a slot of integers: there are none, see [`Graph::verify`].
 pub fn state_from<T: Float>(slots: &Values) -> State<T> {
-    let cast = |tensor: &HostTensor| tensor.as_f32().unwrap_or_default().iter().map(|&v| from_f32(v)).collect();
+    let cast = |tensor: &HostTensor| tensor.as_f32().expect("slots are f32").iter().map(|&v| from_f32(v)).collect();
     slots.iter().map(|(slot, tensor)| (slot.clone(), cast(tensor))).collect()
 }
 
@@ -127,12 +130,12 @@ fn step<'a, T: Float>(
             Value::Float((0..shape.count()).map(element).collect())
         }
         Op::ToFloat => Value::Float(float(0).into_owned()),
-        Op::Unary(op) => Value::Float(float(0).iter().map(|&x| unary(*op, x)).collect()),
+        Op::Unary(op) => Value::Float(float(0).iter().map(|&x| op.of(x)).collect()),
         Op::Binary(op) => {
             let (a, b) = (float(0), float(1));
-            Value::Float(a.iter().zip(b.iter()).map(|(&a, &b)| binary(*op, a, b)).collect())
+            Value::Float(a.iter().zip(b.iter()).map(|(&a, &b)| op.of(a, b)).collect())
         }
-        Op::Reshape(_) => value(0).pick(node.dtype, 0..node.shape.count()),
+        Op::Detach | Op::Reshape(_) => value(0).pick(node.dtype, 0..node.shape.count()),
         Op::Expand(to) => {
             // A stretched or added axis has stride 0.
             let (from, rank) = (shape(0), to.rank());
@@ -228,36 +231,6 @@ fn step<'a, T: Float>(
     })
 }
 
-fn unary<T: Float>(op: Unary, x: T) -> T {
-    match op {
-        Unary::Neg => -x,
-        Unary::Exp => x.exp(),
-        Unary::Log => x.ln(),
-        Unary::Sqrt => x.sqrt(),
-        Unary::Tanh => x.tanh(),
-    }
-}
-
-fn binary<T: Float>(op: Binary, a: T, b: T) -> T {
-    let truth = |b: bool| if b { T::one() } else { T::zero() };
-    match op {
-        Binary::Add => a + b,
-        Binary::Sub => a - b,
-        Binary::Mul => a * b,
-        Binary::Div => a / b,
-        // NaN must come through, which Float::max would not let it.
-        Binary::Max => {
-            if a > b || a.is_nan() {
-                a
-            } else {
-                b
-            }
-        }
-        Binary::Greater => truth(a > b),
-        Binary::Equal => truth(a == b),
-    }
-}
-
 /// For each element of `shape` in row-major order: its position in data with the given strides.
 fn positions(shape: &Shape, strides: &[usize]) -> Vec<usize> {
     let mut positions = vec![0];
@@ -279,7 +252,7 @@ fn reduce<T: Float>(reduction: Reduction, x: &[T], shape: &Shape, axes: &[usize]
     for (&x, i) in x.iter().zip(positions(shape, &strides)) {
         y[i] = match reduction {
             Reduction::Sum => y[i] + x,
-            Reduction::Max => binary(Binary::Max, x, y[i]),
+            Reduction::Max => Binary::Max.of(x, y[i]),
         };
     }
     y

@@ -60,16 +60,7 @@ fn reduce(graph: &Graph, node: &Node) -> Reduced {
                 (Binary::Mul, (Some(1.0), _)) => Reduced::To(argument(1)),
                 (Binary::Mul | Binary::Div, (_, Some(1.0))) => Reduced::To(argument(0)),
                 (_, (Some(a), Some(b))) if node.shape.rank() == 0 => {
-                    let value = match op {
-                        Binary::Add => a + b,
-                        Binary::Sub => a - b,
-                        Binary::Mul => a * b,
-                        Binary::Div => a / b,
-                        Binary::Max => a.max(b),
-                        Binary::Greater => f32::from(u8::from(a > b)),
-                        Binary::Equal => f32::from(u8::from(a == b)),
-                    };
-                    Reduced::Node(Node { op: Op::Constant(value), arguments: vec![], ..node.clone() })
+                    Reduced::Node(Node { op: Op::Constant(op.of(a, b)), arguments: vec![], ..node.clone() })
                 }
                 _ => Reduced::Node(node.clone()),
             }
@@ -105,6 +96,7 @@ fn reduce(graph: &Graph, node: &Node) -> Reduced {
         | Op::Constant(_)
         | Op::Random { .. }
         | Op::ToFloat
+        | Op::Detach
         | Op::Unary(_)
         | Op::Permute(_)
         | Op::Reduce { .. }

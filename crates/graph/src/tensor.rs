@@ -1,6 +1,6 @@
 //! The recorder: a model is a function from [`Tensor`] handles to [`Tensor`] handles.
 
-use std::{cell::RefCell, collections::HashSet, fmt, panic::Location, rc::Rc};
+use std::{cell::RefCell, fmt, panic::Location, rc::Rc};
 
 use crate::{Binary, Conv, DType, Feed, Graph, GraphError, Node, NodeId, Op, Origin, Pool, Reduction, Shape, Unary};
 
@@ -16,7 +16,6 @@ pub struct Recorder {
 struct Tape {
     nodes: Vec<Node>,
     gradients: Vec<(String, NodeId)>,
-    detached: HashSet<NodeId>,
     /// While a derivative is recorded: the line of the operation that it belongs to.
     origin: Option<Origin>,
 }
@@ -62,15 +61,23 @@ impl Recorder {
     }
 
     /// Marks a value as the derivative of the output `loss` by a slot: see [`Graph::gradients`].
-    pub fn mark_gradient(&self, slot: &str, gradient: &Tensor) {
+    ///
+    /// # Errors
+    /// [`GraphError::Recording`] where the gradient is of another recording.
+    pub fn mark_gradient(&self, slot: &str, gradient: &Tensor) -> Result<()> {
+        self.own("mark_gradient", gradient)?;
         self.tape.borrow_mut().gradients.push((slot.into(), gradient.id));
+        Ok(())
     }
 
     /// The recorded graph, without what neither an output nor a new state needs, verified.
     ///
     /// # Errors
-    /// [`GraphError::Invalid`], for instance where a slot is written that is never read.
+    /// [`GraphError::Invalid`], for instance where a slot is written that is never read; [`GraphError::Recording`] where a
+    /// result is of another recording.
     pub fn finish(&self, outputs: &[(&str, &Tensor)], updates: &[(String, Tensor)]) -> Result<Graph> {
+        let results = outputs.iter().map(|(_, tensor)| *tensor).chain(updates.iter().map(|(_, tensor)| tensor));
+        results.into_iter().try_for_each(|tensor| self.own("finish", tensor))?;
         let Tape { nodes, gradients, .. } = &*self.tape.borrow();
         let (nodes, gradients) = (nodes.clone(), gradients.clone());
         let outputs = outputs.iter().map(|(name, tensor)| (name.to_string(), tensor.id)).collect();
@@ -94,6 +101,7 @@ impl Recorder {
     fn record(&self, op: Op, arguments: &[&Tensor]) -> Result<Tensor> {
         let caller = Origin::from(Location::caller());
         let origin = self.tape.borrow().origin.clone().unwrap_or(caller);
+        arguments.iter().try_for_each(|tensor| self.own(op.name(), tensor))?;
         let described: Vec<_> = arguments.iter().map(|t| (&t.shape, t.dtype)).collect();
         match op.infer(&described) {
             Ok((shape, dtype)) => Ok(self.push(op, arguments.iter().map(|t| t.id).collect(), shape, dtype, origin)),
@@ -121,8 +129,17 @@ impl Recorder {
         (op, arguments.into_iter().map(handle).collect(), handle(id), origin)
     }
 
-    pub(crate) fn is_detached(&self, id: NodeId) -> bool {
-        self.tape.borrow().detached.contains(&id)
+    /// Whether both are one recording.
+    pub(crate) fn is(&self, other: &Recorder) -> bool {
+        Rc::ptr_eq(&self.tape, &other.tape)
+    }
+
+    /// Numbers of nodes mean something in their own recording alone.
+    fn own(&self, op: &'static str, tensor: &Tensor) -> Result<()> {
+        match self.is(&tensor.recorder) {
+            true => Ok(()),
+            false => Err(GraphError::Recording { op, origin: tensor.recorder.node(tensor.id).3 }),
+        }
     }
 
     pub(crate) fn set_origin(&self, origin: Option<Origin>) {
@@ -144,13 +161,6 @@ impl Tensor {
     /// The recording that it belongs to.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
-    }
-
-    /// This value, which derivatives from now on take for a constant.
-    #[must_use]
-    pub fn detach(&self) -> Tensor {
-        self.recorder.tape.borrow_mut().detached.insert(self.id);
-        self.clone()
     }
 
     pub(crate) fn id(&self) -> NodeId {
@@ -214,6 +224,8 @@ methods! {
         DType::F32 => Ok(self.clone()),
         DType::U32 | DType::U8 => self.recorder.record(Op::ToFloat, &[self]),
     };
+    /// This value, which derivatives take for a constant.
+    detach(self) = self.recorder.record(Op::Detach, &[self]);
     /// The same elements under another shape.
     reshape(self, shape: impl Into<Shape>) = match shape.into() {
         shape if shape == self.shape => Ok(self.clone()),
@@ -290,13 +302,14 @@ methods! {
         let inner = self.add(&self.square()?.mul(self)?.scale(0.044_715)?)?.scale(0.797_884_6)?; // √(2/π)
         self.scale(0.5)?.mul(&inner.tanh()?.add_scalar(1.0)?)
     };
-    /// log(softmax) along the last axis of `[n, classes]`, shifted by the row's maximum so that nothing overflows. The
-    /// shift cancels out, so it is a constant for derivatives.
+    /// log(softmax) along the last axis, shifted by the row's maximum so that nothing overflows. The shift cancels out, so
+    /// it is a constant for derivatives.
     log_softmax(self) = {
-        let shifted = self.sub(&self.reduce_max(&[1])?.detach())?; // [n, classes]
-        shifted.sub(&shifted.exp()?.sum(&[1])?.log()?)
+        let last = [self.shape.rank().saturating_sub(1)]; // a scalar has no axis 0 either, and the maximum says so
+        let shifted = self.sub(&self.reduce_max(&last)?.detach()?)?; // as the argument
+        shifted.sub(&shifted.exp()?.sum(&last)?.log()?)
     };
-    /// Softmax along the last axis of `[n, classes]`.
+    /// Softmax along the last axis.
     softmax(self) = self.log_softmax()?.exp();
 }
 
@@ -320,6 +333,58 @@ mod tests {
         assert!(x.permute(&[0, 0]).is_err());
         assert!(x.sum(&[1, 0]).is_err());
         assert!(x.one_hot(10).is_err());
+    }
+
+    /// By d loss / d w, where `h` = 3w is detached for one of its two users.
+    #[test]
+    fn detaching_leaves_other_users_alone() {
+        let r = Recorder::new();
+        let w = r.state("w", []);
+        let h = w.scale(3.0).expect("scalars");
+        let loss = h.detach().expect("any").mul(&h).expect("scalars"); // 9w², of which one factor is constant
+        let dw = crate::gradients(&loss, &[&w]).expect("a derivative").remove(0);
+        let graph = r.finish(&[("dw", &dw)], &[]).expect("a valid graph");
+        let mut state = crate::reference::State::from([("w".into(), vec![2.0])]);
+        let outputs = crate::reference::evaluate::<f64>(&graph, &Default::default(), &mut state).expect("it evaluates");
+        assert_eq!(outputs["dw"], [18.0]);
+    }
+
+    #[test]
+    fn recordings_do_not_mix() {
+        let (r, other) = (Recorder::new(), Recorder::new());
+        let (x, line) = (r.state("x", []), line!());
+        let foreign = other.state("y", []);
+        let refused = |error: Option<GraphError>, op: &str| {
+            let expected = format!("{op} at tensor.rs:{} takes a value of another recording", line + 1);
+            assert_eq!(error.expect("it is refused").to_string(), expected);
+        };
+        refused(x.add(&foreign).err(), "add");
+        refused(r.mark_gradient("x", &foreign).err(), "mark_gradient");
+        refused(r.finish(&[("y", &foreign)], &[]).err(), "finish");
+        refused(r.finish(&[("x", &x)], &[("x".into(), foreign.clone())]).err(), "finish");
+        assert!(matches!(crate::gradients(&x, &[&foreign]), Err(GraphError::Recording { .. })));
+    }
+
+    #[test]
+    fn names_and_rows_are_what_they_must_be() {
+        let r = Recorder::new();
+        let (x, y) = (r.state("x", [2, 3]), r.state("y", [2, 3]));
+        let error = |graph: Result<Graph>| graph.expect_err("it is invalid").to_string();
+        let twice = [("x".into(), x.neg().expect("f32")), ("x".into(), y.clone())];
+        assert_eq!(error(r.finish(&[], &twice)), "invalid graph: there are two values for the update `x`");
+        let twice = [("o", &x), ("o", &y)];
+        assert_eq!(error(r.finish(&twice, &[])), "invalid graph: there are two values for the output `o`");
+
+        let rows = |indices: Tensor| r.finish(&[("rows", &x.gather(&indices).expect("it fits"))], &[]);
+        let kept = r.input("kept", Feed::Resident, [4], DType::U32);
+        assert!(error(rows(kept)).contains("takes rows that nothing checks"));
+        assert!(error(rows(x.arg_max().expect("f32"))).contains("takes rows that nothing checks"), "3 classes, 2 rows");
+        assert!(rows(x.permute(&[1, 0]).expect("axes").arg_max().expect("f32")).is_ok(), "2 classes, 2 rows");
+        let fed = r.input("fed", Feed::Step, [2, 2], DType::U32).reshape([4]).expect("4 elements");
+        let graph = rows(fed).expect("it is looked at before each step");
+        let feed = crate::Values::from([("fed".into(), crate::HostTensor::u32([2, 2], vec![0, 1, 2, 0]))]);
+        let checked = graph.check(&[feed], |_| None, |_| Some(([2, 3].into(), DType::F32)));
+        assert!(matches!(checked, Err(GraphError::Row { index: 2, rows: 2, .. })));
     }
 
     #[test]

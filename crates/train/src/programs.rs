@@ -78,7 +78,7 @@ pub fn train(config: &RunConfig, table: &Table, gradient_norm: bool) -> Result<G
     let derivatives = gradients(&loss, &trainable.iter().map(|p| &p.tensor).collect::<Vec<_>>())?;
     let mut weights = vec![];
     for (p, gradient) in trainable.iter().zip(derivatives) {
-        r.mark_gradient(&p.name, &gradient);
+        r.mark_gradient(&p.name, &gradient)?;
         weights.push(Weight { name: &p.name, value: &p.tensor, gradient });
     }
     let mut outputs = vec![(names::LOSS, loss), (names::HITS, hits)];
