@@ -24,17 +24,18 @@ pub(crate) fn place(graph: &Graph, builder: &mut Builder) {
             builder.copy(from, output, false);
         }
     }
-    let mut written: Vec<BufferId> = vec![];
+    // All values first, since what computes one may read old ones.
+    let values: Vec<BufferId> = graph.updates.iter().map(|(_, id)| builder.whole(*id)).collect();
+    // The old values that become new ones of other slots, behind all steps.
+    let read_last: Vec<Place> = values.iter().map(|&from| builder.buffers[from].place.clone()).collect();
     let mut copies = vec![];
-    for (slot, id) in &graph.updates {
-        let from = builder.whole(*id);
-        let node = &graph.nodes[*id];
-        let is_free = matches!(builder.buffers[from].place, Place::Scratch { .. }) && !written.contains(&from);
+    for ((slot, id), from) in graph.updates.iter().zip(values) {
+        let place = Place::State(slot.clone());
+        let is_free = matches!(builder.buffers[from].place, Place::Scratch { .. }) && !read_last.contains(&place);
         if is_free && may_write(builder, slot, from) {
-            builder.buffers[from].place = Place::State(slot.clone());
-            written.push(from);
+            builder.buffers[from].place = place;
         } else {
-            let place = Place::State(slot.clone());
+            let node = &graph.nodes[*id];
             copies.push((from, builder.buffer(place, &node.shape, node.dtype)));
         }
     }
