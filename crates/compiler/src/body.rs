@@ -204,10 +204,8 @@ impl Lines {
         };
         let line = match line {
             Line::Unary(Unary::Neg, a) if constant(a).is_some() => Line::Constant(-constant(a).unwrap_or_default()),
-            Line::Binary(op, a, b) => match (op, constant(a), constant(b)) {
-                (Binary::Add, Some(a), Some(b)) => Line::Constant(a + b),
-                (Binary::Sub, Some(a), Some(b)) => Line::Constant(a - b),
-                (Binary::Mul, Some(a), Some(b)) => Line::Constant(a * b),
+            Line::Binary(op @ (Binary::Add | Binary::Sub | Binary::Mul), a, b) => match (constant(a), constant(b)) {
+                (Some(a), Some(b)) => Line::Constant(op.of(a, b)),
                 _ => Line::Binary(op, a, b),
             },
             line => line,

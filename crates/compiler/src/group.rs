@@ -134,6 +134,9 @@ impl Division {
 /// Whether the element at `index` is always in the row that the coordinate along `axis` names, where a buffer has `count`
 /// rows that lie `stride` elements apart.
 fn keeps_row(index: &Index, space: &Shape, axis: usize, count: usize, stride: usize) -> bool {
+    if stride == 0 {
+        return true; // rows without elements, of which nothing is read
+    }
     let mut within = index.offset;
     for (i, (&s, &size)) in index.strides.iter().zip(&space.0).enumerate() {
         if i == axis {

@@ -25,6 +25,7 @@ mod body;
 mod draft;
 mod fuse;
 mod group;
+pub mod interpret;
 mod memory;
 mod plan;
 mod results;

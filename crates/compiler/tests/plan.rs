@@ -1,8 +1,6 @@
 //! Plans compute what graphs say, in few steps and little memory.
 
-mod interpret;
-
-use compiler::{Limits, compile};
+use compiler::{Limits, compile, interpret};
 use expect_test::expect;
 use graph::{Case, Graph, Values, cases, reference};
 use protocol::{Optimizer, Rule, RunConfig, Split, preset, presets};

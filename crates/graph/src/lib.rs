@@ -26,6 +26,7 @@ mod error;
 #[allow(clippy::module_inception)]
 mod graph;
 mod host;
+mod number;
 mod op;
 pub mod random;
 pub mod reference;
@@ -38,6 +39,7 @@ pub use derivative::gradients;
 pub use error::GraphError;
 pub use graph::{Graph, Node, NodeId, Origin};
 pub use host::{HostData, HostTensor, Values};
+pub use number::Number;
 pub use op::{Binary, Conv, Feed, Op, Pool, PoolKind, Reduction, Unary};
 pub use shape::{DType, Shape};
 pub use simplify::simplify;

@@ -1,9 +1,8 @@
 //! The vocabulary: every model, derivative and optimizer is written in these operations.
 
-use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
-use crate::{DType, Shape};
+use crate::{DType, Number, Shape};
 
 /// When an input's value arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,7 +38,8 @@ pub enum Binary {
     Mul,
     /// a / b
     Div,
-    /// The larger one. Where they are equal the derivative goes to b, so that `max(x, 0)` is ReLU with slope 0 at 0.
+    /// The larger one, or what is not a number. Where they are equal the derivative goes to b, so that `max(x, 0)` is ReLU
+    /// with slope 0 at 0.
     Max,
     /// 1 where a > b, else 0; no derivative.
     Greater,
@@ -49,7 +49,7 @@ pub enum Binary {
 
 impl Unary {
     /// The function, in the precision of its argument.
-    pub fn of<T: Float>(self, x: T) -> T {
+    pub fn of<T: Number>(self, x: T) -> T {
         match self {
             Unary::Neg => -x,
             Unary::Exp => x.exp(),
@@ -61,18 +61,16 @@ impl Unary {
 }
 
 impl Binary {
-    /// The function, in the precision of its arguments. What is not a number comes through the larger of two, too.
-    pub fn of<T: Float>(self, a: T, b: T) -> T {
-        let truth = |is: bool| if is { T::one() } else { T::zero() };
+    /// The function, in the precision of its arguments.
+    pub fn of<T: Number>(self, a: T, b: T) -> T {
         match self {
             Binary::Add => a + b,
             Binary::Sub => a - b,
             Binary::Mul => a * b,
             Binary::Div => a / b,
-            Binary::Max if a > b || a.is_nan() => a,
-            Binary::Max => b,
-            Binary::Greater => truth(a > b),
-            Binary::Equal => truth(a == b),
+            Binary::Max => a.larger(b),
+            Binary::Greater => a.greater(b),
+            Binary::Equal => a.equals(b),
         }
     }
 
@@ -115,7 +113,8 @@ impl Conv {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PoolKind {
-    /// The largest element; among equal ones the first in row-major order gets the gradient, as in PyTorch.
+    /// The largest element, or what is not a number; among equal ones the first in row-major order gets the gradient, as in
+    /// PyTorch.
     Max,
     /// The mean.
     Average,
@@ -166,7 +165,8 @@ pub enum Op {
     Permute(Vec<usize>),
     /// Reduction over axes, which stay with size 1.
     Reduce { reduction: Reduction, axes: Vec<usize> },
-    /// Index (u32) of the largest element along the last axis, which is dropped; the first one wins.
+    /// Index (u32) of the largest element along the last axis, which is dropped; the first one wins, and what is not a number
+    /// is larger than all that are.
     ArgMax,
     /// `[n]` integers to `[n, classes]` f32 with a single 1 a row.
     OneHot { classes: usize },

@@ -3,10 +3,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use num_traits::Float;
-
 use crate::{
-    Binary, Conv, DType, Graph, GraphError, HostData, HostTensor, Node, Op, Origin, Pool, PoolKind, Reduction, Shape,
+    Conv, DType, Graph, GraphError, HostData, HostTensor, Node, Number, Op, Origin, Pool, PoolKind, Reduction, Shape,
     Values, op::axes4, random,
 };
 
@@ -21,7 +19,7 @@ pub type State<T> = BTreeMap<String, Vec<T>>;
 /// # Errors
 /// [`GraphError::Missing`] or [`GraphError::Value`] for an input or slot without a fitting value, [`GraphError::Row`]
 /// for an index outside a table. The state is unchanged then.
-pub fn evaluate<T: Float>(graph: &Graph, inputs: &Values, state: &mut State<T>) -> Result<BTreeMap<String, Vec<T>>> {
+pub fn evaluate<T: Number>(graph: &Graph, inputs: &Values, state: &mut State<T>) -> Result<BTreeMap<String, Vec<T>>> {
     let mut values: Vec<Value<T>> = Vec::with_capacity(graph.nodes.len());
     for node in &graph.nodes {
         let value = step(graph, node, &values, inputs, state)?;
@@ -36,26 +34,26 @@ pub fn evaluate<T: Float>(graph: &Graph, inputs: &Values, state: &mut State<T>) 
 ///
 /// # Panics
 /// For a slot of integers: there are none, see [`Graph::verify`].
-pub fn state_from<T: Float>(slots: &Values) -> State<T> {
-    let cast = |tensor: &HostTensor| tensor.as_f32().expect("slots are f32").iter().map(|&v| from_f32(v)).collect();
+pub fn state_from<T: Number>(slots: &Values) -> State<T> {
+    let cast = |tensor: &HostTensor| tensor.as_f32().expect("slots are f32").iter().map(|&v| T::from_f32(v)).collect();
     slots.iter().map(|(slot, tensor)| (slot.clone(), cast(tensor))).collect()
 }
 
-enum Value<'a, T: Float> {
+enum Value<'a, T: Number> {
     Host(&'a HostTensor),
     Float(Vec<T>),
     Integer(Vec<u32>),
 }
 
-impl<T: Float> Value<'_, T> {
+impl<T: Number> Value<'_, T> {
     fn float(&self) -> Cow<'_, [T]> {
         match self {
             Value::Float(v) => Cow::Borrowed(v),
-            Value::Integer(v) => v.iter().map(|&v| from_u32(v)).collect(),
+            Value::Integer(v) => v.iter().map(|&v| T::from_u32(v)).collect(),
             Value::Host(tensor) => match &tensor.data {
-                HostData::F32(v) => v.iter().map(|&v| from_f32(v)).collect(),
-                HostData::U32(v) => v.iter().map(|&v| from_u32(v)).collect(),
-                HostData::U8(v) => v.iter().map(|&v| from_u32(v.into())).collect(),
+                HostData::F32(v) => v.iter().map(|&v| T::from_f32(v)).collect(),
+                HostData::U32(v) => v.iter().map(|&v| T::from_u32(v)).collect(),
+                HostData::U8(v) => v.iter().map(|&v| T::from_u32(v.into())).collect(),
             },
         }
     }
@@ -74,7 +72,7 @@ impl<T: Float> Value<'_, T> {
         match (dtype, self) {
             (DType::F32, Value::Host(tensor)) => {
                 let data = tensor.as_f32().expect("the type was checked when the value was given");
-                Value::Float(positions.map(|i| from_f32(data[i])).collect())
+                Value::Float(positions.map(|i| T::from_f32(data[i])).collect())
             }
             (DType::F32, value) => {
                 let data = value.float();
@@ -91,21 +89,14 @@ impl<T: Float> Value<'_, T> {
     }
 }
 
-fn from_f32<T: Float>(v: f32) -> T {
-    T::from(v).expect("f32 and f64 hold every f32")
-}
-
-fn from_u32<T: Float>(v: u32) -> T {
-    T::from(v).expect("every u32 rounds to a float")
-}
-
-fn step<'a, T: Float>(
+fn step<'a, T: Number>(
     graph: &Graph,
     node: &Node,
     values: &[Value<'a, T>],
     inputs: &'a Values,
     state: &State<T>,
 ) -> Result<Value<'a, T>> {
+    let zero = T::from_f32(0.0);
     let shape = |i: usize| &graph.nodes[node.arguments[i]].shape;
     let value = |i: usize| &values[node.arguments[i]];
     let float = |i: usize| value(i).float();
@@ -123,10 +114,10 @@ fn step<'a, T: Float>(
             }
             Value::Float(data.clone())
         }
-        Op::Constant(c) => Value::Float(vec![from_f32(*c)]),
+        Op::Constant(c) => Value::Float(vec![T::from_f32(*c)]),
         Op::Random { stream, shape } => {
             let key = value(0).integer();
-            let element = |i: usize| from_f32(random::uniform([key[0], key[1]], *stream, i as u32));
+            let element = |i: usize| T::from_f32(random::uniform([key[0], key[1]], *stream, i as u32));
             Value::Float((0..shape.count()).map(element).collect())
         }
         Op::ToFloat => Value::Float(float(0).into_owned()),
@@ -154,11 +145,11 @@ fn step<'a, T: Float>(
         Op::ArgMax => {
             let classes = *shape(0).0.last().expect("rank was checked by inference");
             let first_max =
-                |row: &[T]| (1..classes).fold(0, |best, i| if row[i] > row[best] { i } else { best }) as u32;
+                |row: &[T]| (1..classes).fold(0, |best, i| if row[i].exceeds(row[best]) { i } else { best }) as u32;
             Value::Integer(float(0).chunks(classes).map(first_max).collect())
         }
         Op::OneHot { classes } => {
-            let one_hot = |&label: &u32| (0..*classes).map(move |c| from_u32(u32::from(c as u32 == label)));
+            let one_hot = |&label: &u32| (0..*classes).map(move |c| T::from_u32(u32::from(c as u32 == label)));
             Value::Float(value(0).integer().iter().flat_map(one_hot).collect())
         }
         Op::Gather => {
@@ -173,7 +164,7 @@ fn step<'a, T: Float>(
             let (a, b) = (float(0), float(1));
             let (m, n) = (node.shape.0[0], node.shape.0[1]);
             let k = shape(0).0[usize::from(!ta)];
-            let mut y = vec![T::zero(); m * n];
+            let mut y = vec![zero; m * n];
             for i in 0..m {
                 for p in 0..k {
                     let left = if *ta { a[p * m + i] } else { a[i * k + p] };
@@ -187,38 +178,38 @@ fn step<'a, T: Float>(
         }
         Op::Conv2d(conv) => {
             let (x, w) = (float(0), float(1));
-            let mut y = vec![T::zero(); node.shape.count()];
+            let mut y = vec![zero; node.shape.count()];
             convolution(conv, shape(0), shape(1), &node.shape, |xi, wi, yi| y[yi] = y[yi] + x[xi] * w[wi]);
             Value::Float(y)
         }
         Op::Conv2dInputGrad { conv, input } => {
             let (g, w) = (float(0), float(1));
-            let mut dx = vec![T::zero(); input.count()];
+            let mut dx = vec![zero; input.count()];
             convolution(conv, input, shape(1), shape(0), |xi, wi, yi| dx[xi] = dx[xi] + g[yi] * w[wi]);
             Value::Float(dx)
         }
         Op::Conv2dWeightGrad { conv, weight } => {
             let (x, g) = (float(0), float(1));
-            let mut dw = vec![T::zero(); weight.count()];
+            let mut dw = vec![zero; weight.count()];
             convolution(conv, shape(0), weight, shape(1), |xi, wi, yi| dw[wi] = dw[wi] + g[yi] * x[xi]);
             Value::Float(dw)
         }
         Op::Pool2d(pool) => {
             let x = float(0);
-            let area = from_u32((pool.size * pool.size) as u32);
+            let area = T::from_u32((pool.size * pool.size) as u32);
             let mut y = Vec::with_capacity(node.shape.count());
             windows(pool, shape(0), &node.shape, |window, _| {
                 y.push(match pool.kind {
-                    PoolKind::Max => x[first_max(&x, window)],
-                    PoolKind::Average => window.iter().fold(T::zero(), |sum, &i| sum + x[i]) / area,
+                    PoolKind::Max => window[1..].iter().fold(x[window[0]], |most, &i| most.larger(x[i])),
+                    PoolKind::Average => window.iter().fold(zero, |sum, &i| sum + x[i]) / area,
                 });
             });
             Value::Float(y)
         }
         Op::Pool2dGrad(pool) => {
             let (x, g) = (float(0), float(1));
-            let area = from_u32((pool.size * pool.size) as u32);
-            let mut dx = vec![T::zero(); node.shape.count()];
+            let area = T::from_u32((pool.size * pool.size) as u32);
+            let mut dx = vec![zero; node.shape.count()];
             windows(pool, shape(0), shape(1), |window, yi| match pool.kind {
                 PoolKind::Max => {
                     let i = first_max(&x, window);
@@ -240,19 +231,19 @@ fn positions(shape: &Shape, strides: &[usize]) -> Vec<usize> {
     positions
 }
 
-fn reduce<T: Float>(reduction: Reduction, x: &[T], shape: &Shape, axes: &[usize]) -> Vec<T> {
+fn reduce<T: Number>(reduction: Reduction, x: &[T], shape: &Shape, axes: &[usize]) -> Vec<T> {
     let reduced = shape.reduced(axes);
     let mut strides = reduced.strides();
     axes.iter().for_each(|&a| strides[a] = 0);
     let start = match reduction {
-        Reduction::Sum => T::zero(),
-        Reduction::Max => T::neg_infinity(),
+        Reduction::Sum => T::from_f32(0.0),
+        Reduction::Max => T::from_f32(f32::NEG_INFINITY),
     };
     let mut y = vec![start; reduced.count()];
     for (&x, i) in x.iter().zip(positions(shape, &strides)) {
         y[i] = match reduction {
             Reduction::Sum => y[i] + x,
-            Reduction::Max => Binary::Max.of(x, y[i]),
+            Reduction::Max => x.larger(y[i]),
         };
     }
     y
@@ -290,8 +281,12 @@ fn windows(pool: &Pool, x: &Shape, y: &Shape, mut visit: impl FnMut(&[usize], us
     }
 }
 
-fn first_max<T: Float>(x: &[T], window: &[usize]) -> usize {
-    window.iter().copied().reduce(|best, i| if x[i] > x[best] { i } else { best }).expect("a window is not empty")
+fn first_max<T: Number>(x: &[T], window: &[usize]) -> usize {
+    window
+        .iter()
+        .copied()
+        .reduce(|best, i| if x[i].exceeds(x[best]) { i } else { best })
+        .expect("a window is not empty")
 }
 
 fn product2(a: usize, b: usize) -> impl Iterator<Item = (usize, usize)> {

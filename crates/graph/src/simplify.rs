@@ -122,7 +122,7 @@ fn splat(graph: &Graph, id: NodeId) -> Option<f32> {
 }
 
 /// Drops what no result needs. Inputs go too: a graph asks only for what it uses.
-fn sweep(graph: &Graph) -> Graph {
+pub(crate) fn sweep(graph: &Graph) -> Graph {
     let mut used = vec![false; graph.nodes.len()];
     graph.results().for_each(|(_, id)| used[*id] = true);
     for id in (0..graph.nodes.len()).rev() {

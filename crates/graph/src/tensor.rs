@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, fmt, panic::Location, rc::Rc};
 
-use crate::{Binary, Conv, DType, Feed, Graph, GraphError, Node, NodeId, Op, Origin, Pool, Reduction, Shape, Unary};
+use crate::{
+    Binary, Conv, DType, Feed, Graph, GraphError, Node, NodeId, Op, Origin, Pool, Reduction, Shape, Unary,
+    simplify::{simplify, sweep},
+};
 
 type Result<T, E = GraphError> = std::result::Result<T, E>;
 
@@ -76,15 +79,22 @@ impl Recorder {
     /// [`GraphError::Invalid`], for instance where a slot is written that is never read; [`GraphError::Recording`] where a
     /// result is of another recording.
     pub fn finish(&self, outputs: &[(&str, &Tensor)], updates: &[(String, Tensor)]) -> Result<Graph> {
+        let graph = simplify(&self.recorded(outputs, updates)?);
+        graph.verify()?;
+        Ok(graph)
+    }
+
+    /// The same as it was recorded, neither simplified nor verified.
+    ///
+    /// # Errors
+    /// [`GraphError::Recording`] where a result is of another recording.
+    pub fn recorded(&self, outputs: &[(&str, &Tensor)], updates: &[(String, Tensor)]) -> Result<Graph> {
         let results = outputs.iter().map(|(_, tensor)| *tensor).chain(updates.iter().map(|(_, tensor)| tensor));
         results.into_iter().try_for_each(|tensor| self.own("finish", tensor))?;
         let Tape { nodes, gradients, .. } = &*self.tape.borrow();
-        let (nodes, gradients) = (nodes.clone(), gradients.clone());
         let outputs = outputs.iter().map(|(name, tensor)| (name.to_string(), tensor.id)).collect();
         let updates = updates.iter().map(|(slot, tensor)| (slot.clone(), tensor.id)).collect();
-        let graph = crate::simplify::simplify(&Graph { nodes, updates, outputs, gradients });
-        graph.verify()?;
-        Ok(graph)
+        Ok(sweep(&Graph { nodes: nodes.clone(), updates, outputs, gradients: gradients.clone() }))
     }
 
     /// Floating-point operations of all that has been recorded so far, as [`Graph::flops`] counts them.

@@ -1,12 +1,17 @@
-//! A plan carried out as it is written, in f64: slow, and with everything poisoned that has not been written.
+//! The reference of plans: a plan carried out as it is written, in f64, slow, and with everything poisoned that has not
+//! been written. What it computes is what an engine that runs the plan must compute.
 
 use std::collections::BTreeMap;
 
-use compiler::{Body, BufferId, ContractionKind, FoldKind, Index, Line, Lines, Place, Plan, Rows, Stage, Step};
-use graph::{Binary, Conv, HostData, HostTensor, PoolKind, Shape, Unary, Values, random};
+use graph::{Conv, HostData, HostTensor, Number, PoolKind, Shape, Values, random, reference::State};
+
+use crate::{Body, BufferId, ContractionKind, FoldKind, Index, Line, Lines, Place, Plan, Rows, Stage, Step};
 
 /// Runs one step of `plan`: updates the state and returns the outputs.
-pub(crate) fn run(plan: &Plan, inputs: &Values, state: &mut BTreeMap<String, Vec<f64>>) -> BTreeMap<String, Vec<f64>> {
+///
+/// # Panics
+/// Where a plan reads or writes what is not there, or an input or slot has no value.
+pub fn run(plan: &Plan, inputs: &Values, state: &mut State<f64>) -> BTreeMap<String, Vec<f64>> {
     let mut memory = Memory { plan, values: vec![], places: vec![] };
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for (id, buffer) in plan.buffers.iter().enumerate() {
@@ -116,7 +121,7 @@ impl Memory<'_> {
                     let window = 0..p.pool.size * p.pool.size;
                     match p.pool.kind {
                         PoolKind::Max => {
-                            let best = window.map(at).reduce(|a, b| if x.0[b] > x.0[a] { b } else { a });
+                            let best = window.map(at).reduce(|a, b| if x.0[b].exceeds(x.0[a]) { b } else { a });
                             dx[best.expect("a window")] += g;
                         }
                         PoolKind::Average => window.clone().map(at).for_each(|i| dx[i] += g / window.len() as f64),
@@ -144,10 +149,11 @@ impl Memory<'_> {
                 });
                 match fold.kind {
                     FoldKind::Sum => values.sum(),
-                    FoldKind::Max => values.fold(f64::NEG_INFINITY, f64::max),
+                    FoldKind::Max => values.fold(f64::NEG_INFINITY, Number::larger),
                     FoldKind::ArgMax => {
                         let values: Vec<f64> = values.collect();
-                        (0..values.len()).reduce(|a, b| if values[b] > values[a] { b } else { a }).unwrap_or(0) as f64
+                        let best = (0..values.len()).reduce(|a, b| if values[b].exceeds(values[a]) { b } else { a });
+                        best.expect("an axis that is not empty") as f64
                     }
                 }
             });
@@ -179,22 +185,8 @@ impl Memory<'_> {
                 }
                 Line::ToFloat(a) => v[*a],
                 Line::IsIndex(a, index) => f64::from(v[*a] as usize == element(index)),
-                Line::Unary(op, a) => match op {
-                    Unary::Neg => -v[*a],
-                    Unary::Exp => v[*a].exp(),
-                    Unary::Log => v[*a].ln(),
-                    Unary::Sqrt => v[*a].sqrt(),
-                    Unary::Tanh => v[*a].tanh(),
-                },
-                Line::Binary(op, a, b) => match op {
-                    Binary::Add => v[*a] + v[*b],
-                    Binary::Sub => v[*a] - v[*b],
-                    Binary::Mul => v[*a] * v[*b],
-                    Binary::Div => v[*a] / v[*b],
-                    Binary::Max => v[*a].max(v[*b]),
-                    Binary::Greater => f64::from(v[*a] > v[*b]),
-                    Binary::Equal => f64::from(v[*a] == v[*b]),
-                },
+                Line::Unary(op, a) => op.of(v[*a]),
+                Line::Binary(op, a, b) => op.of(v[*a], v[*b]),
             };
             v.push(value);
         }

@@ -1,0 +1,93 @@
+//! The arithmetic of the reference.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// Numbers that a graph can be evaluated in: floats, or floats that know more of themselves.
+pub trait Number:
+    Copy
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// An f32, exactly.
+    fn from_f32(value: f32) -> Self;
+    /// An integer, rounded where it must be.
+    fn from_u32(value: u32) -> Self;
+    /// The nearest f32.
+    fn to_f32(self) -> f32;
+    /// eˣ
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// Whether it is not a number.
+    fn is_nan(self) -> bool;
+
+    /// 1 where this is larger, else 0.
+    fn greater(self, other: Self) -> Self {
+        Self::from_u32((self > other).into())
+    }
+
+    /// 1 where both are equal, else 0.
+    fn equals(self, other: Self) -> Self {
+        Self::from_u32((self == other).into())
+    }
+
+    /// The larger one; what is not a number comes through.
+    fn larger(self, other: Self) -> Self {
+        if self.exceeds(other) || self.is_nan() { self } else { other }
+    }
+
+    /// Whether this is the larger one. What is not a number is larger than all that are, as in NumPy and PyTorch: else a
+    /// maximum would hide it.
+    fn exceeds(self, other: Self) -> bool {
+        self > other || self.is_nan() && !other.is_nan()
+    }
+}
+
+macro_rules! float {
+    ($float:ty) => {
+        impl Number for $float {
+            fn from_f32(value: f32) -> Self {
+                value.into()
+            }
+
+            fn from_u32(value: u32) -> Self {
+                value as $float
+            }
+
+            fn to_f32(self) -> f32 {
+                self as f32
+            }
+
+            fn exp(self) -> Self {
+                self.exp()
+            }
+
+            fn ln(self) -> Self {
+                self.ln()
+            }
+
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+
+            fn tanh(self) -> Self {
+                self.tanh()
+            }
+
+            fn is_nan(self) -> bool {
+                self.is_nan()
+            }
+        }
+    };
+}
+
+float!(f32);
+float!(f64);
