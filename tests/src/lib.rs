@@ -3,6 +3,10 @@
 pub mod cases;
 pub mod compare;
 pub mod goldens;
+pub mod graphs;
 pub mod parity;
 pub mod presets;
+pub mod rounded;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod search;
 pub mod tolerance;

@@ -190,7 +190,7 @@ fn changes(new: &Values, old: &Values) -> Result<Values, String> {
 }
 
 /// The reference in some precision, as an engine.
-pub fn reference<T: num_traits::Float>() -> Reference<T> {
+pub fn reference<T: graph::Number>() -> Reference<T> {
     Reference::new(Device { engine: EngineName::CandleCpu, name: "reference".into(), software: false })
 }
 

@@ -1,0 +1,154 @@
+//! Searches seeds for one that shows a fault, and shrinks what it finds.
+
+use std::{
+    cell::Cell,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
+    sync::Once,
+    time::{Duration, Instant},
+};
+
+use engine::{Engine, EngineError};
+use pollster::block_on;
+use proptest::{
+    collection::vec,
+    num::u32::ANY,
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
+use crate::graphs::{self, Random};
+
+/// Graphs that one engine gets before the next one is opened: engines keep what they have loaded.
+const EACH: usize = 64;
+/// How long a failure is shrunk.
+const SHRINKING: Duration = Duration::from_secs(60);
+
+/// What a search has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Searched {
+    /// Graphs that agreed.
+    pub agreed: usize,
+    /// Lists of numbers that make no graph worth comparing.
+    pub dropped: usize,
+    /// Graphs that the engine says it does not run.
+    pub refused: usize,
+}
+
+/// What became of one graph.
+pub enum Verdict {
+    /// All is as it should be.
+    Agrees,
+    /// The engine says that it does not run it.
+    Refused,
+    /// In words.
+    Differs(String),
+}
+
+/// Makes the graphs of some seeds, and has each judged.
+///
+/// # Errors
+/// The smallest graph that fails like the first one that does, in words.
+pub fn search(
+    seeds: Range<u64>,
+    until: Option<Instant>,
+    mut judge: impl FnMut(&Random) -> Verdict,
+) -> Result<Searched, String> {
+    QUIETER.call_once(|| {
+        let loud = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !IS_JUDGING.get() {
+                loud(panic)
+            }
+        }));
+    });
+    let mut judge = |numbers: &[u32]| -> Option<Verdict> {
+        IS_JUDGING.set(true);
+        let verdict = judged(numbers, &mut judge);
+        IS_JUDGING.set(false);
+        verdict
+    };
+    let mut searched = Searched::default();
+    for seed in seeds {
+        if until.is_some_and(|until| Instant::now() >= until) {
+            break;
+        }
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &key));
+        let mut tree = vec(ANY, graphs::NUMBERS / 8..graphs::NUMBERS).new_tree(&mut runner).expect("any list will do");
+        match judge(&tree.current()) {
+            None => searched.dropped += 1,
+            Some(Verdict::Agrees) => searched.agreed += 1,
+            Some(Verdict::Refused) => searched.refused += 1,
+            Some(Verdict::Differs(how)) => {
+                let (numbers, how) = shrink(&mut tree, how, &mut judge);
+                let graph = catch_unwind(|| graphs::random(&numbers).map(|random| random.graph.to_string()));
+                let graph = graph.ok().flatten().unwrap_or_default();
+                return Err(format!("seed {seed}: {how}\nnumbers: {numbers:?}\n{graph}"));
+            }
+        }
+    }
+    Ok(searched)
+}
+
+static QUIETER: Once = Once::new();
+
+thread_local! {
+    /// Panics are told once, when what causes them has been shrunk.
+    static IS_JUDGING: Cell<bool> = const { Cell::new(false) };
+}
+
+fn judged(numbers: &[u32], judge: &mut impl FnMut(&Random) -> Verdict) -> Option<Verdict> {
+    // A generator that fails is a failure too.
+    match catch_unwind(AssertUnwindSafe(|| graphs::random(numbers).map(|graph| judge(&graph)))) {
+        Ok(verdict) => verdict,
+        Err(panic) => {
+            let words = panic.downcast_ref::<String>().map(String::as_str);
+            let words = words.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
+            Some(Verdict::Differs(format!("panic: {words}")))
+        }
+    }
+}
+
+/// The simplest list that fails, too.
+fn shrink(
+    tree: &mut impl ValueTree<Value = Vec<u32>>,
+    how: String,
+    judge: &mut impl FnMut(&[u32]) -> Option<Verdict>,
+) -> (Vec<u32>, String) {
+    let (end, mut found) = (Instant::now() + SHRINKING, (tree.current(), how));
+    while Instant::now() < end {
+        let moved = match judge(&tree.current()) {
+            Some(Verdict::Differs(how)) => {
+                found = (tree.current(), how);
+                tree.simplify()
+            }
+            _ => tree.complicate(),
+        };
+        if !moved {
+            break;
+        }
+    }
+    found
+}
+
+/// Has graphs judged by engines of one kind, of which `open` makes a new one now and then, and after each panic.
+pub fn judge_by<E: Engine>(mut open: impl FnMut() -> E) -> impl FnMut(&Random) -> Verdict {
+    let (mut engine, mut left): (Option<E>, usize) = (None, 0);
+    move |graph| {
+        let mut own = engine.take().filter(|_| left > 0).unwrap_or_else(|| {
+            left = EACH;
+            open()
+        });
+        left -= 1;
+        let difference = block_on(graph.difference(&mut own));
+        engine = Some(own); // not after a panic
+        match difference {
+            Ok(None) => Verdict::Agrees,
+            Ok(Some(how)) => Verdict::Differs(how),
+            Err(EngineError::Unsupported { .. }) => Verdict::Refused,
+            Err(error) => Verdict::Differs(error.to_string()),
+        }
+    }
+}
