@@ -121,9 +121,13 @@ impl<'a> Builder<'a> {
     }
 
     fn scratch(&mut self, node: &Node) -> BufferId {
-        // Bytes are only read, never written: what is computed from them is wider.
+        self.result_buffer(Place::Scratch { block: usize::MAX, offset: 0 }, node)
+    }
+
+    /// A buffer that a node's value is written to. Bytes are only read, never written: what is made of them is wider.
+    pub(crate) fn result_buffer(&mut self, place: Place, node: &Node) -> BufferId {
         let dtype = if node.dtype == DType::U8 { DType::U32 } else { node.dtype };
-        self.buffer(Place::Scratch { block: usize::MAX, offset: 0 }, &node.shape, dtype)
+        self.buffer(place, &node.shape, dtype)
     }
 
     /// Gives a node a buffer and fills it.

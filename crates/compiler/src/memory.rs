@@ -10,7 +10,8 @@ use crate::{
     plan::{Block, Buffer, BufferId, Place, Plan, Stage, Step},
 };
 
-/// Buffers in one block begin at multiples of this: 256 bytes, the widest alignment that a binding may need.
+/// Buffers in one block begin at multiples of this: 256 bytes, the widest alignment that a binding may need. What lies
+/// between the end of one and the next multiple belongs to no other.
 pub const ALIGNMENT: usize = 64;
 
 /// From the first to the last step that touches something.
@@ -132,7 +133,8 @@ fn key(buffers: &[Buffer], id: BufferId) -> String {
 
 /// What a stage does to whole buffers, element by element, without their names; and the buffers, in the order in which
 /// they come. `None` if it does something else. Stages with one pattern whose buffers lie one behind the other can be
-/// carried out as one: see [`Plan::arenas`].
+/// carried out as one: see [`Plan::arenas`]. A buffer of one element is a number that all elements share, and part of the
+/// pattern by its name, also where the stage has but one element.
 pub fn pattern(plan: &Plan, stage: &Stage) -> Option<(String, Vec<BufferId>)> {
     pattern_of(&plan.buffers, stage)
 }
@@ -150,20 +152,18 @@ fn pattern_of(buffers: &[Buffer], stage: &Stage) -> Option<(String, Vec<BufferId
     let mut text = String::new();
     for line in &lines.0 {
         match line {
-            Line::Load { buffer, index }
-                if index.strides.iter().all(|s| *s == 0) && buffers[*buffer].shape.count() == 1 =>
-            {
+            Line::Load { buffer, .. } if buffers[*buffer].shape.count() == 1 => {
                 text += &format!("scalar {buffer}; ");
             }
             Line::Load { buffer, index } if *index == Index::contiguous(space) => {
-                text += &format!("load {}; ", number(*buffer));
+                text += &format!("load {} {}; ", number(*buffer), buffers[*buffer].dtype);
             }
             Line::Constant(_) | Line::Unary(..) | Line::Binary(..) => text += &format!("{line:?}; "),
             _ => return None,
         }
     }
     for store in stores {
-        text += &format!("store {} {}; ", number(store.buffer), store.value);
+        text += &format!("store {} {} {}; ", number(store.buffer), buffers[store.buffer].dtype, store.value);
     }
     Some((text, touched))
 }

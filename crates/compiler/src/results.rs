@@ -18,8 +18,7 @@ const SHARED_FOLD: usize = 128;
 pub(crate) fn place(graph: &Graph, builder: &mut Builder) {
     for (name, id) in &graph.outputs {
         let from = builder.whole(*id);
-        let node = &graph.nodes[*id];
-        let output = builder.buffer(Place::Output(name.clone()), &node.shape, node.dtype);
+        let output = builder.result_buffer(Place::Output(name.clone()), &graph.nodes[*id]);
         if !store_too(builder, from, output) {
             builder.copy(from, output, false);
         }

@@ -183,7 +183,7 @@ fn map(writer: &mut Writer, plan: &Plan, stages: &[Stage], spots: &[Option<Spot>
     );
     let mut first = 0;
     let is_vector = stages.iter().all(|stage| writer.is_body_vectorizable(stage));
-    for (number, stage) in stages.iter().enumerate().filter(|(_, stage)| stage.body.space.count() > 0) {
+    for (number, stage) in stages.iter().enumerate() {
         let count = if is_vector { stage.body.space.count().div_ceil(4) } else { stage.body.space.count() };
         let groups = count.div_ceil(lanes);
         let element = if is_vector {
@@ -202,13 +202,13 @@ fn map(writer: &mut Writer, plan: &Plan, stages: &[Stage], spots: &[Option<Spot>
         first += groups;
     }
     let what = format!("{} stages", stages.len());
-    ("map", what, String::new(), helpers(&main) + &main + "}\n", first)
+    ("map", what, String::new(), helpers(&main).to_owned() + &main + "}\n", first)
 }
 
 /// Stages that do the same to neighbours in memory become one.
 fn merged(plan: &Plan, stages: &[Stage], spots: &[Option<Spot>]) -> Vec<Stage> {
     let mut merged: Vec<Stage> = vec![];
-    for stage in stages {
+    for stage in stages.iter().filter(|stage| stage.body.space.count() > 0) {
         let joined = merged.last_mut().is_some_and(|last| extend(plan, spots, last, stage));
         if !joined {
             merged.push(stage.clone());
@@ -217,7 +217,8 @@ fn merged(plan: &Plan, stages: &[Stage], spots: &[Option<Spot>]) -> Vec<Stage> {
     merged
 }
 
-/// Lets `last` go on over the elements of `next`, if these lie behind its own wherever it reads and writes.
+/// Lets `last` go on over the elements of `next`, if these come next wherever it reads and writes. It also visits the
+/// padding in between.
 fn extend(plan: &Plan, spots: &[Option<Spot>], last: &mut Stage, next: &Stage) -> bool {
     let (Some((pattern, ours)), Some((other, theirs))) = (compiler::pattern(plan, last), compiler::pattern(plan, next))
     else {
@@ -226,22 +227,29 @@ fn extend(plan: &Plan, spots: &[Option<Spot>], last: &mut Stage, next: &Stage) -
     if pattern != other {
         return false;
     }
-    // How far the next elements are behind ours must be the same everywhere.
+    let count = last.body.space.count();
+    // How far the next elements are behind ours, if nothing else lies in between.
     let distance = |(&ours, &theirs): (&BufferId, &BufferId)| {
         let (a, b) = (spots[ours].as_ref()?, spots[theirs].as_ref()?);
-        (a.memory == b.memory).then(|| b.offset.checked_sub(a.offset)).flatten()
+        let distance = a.memory.pitch(count);
+        (a.memory == b.memory && b.offset == a.offset + distance).then_some(distance)
     };
+    // It must be the same everywhere.
     let mut distances = ours.iter().zip(&theirs).map(distance);
     let Some(Some(first)) = distances.next() else { return false };
-    if first < last.body.space.count() || !distances.all(|distance| distance == Some(first)) {
+    if !distances.all(|distance| distance == Some(first)) {
         return false;
     }
     let space = Shape::from([first + next.body.space.count()]);
-    let own = Index::contiguous(&last.body.space);
-    let flat = Index::contiguous(&space);
-    let scalar = Index { strides: vec![0], offset: 0 };
-    let lines = last.body.lines.reindexed(|index| Some(if *index == own { flat.clone() } else { scalar.clone() }));
-    last.body.lines = lines.expect("every index has a place");
+    for line in &mut last.body.lines.0 {
+        if let Line::Load { buffer, index } = line {
+            // As in the pattern, a buffer of one element is the same number for all.
+            *index = match plan.buffers[*buffer].shape.count() {
+                1 => Index { strides: vec![0], offset: 0 },
+                _ => Index::contiguous(&space),
+            };
+        }
+    }
     last.body.space = space;
     true
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use compiler::{Body, BufferId, Fold, Index, Line, Lines, Place, Plan, Stage};
+use compiler::{ALIGNMENT, Body, BufferId, Fold, Index, Line, Lines, Place, Plan, Stage};
 use graph::{Binary, DType, Unary};
 
 /// Memory that a kernel can bind.
@@ -18,6 +18,17 @@ pub(crate) enum Memory {
     State(usize),
     /// A block of the plan's scratch memory.
     Block(usize),
+}
+
+impl Memory {
+    /// How far behind a buffer of so many elements the next one begins. State and scratch memory are padded, and padding
+    /// belongs to nobody; inputs and outputs of a step lie close, and a resident input has no neighbour.
+    pub(crate) fn pitch(&self, count: usize) -> usize {
+        match self {
+            Memory::State(_) | Memory::Block(_) => count.next_multiple_of(ALIGNMENT),
+            Memory::Resident(_) | Memory::Feed | Memory::Output => count,
+        }
+    }
 }
 
 /// Where a buffer of the plan is: in which memory, from which element on. `None` if it is private to a group.

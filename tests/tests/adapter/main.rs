@@ -1,6 +1,7 @@
 //! Everything that needs a GPU adapter, on each one that this machine has. Without any, these tests are ignored, and
 //! their names say what they need.
 
+mod neighbours;
 mod products;
 mod runs;
 
