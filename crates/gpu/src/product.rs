@@ -86,18 +86,18 @@ pub(crate) fn operands(writer: &mut Writer, step: &Contraction) -> String {
         }
         (ContractionKind::Conv2d(_), Some(g)) => {
             matrix_a(writer, b, sizes, false);
-            patches(writer, a, &g);
+            patches(writer, a, sizes, &g);
             let plane = g.output[0] * g.output[1];
             format!("(n / {plane}u * {}u + m) * {plane}u + n % {plane}u", g.filters)
         }
         (ContractionKind::Conv2dWeightGrad(_), Some(g)) => {
             channels(writer, b, sizes, &g);
-            taps(writer, a, &g);
+            taps(writer, a, sizes, &g);
             format!("m * {}u + n", sizes.n)
         }
         (ContractionKind::Conv2dInputGrad(_), Some(g)) => {
             turned(writer, b, sizes, &g);
-            spread(writer, a, &g);
+            spread(writer, a, sizes, &g);
             let plane = g.input[0] * g.input[1];
             format!("(n / {plane}u * {}u + m) * {plane}u + n % {plane}u", g.channels)
         }
@@ -171,9 +171,16 @@ fn pixels(writer: &mut Writer, buffer: BufferId, [height, width]: [usize; 2]) {
     );
 }
 
+/// The four k of a block, past the end the last one: what lies behind the images may be NaN, which times zero is not zero.
+fn summands(Sizes { k, .. }: Sizes) -> [String; 4] {
+    let at = |i: usize| if i == 0 { "k".to_owned() } else { format!("k + {i}u") };
+    [0, 1, 2, 3].map(|i| if k.is_multiple_of(4) || i == 0 { at(i) } else { format!("min({}, {}u)", at(i), k - 1) })
+}
+
 /// `load_b` of a convolution: B[k, n] is the pixel under tap k = (channel, y, x) of the kernel at position n = (image, y, x)
 /// of the output.
-fn patches(writer: &mut Writer, x: BufferId, g: &Geometry) {
+fn patches(writer: &mut Writer, x: BufferId, sizes: Sizes, g: &Geometry) {
+    let [k0, k1, k2, k3] = summands(sizes);
     pixels(writer, x, g.input);
     let ([h, w], [kh, kw], [oh, ow]) = (g.input, g.kernel, g.output);
     let (image, plane, taps, positions) = (g.channels * h * w, h * w, kh * kw, oh * ow);
@@ -190,14 +197,15 @@ fn load_b(k: u32, n: u32) -> mat4x4<f32> {{
     let image = p / {positions}u * {image}u;
     let y = p % {positions}u / {ow}u * {stride}u;
     let x = p % {ow}u * {stride}u;
-    return mat4x4<f32>(under_tap(k, image, y, x), under_tap(k + 1u, image, y, x), under_tap(k + 2u, image, y, x), under_tap(k + 3u, image, y, x));
+    return mat4x4<f32>(under_tap({k0}, image, y, x), under_tap({k1}, image, y, x), under_tap({k2}, image, y, x), under_tap({k3}, image, y, x));
 }}
 "
     );
 }
 
 /// `load_b` of a gradient by weights: B[k, n] is the pixel under tap n of the kernel at position k.
-fn taps(writer: &mut Writer, x: BufferId, g: &Geometry) {
+fn taps(writer: &mut Writer, x: BufferId, sizes: Sizes, g: &Geometry) {
+    let [k0, k1, k2, k3] = summands(sizes);
     pixels(writer, x, g.input);
     let ([h, w], [kh, kw], [oh, ow]) = (g.input, g.kernel, g.output);
     let (image, plane, taps, positions) = (g.channels * h * w, h * w, kh * kw, oh * ow);
@@ -214,7 +222,7 @@ fn load_b(k: u32, n: u32) -> mat4x4<f32> {{
     let channel = t / {taps}u * {plane}u;
     let y = t % {taps}u / {kw}u - {padding}u;
     let x = t % {kw}u - {padding}u;
-    return mat4x4<f32>(taps(k, channel, y, x), taps(k + 1u, channel, y, x), taps(k + 2u, channel, y, x), taps(k + 3u, channel, y, x));
+    return mat4x4<f32>(taps({k0}, channel, y, x), taps({k1}, channel, y, x), taps({k2}, channel, y, x), taps({k3}, channel, y, x));
 }}
 "
     );
@@ -267,7 +275,8 @@ fn scattered_a(
 }
 
 /// `load_b` of a gradient by images: B[k, n] is the gradient at the position of the output where tap k lies on pixel n.
-fn spread(writer: &mut Writer, gradient: BufferId, g: &Geometry) {
+fn spread(writer: &mut Writer, gradient: BufferId, sizes: Sizes, g: &Geometry) {
+    let [k0, k1, k2, k3] = summands(sizes);
     pixels(writer, gradient, g.output);
     let ([h, w], [kh, kw], [oh, ow]) = (g.input, g.kernel, g.output);
     let (image, plane, taps, pixels) = (g.filters * oh * ow, oh * ow, kh * kw, h * w);
@@ -292,7 +301,7 @@ fn load_b(k: u32, n: u32) -> mat4x4<f32> {{
     let image = p / {pixels}u * {image}u;
     let y = p % {pixels}u / {w}u + {padding}u;
     let x = p % {w}u + {padding}u;
-    return mat4x4<f32>(spread(k, image, y, x), spread(k + 1u, image, y, x), spread(k + 2u, image, y, x), spread(k + 3u, image, y, x));
+    return mat4x4<f32>(spread({k0}, image, y, x), spread({k1}, image, y, x), spread({k2}, image, y, x), spread({k3}, image, y, x));
 }}
 "
     );
