@@ -3,14 +3,17 @@
 
 // Whether element (y, x) of the plane that begins at `plane` is the first of the largest of the window at (wy, wx).
 fn is_first_max(plane: u32, y: u32, x: u32, wy: u32, wx: u32) -> bool {
-    let own = load_x(plane + y * W + x);
-    let place = (y - wy) * SIZE + (x - wx);
-    var is_best = true;
-    for (var i = 0u; i < SIZE * SIZE; i++) {
-        let other = load_x(plane + (wy + i / SIZE) * W + wx + i % SIZE);
-        is_best = is_best && select(other <= own, other < own, i < place);
+    let corner = plane + wy * W + wx;
+    var largest = load_x(corner);
+    var best = 0u; // the place within the window
+    for (var i = 1u; i < SIZE * SIZE; i++) {
+        let other = load_x(corner + i / SIZE * W + i % SIZE);
+        if (other > largest) {
+            largest = other;
+            best = i;
+        }
     }
-    return is_best;
+    return best == (y - wy) * SIZE + (x - wx);
 }
 
 @compute @workgroup_size(LANES)

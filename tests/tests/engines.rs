@@ -60,7 +60,12 @@ fn cpu_refuses_bad_values_and_keeps_its_state() {
 
 #[test]
 fn cpu_lets_nan_come_through() {
-    block_on(cases::assert_nan_comes_through(&mut cpu(2)));
+    block_on(cases::assert_nan_comes_through(&mut cpu(2), &[]));
+}
+
+#[test]
+fn candle_cpu_lets_nan_come_through() {
+    block_on(cases::assert_nan_comes_through(&mut candle(false), &[]));
 }
 
 #[test]

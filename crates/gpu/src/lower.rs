@@ -11,7 +11,7 @@ use graph::{DType, PoolKind, Shape};
 use crate::{
     product::{self, Sizes},
     table::{Choice, Tier},
-    wgsl::{Binding, LocalRows, Spot, Writer, is_local},
+    wgsl::{Binding, LocalRows, Spot, Writer, is_local, literal},
 };
 
 /// Workgroups along one axis at most: more go on along the next one.
@@ -290,8 +290,7 @@ fn element(number: usize, stage: &Stage, tier: Tier, indent: &str, first: &str) 
             );
         }
         _ if count <= UNROLLED => {
-            let _ =
-                writeln!(text, "{indent}var sum = {};", if count == 0 { start(*kind).to_owned() } else { value("0u") });
+            let _ = writeln!(text, "{indent}var sum = {};", if count == 0 { start(*kind) } else { value("0u") });
             for r in 1..count {
                 let _ = writeln!(text, "{indent}sum = {};", combine(*kind, "sum", &value(&format!("{r}u"))));
             }
@@ -310,35 +309,29 @@ fn element(number: usize, stage: &Stage, tier: Tier, indent: &str, first: &str) 
     text
 }
 
-fn start(kind: FoldKind) -> &'static str {
+/// What a fold of nothing is.
+fn start(kind: FoldKind) -> String {
     match kind {
-        FoldKind::Sum => "0.0",
-        // The lowest f32: WGSL has no infinity.
-        FoldKind::Max | FoldKind::ArgMax => "-0x1.fffffep+127",
+        FoldKind::Sum => "0.0".into(),
+        FoldKind::Max | FoldKind::ArgMax => literal(f32::NEG_INFINITY),
     }
 }
 
-/// NaN must come through.
 fn combine(kind: FoldKind, a: &str, b: &str) -> String {
     match kind {
         FoldKind::Sum => format!("{a} + {b}"),
-        FoldKind::Max | FoldKind::ArgMax => format!("larger({a}, {b})"),
+        FoldKind::Max | FoldKind::ArgMax => format!("maximum({a}, {b})"),
     }
 }
 
 /// What the text calls.
-fn helpers(text: &str) -> String {
-    [("larger(", LARGER), ("unknown(", UNKNOWN)]
-        .into_iter()
-        .filter_map(|(call, helper)| text.contains(call).then_some(helper))
-        .collect()
+fn helpers(text: &str) -> &'static str {
+    if text.contains("unknown(") { UNKNOWN } else { "" }
 }
 
 /// lavapipe (Mesa 22.3) unrolls loops of up to 32 turns if it knows their number, and then a CPU compiles the softmax of ten
 /// classes twice as long, a tenth of a second: more than its steps ever win back. To be deleted when it does not.
 const UNKNOWN: &str = "\nfn unknown(count: u32, i: u32) -> u32 {\n    return select(count, 0u, i == 0xffffffffu);\n}\n";
-
-const LARGER: &str = "\nfn larger(a: f32, b: f32) -> f32 {\n    return select(b, a, a > b || a != a);\n}\n";
 
 /// A workgroup for each group of rows; its lanes share the elements of a stage, or each of them.
 fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts {
@@ -429,7 +422,7 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
     }
     let parts = if shares { format!("\nvar<workgroup> sh_parts: array<f32, {lanes}>;\n") } else { String::new() };
     let what = format!("{} stages", group.stages.len());
-    ("group", what, String::new(), parts + &helpers(&main) + &main + "}\n", workgroups)
+    ("group", what, String::new(), parts + helpers(&main) + &main + "}\n", workgroups)
 }
 
 fn contraction(writer: &mut Writer, step: &Contraction, choice: Choice, tier: Tier) -> Parts {

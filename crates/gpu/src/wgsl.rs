@@ -130,8 +130,11 @@ impl<'a> Writer<'a> {
         if self.uses_random {
             text += include_str!("random.wgsl");
         }
-        text += &self.functions;
-        text += rest;
+        let body = self.functions + rest;
+        if ["is_nan", "maximum", "from_bits"].iter().any(|name| body.contains(name)) {
+            text += include_str!("not_finite.wgsl");
+        }
+        text += &body;
         (text, std::mem::take(&mut self.bindings))
     }
 
@@ -473,8 +476,10 @@ fn unary(op: Unary, a: &str, kind: &str) -> String {
         Unary::Exp => format!("exp({a})"),
         Unary::Log => format!("log({a})"),
         Unary::Sqrt => format!("sqrt({a})"),
-        // Past 10 it is 1 in f32, and an implementation by exponentials may overflow.
-        Unary::Tanh => format!("tanh(clamp({a}, {kind}(-10.0), {kind}(10.0)))"),
+        // Past 10 it is 1 in f32, and an implementation by exponentials may overflow. What clamp makes of NaN is open.
+        Unary::Tanh => {
+            format!("select(tanh(clamp({a}, {kind}(-10.0), {kind}(10.0))), {a}, {}({a}))", function("is_nan", kind))
+        }
     }
 }
 
@@ -485,17 +490,22 @@ fn binary(op: Binary, a: &str, b: &str, kind: &str) -> String {
         Binary::Mul => format!("{a} * {b}"),
         Binary::Div => format!("{a} / {b}"),
         // Not max(): NaN must come through, so that a run that diverges shows it.
-        Binary::Max => format!("select({a}, {b}, {a} <= {b})"),
+        Binary::Max => format!("{}({a}, {b})", function("maximum", kind)),
         Binary::Greater => format!("select({kind}(0.0), {kind}(1.0), {a} > {b})"),
         Binary::Equal => format!("select({kind}(0.0), {kind}(1.0), {a} == {b})"),
     }
 }
 
+/// What `not_finite.wgsl` calls a function for values of this kind.
+fn function(name: &str, kind: &str) -> String {
+    if kind == "f32" { name.into() } else { format!("{name}4") }
+}
+
 /// A number that WGSL reads back as the same f32.
-fn literal(value: f32) -> String {
+pub(crate) fn literal(value: f32) -> String {
     match value.is_finite() {
         true => format!("f32({value:?})"),
-        false => format!("bitcast<f32>({:#x}u)", value.to_bits()),
+        false => format!("from_bits({:#x}u)", value.to_bits()),
     }
 }
 

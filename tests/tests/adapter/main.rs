@@ -58,6 +58,11 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             Box::new(|adapter| block_on(cases::assert_bad_values_are_refused(&mut open(adapter)))),
         ),
     ];
+    trials.push(trial(
+        "NaN comes through".into(),
+        Box::new(|adapter| block_on(cases::assert_nan_comes_through(&mut open(adapter), &[]))),
+    ));
+    trials.push(trial("neighbours in memory stay apart".into(), Box::new(neighbours::assert_apart)));
     for tier in [Tier::Default, Tier::Discrete] {
         trials.push(trial(
             format!("every case with kernels of tier {tier:?}").to_lowercase(),
