@@ -56,7 +56,8 @@ impl Layout {
     }
 
     fn offset(&self, name: &str) -> usize {
-        self.fields.iter().find(|(known, ..)| known == name).map_or(0, |(_, offset, ..)| *offset)
+        let field = self.fields.iter().find(|(known, ..)| known == name);
+        field.map(|(_, offset, ..)| *offset).expect("a layout has everything that its plan names")
     }
 
     /// Entries as the device reads them.
@@ -101,13 +102,13 @@ fn layouts(plan: &Plan) -> (Layout, Layout) {
     (feeds, outputs)
 }
 
-/// Where every buffer is, given where slots are.
-fn spots(plan: &Plan, feeds: &Layout, outputs: &Layout, slot: impl Fn(&str) -> Option<Spot>) -> Vec<Option<Spot>> {
+/// Where every buffer is, given where slots are; `None` for what is private to a group, and for nothing else.
+fn spots(plan: &Plan, feeds: &Layout, outputs: &Layout, slot: impl Fn(&str) -> Spot) -> Vec<Option<Spot>> {
     let spot = |id: BufferId| match &plan.buffers[id].place {
         Place::Resident(name) => Some(Spot { memory: Memory::Resident(name.clone()), offset: 0 }),
         Place::Feed(name) => Some(Spot { memory: Memory::Feed, offset: feeds.offset(name) }),
         Place::Output(name) => Some(Spot { memory: Memory::Output, offset: outputs.offset(name) }),
-        Place::State(name) => slot(name),
+        Place::State(name) => Some(slot(name)),
         Place::Scratch { block, offset } => Some(Spot { memory: Memory::Block(*block), offset: *offset }),
         Place::Local => None,
     };
@@ -119,7 +120,7 @@ pub(crate) fn without_device(plan: &Plan, tier: Tier) -> (Plan, Vec<Dispatch>) {
     let (plan, choices) = lower::split(plan, tier, &Choices::new());
     let (feeds, outputs) = layouts(&plan);
     let slots = state::spots(&plan);
-    let spots = spots(&plan, &feeds, &outputs, |slot| slots.get(slot).cloned());
+    let spots = spots(&plan, &feeds, &outputs, |slot| slots[slot].clone());
     let dispatches = lower::lower(&plan, &choices, &spots, tier);
     (plan, dispatches)
 }

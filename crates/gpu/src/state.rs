@@ -212,9 +212,10 @@ impl State {
         Some((self.slots.get(name)?.shape.clone()?, DType::F32))
     }
 
-    pub(crate) fn spot(&self, name: &str) -> Option<Spot> {
-        let slot = self.slots.get(name)?;
-        Some(Spot { memory: Memory::State(slot.allocation), offset: slot.offset })
+    /// Where a slot of a plan is that was [placed](Self::place).
+    pub(crate) fn spot(&self, name: &str) -> Spot {
+        let slot = self.slots.get(name).expect("a plan's slots are placed when it is loaded, and stay");
+        Spot { memory: Memory::State(slot.allocation), offset: slot.offset }
     }
 
     pub(crate) fn buffer(&self, allocation: usize) -> Option<&wgpu::Buffer> {
