@@ -9,6 +9,10 @@
 pub mod pool_grad;
 pub mod product;
 
+/// Workgroups along one axis of a dispatch at most, as WebGPU promises: more go on along the next axis. Every kernel
+/// needs it as a constant from its prelude.
+pub const MAX_WORKGROUPS: usize = 65535;
+
 /// A kernel as it lies in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]

@@ -2,7 +2,7 @@
 //! gets the gradient of the window; of a mean, all elements get their share.
 //!
 //! Needs from its prelude the constants `H`, `W` (of a plane of the input), `OH`, `OW` (of the output), `SIZE`, `STRIDE`,
-//! `COUNT` (elements of the input), `IS_MAX` and `LANES`, and `load_x(i)`, `load_g(i)` and `finish(i, value)`, which is
+//! `COUNT` (elements of the input), `IS_MAX`, `LANES` and `MAX_WORKGROUPS`, and `load_x(i)`, `load_g(i)` and `finish(i, value)`, which is
 //! called once for each element of the input.
 
 use crate::Kernel;

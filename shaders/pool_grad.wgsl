@@ -18,7 +18,7 @@ fn is_first_max(plane: u32, y: u32, x: u32, wy: u32, wx: u32) -> bool {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let i = (group.y * 65535u + group.x) * LANES + lane;
+    let i = (group.y * MAX_WORKGROUPS + group.x) * LANES + lane;
     if (i < COUNT) {
         let plane = i / (H * W);
         let y = i % (H * W) / W;

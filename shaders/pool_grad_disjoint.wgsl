@@ -3,7 +3,7 @@
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let id = (group.y * 65535u + group.x) * LANES + lane;
+    let id = (group.y * MAX_WORKGROUPS + group.x) * LANES + lane;
     let columns = (W + STRIDE - 1u) / STRIDE;
     let rows = (H + STRIDE - 1u) / STRIDE;
     let plane = id / (rows * columns);

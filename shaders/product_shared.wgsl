@@ -10,7 +10,7 @@ var<workgroup> sh_b: array<vec4<f32>, 512>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let id = group.y * 65535u + group.x;
+    let id = group.y * MAX_WORKGROUPS + group.x;
     let tiles_m = (M + 63u) / 64u;
     let tiles = tiles_m * ((N + 63u) / 64u);
     let split = id / tiles;
@@ -57,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             c += mat4x4<f32>(b * a.x, b * a.y, b * a.z, b * a.w);
         }
     }
-    // The rows move through the first one: see product_registers.wgsl.
+    // The rows move through the first one: an index into an array of them would put that array into memory.
     for (var i = 0u; i < 4u; i++) {
         let m = m0 + 4u * row + i;
         if (m < M && split < SPLIT) {

@@ -21,8 +21,9 @@ const CHEAP_SCALAR: usize = 4;
 const DEAR: usize = 96;
 /// Elements up to which a stage joins any single group, whatever it computes.
 const TINY: usize = 1024;
-/// Elements up to which buffers share one binding.
-pub(crate) const SMALL: usize = 1024;
+/// Elements up to which buffers of a kind share one binding: plans count on it that an executor puts such slots into one
+/// allocation.
+pub const SMALL: usize = 1024;
 /// Visits from which on a fold to few elements is split in two.
 const LONG_FOLD: usize = 4096;
 /// Elements of the inner part of a split fold.

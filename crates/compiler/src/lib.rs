@@ -33,6 +33,7 @@ mod results;
 use graph::{Binary, Graph, Op};
 
 pub use body::{Body, Index, Line, LineId, Lines, Store};
+pub use fuse::SMALL;
 pub use memory::{ALIGNMENT, pattern};
 pub use plan::{
     Block, Buffer, BufferId, Contraction, ContractionKind, Fold, FoldKind, Group, Operand, Place, Plan, PoolGrad, Rows,
@@ -53,10 +54,16 @@ pub struct Limits {
     pub update_alone: usize,
 }
 
-impl Default for Limits {
+impl Limits {
     /// What WebGPU promises everywhere: 8 storage buffers, 16 KiB of workgroup memory (of which folds need a part).
+    pub const WEBGPU: Limits =
+        Limits { bindings: 8, single_group: 16 * 1024, local: 2 * 1024, update_alone: usize::MAX };
+}
+
+impl Default for Limits {
+    /// [`Limits::WEBGPU`], which every executor meets.
     fn default() -> Self {
-        Limits { bindings: 8, single_group: 16 * 1024, local: 2 * 1024, update_alone: usize::MAX }
+        Limits::WEBGPU
     }
 }
 

@@ -56,7 +56,7 @@ use graph::Graph;
 pub use lower::Dispatch;
 
 /// What an adapter of any kind can do: plans are made for it.
-pub const LIMITS: Limits = Limits { bindings: 8, single_group: 16 * 1024, local: 2 * 1024, update_alone: usize::MAX };
+pub const LIMITS: Limits = Limits::WEBGPU;
 
 /// What the products of a step are called where variants are chosen for them.
 pub fn products(graph: &Graph) -> Vec<String> {

@@ -7,6 +7,7 @@ use compiler::{
 };
 use engine::Choices;
 use graph::{DType, PoolKind, Shape};
+use shaders::MAX_WORKGROUPS;
 
 use crate::{
     product::{self, Sizes},
@@ -14,8 +15,6 @@ use crate::{
     wgsl::{Binding, LocalRows, Spot, Writer, is_local, literal},
 };
 
-/// Workgroups along one axis at most: more go on along the next one.
-const MAX_WORKGROUPS: usize = 65535;
 /// Inner elements up to which a fold is written out.
 const UNROLLED: usize = 9;
 /// Outer elements from which on each gets a lane instead of all lanes together.
@@ -432,7 +431,7 @@ fn contraction(writer: &mut Writer, step: &Contraction, choice: Choice, tier: Ti
     let has_sums = step.row_sums.is_some();
     let constants = format!(
         "const M: u32 = {m}u;\nconst N: u32 = {n}u;\nconst K: u32 = {k}u;\nconst SPLIT: u32 = {split}u;\n\
-         const LANES: u32 = {lanes}u;\nconst ROW_SUMS: bool = {has_sums};\n"
+         const LANES: u32 = {lanes}u;\nconst ROW_SUMS: bool = {has_sums};\nconst MAX_WORKGROUPS: u32 = {MAX_WORKGROUPS}u;\n"
     );
     let place = product::operands(writer, step);
     let part = |count: usize| if split > 1 { format!("split * {count}u + ") } else { String::new() };
@@ -477,7 +476,7 @@ fn pool_grad(writer: &mut Writer, step: &PoolGrad, tier: Tier) -> Parts {
     let constants = format!(
         "const H: u32 = {h}u;\nconst W: u32 = {w}u;\nconst OH: u32 = {oh}u;\nconst OW: u32 = {ow}u;\n\
          const SIZE: u32 = {}u;\nconst STRIDE: u32 = {}u;\nconst COUNT: u32 = {count}u;\nconst IS_MAX: bool = {};\n\
-         const LANES: u32 = {lanes}u;\n",
+         const LANES: u32 = {lanes}u;\nconst MAX_WORKGROUPS: u32 = {MAX_WORKGROUPS}u;\n",
         step.pool.size,
         step.pool.stride,
         step.pool.kind == PoolKind::Max

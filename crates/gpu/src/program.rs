@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use compiler::{BufferId, Place, Plan};
+use compiler::{ALIGNMENT, BufferId, Place, Plan};
 use engine::{Choices, EngineError};
 use graph::{DType, Graph, HostData, HostTensor, Shape, Values};
 use wgpu::BufferUsages;
@@ -22,9 +22,6 @@ pub(crate) const DEPTH: usize = 3;
 /// Bytes of inputs or outputs that a submission should have, and most steps.
 const RING_BYTES: usize = 8 << 20;
 const RING_STEPS: usize = 256;
-/// Elements of u32 to which the entries of a ring are aligned: 256 bytes, the widest alignment of dynamic offsets.
-const ALIGNMENT: usize = 64;
-
 /// A resident input.
 pub(crate) struct Resident {
     pub(crate) allocation: Allocation,
@@ -36,7 +33,7 @@ pub(crate) struct Resident {
 pub(crate) struct Layout {
     /// Name, first word, shape and type.
     pub(crate) fields: Vec<(String, usize, Shape, DType)>,
-    /// Words of an entry.
+    /// Words of an entry, which begins where a dynamic offset may point.
     pub(crate) stride: usize,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use compiler::{ALIGNMENT, Place, Plan};
+use compiler::{ALIGNMENT, Place, Plan, SMALL};
 use engine::EngineError;
 use graph::{DType, GraphError, HostTensor, Shape, Values};
 use wgpu::BufferUsages;
@@ -15,9 +15,6 @@ use crate::{
 type Result<T> = std::result::Result<T, EngineError>;
 
 const USAGE: BufferUsages = BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
-
-/// Slots of at most this many elements share an allocation.
-const SMALL: usize = 1024;
 
 /// A slot's place and the shape of what was written there.
 #[derive(Clone, Debug)]
@@ -33,7 +30,8 @@ struct Slot {
 /// A slot and its elements.
 type Named = (String, usize);
 
-/// How the slots of a plan should lie: those that must be side by side, and the others, of which small ones may be.
+/// How the slots of a plan should lie: those that must be side by side, and the others, of which small ones share an
+/// allocation.
 fn arrangement(plan: &Plan) -> (Vec<Vec<Named>>, Vec<Vec<Named>>) {
     let named = |id: usize| match &plan.buffers[id].place {
         Place::State(slot) => Some((slot.clone(), plan.buffers[id].shape.count())),

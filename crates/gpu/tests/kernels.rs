@@ -56,7 +56,27 @@ fn fault(text: &str) -> Option<String> {
         return Some(error.emit_to_string(text));
     }
     let bound = text.matches("var<storage").count();
-    (bound > LIMITS.bindings).then(|| format!("{bound} storage buffers"))
+    let shared: u32 = (module.global_variables.iter())
+        .filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup)
+        .map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()))
+        .sum();
+    let lanes: u32 = module.entry_points[0].workgroup_size.iter().product();
+    let limits = gpu::wgpu::Limits::default();
+    let faults = [
+        (bound > LIMITS.bindings).then(|| format!("{bound} storage buffers")),
+        (shared > limits.max_compute_workgroup_storage_size).then(|| format!("{shared} bytes of workgroup memory")),
+        (lanes > limits.max_compute_invocations_per_workgroup).then(|| format!("{lanes} invocations of a workgroup")),
+    ];
+    faults.into_iter().flatten().next()
+}
+
+/// What plans and kernels count on is what WebGPU promises.
+#[test]
+fn limits_are_those_of_webgpu() {
+    let limits = gpu::wgpu::Limits::default();
+    assert_eq!(LIMITS.bindings, limits.max_storage_buffers_per_shader_stage as usize);
+    assert_eq!(shaders::MAX_WORKGROUPS, limits.max_compute_workgroups_per_dimension as usize);
+    assert_eq!(4 * compiler::ALIGNMENT, limits.min_storage_buffer_offset_alignment as usize);
 }
 
 #[test]
@@ -78,6 +98,41 @@ fn every_kernel_is_valid() {
     println!("{} texts", seen.len());
 }
 
+/// What the kernels in files need of the text before them: see their modules in `shaders`.
+const PRELUDE: &str = "
+const M = 5u; const N = 6u; const K = 7u; const SPLIT = 2u; const ROW_SUMS = true;
+const H = 4u; const W = 4u; const OH = 2u; const OW = 2u; const SIZE = 2u; const STRIDE = 2u; const COUNT = 16u;
+const IS_MAX = true; const LANES = 64u; const MAX_WORKGROUPS = 65535u;
+fn load_a(m: u32, k: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
+fn load_b(k: u32, n: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
+fn finish_row(split: u32, m: u32, n: u32, values: vec4<f32>) {}
+fn finish_sum(split: u32, m: u32, value: f32) {}
+fn load_x(i: u32) -> f32 { return 0.0; }
+fn load_g(i: u32) -> f32 { return 0.0; }
+fn finish(i: u32, value: f32) {}
+";
+
+/// A file is WGSL as it lies, without anything that only a program could make of it.
+#[test]
+fn every_file_is_valid() {
+    let mut names = vec![];
+    for folder in ["../../shaders", "src"] {
+        for entry in std::fs::read_dir(folder).expect("the folder is there") {
+            let path = entry.expect("it can be read").path();
+            if path.extension().is_some_and(|extension| extension == "wgsl") {
+                let text = std::fs::read_to_string(&path).expect("it is text");
+                // Helpers are called by kernels, and have none of their own.
+                let main = if text.contains("fn main(") { "" } else { "@compute @workgroup_size(1)\nfn main() {}\n" };
+                assert_eq!(fault(&format!("{PRELUDE}{text}{main}")), None, "{}", path.display());
+                names.push(path.file_name().expect("a file has one").to_string_lossy().into_owned());
+            }
+        }
+    }
+    names.sort();
+    expect![[r#"not_finite.wgsl pool_grad.wgsl pool_grad_disjoint.wgsl product_shared.wgsl random.wgsl"#]]
+        .assert_eq(&names.join(" "));
+}
+
 #[test]
 fn broken_kernels_are_refused() {
     let (_, dispatches) = lowered(&step("W1"), Tier::Discrete);
@@ -88,6 +143,8 @@ fn broken_kernels_are_refused() {
         ("a name that nobody declares", product.replace("const K:", "const L:")),
         ("a type that does not fit", product.replace("mat4x4<f32>()", "mat3x3<f32>()")),
         ("a store into what is only read", map.replace("read_write", "read")),
+        ("too much workgroup memory", product.replace("array<vec4<f32>, 512>", "array<vec4<f32>, 513>")),
+        ("too many invocations", map.replace("@workgroup_size(64)", "@workgroup_size(257)")),
         ("nine storage buffers", bindings.chain(["@compute @workgroup_size(1)\nfn main() {}\n".into()]).collect()),
     ];
     assert_eq!([fault(product), fault(map)], [None, None]);
