@@ -1,11 +1,12 @@
 //! Y[m, n] = Σₖ A[m, k] · B[k, n], by blocks of 4×4 in registers: a block is a `mat4x4` whose column i is row m + i of
 //! the result.
 //!
-//! A kernel of this family needs from its prelude the constants `M`, `N`, `K`, `SPLIT` and `LANES`, and
+//! A kernel of this family needs from its prelude the constants `M`, `N`, `K`, `SPLIT`, `LANES`, `ROW_SUMS` and
+//! `MAX_WORKGROUPS`, and
 //! - `load_a(m, k)`: the block of A at (m, k), whose column i is row m + i along k, zero where k is past the end,
 //! - `load_b(k, n)`: the block of B at (k, n), whose column i is row k + i along n, anything past the ends,
 //! - `finish_row(split, m, n, values)` for the elements (m, n) to (m, n + 3) of the result; n may be past the end,
-//! - `finish_sum(split, m, value)` for Σₖ A[m, k], if `ROW_SUMS` is true.
+//! - `finish_sum(split, m, value)` for Σₖ A[m, k], where `ROW_SUMS` is true.
 //!
 //! With `SPLIT` above 1, each invocation sums over a part of k alone, and results are parts of sums.
 
@@ -45,26 +46,59 @@ impl Variant {
 
     /// Its WGSL.
     pub fn text(&self) -> String {
-        if self.shared {
-            return include_str!("product_shared.wgsl").into();
-        }
-        let [rows, columns] = self.tile.map(|size| size / 4);
-        let mut text = format!("const TILE_M: u32 = {}u;\nconst TILE_N: u32 = {}u;\n", self.tile[0], self.tile[1]);
-        for line in include_str!("product_registers.wgsl").lines().filter(|line| !line.starts_with("//")) {
-            let rows = if line.contains("$s") {
-                rows - 1
-            } else if line.contains("$r") {
-                rows
-            } else {
-                1
-            };
-            let columns = if line.contains("$c") { columns } else { 1 };
-            for (r, c) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
-                let number = |number: usize| number.to_string();
-                text += &line.replace("$r", &number(r)).replace("$s", &number(r + 1)).replace("$c", &number(c));
-                text.push('\n');
-            }
-        }
-        text
+        if self.shared { include_str!("product_shared.wgsl").into() } else { registers(self.tile) }
     }
+}
+
+/// Each invocation computes a tile of blocks in registers: a variable for each row, column and block, and a line for each
+/// variable, since an index into an array would put that array into memory.
+///
+/// Dispatch: an invocation for each tile and part of k, tiles of a column of tiles one after the other.
+fn registers([tile_m, tile_n]: [usize; 2]) -> String {
+    let [rows, columns] = [tile_m / 4, tile_n / 4];
+    let of_rows = |line: fn(usize) -> String| (0..rows).map(line).collect::<String>();
+    let of_columns = |line: fn(usize) -> String| (0..columns).map(line).collect::<String>();
+    let of_blocks = |rows: usize, line: fn(usize, usize) -> String| {
+        (0..rows).flat_map(|r| (0..columns).map(move |c| line(r, c))).collect::<String>()
+    };
+    let blocks = of_blocks(rows, |r, c| format!("    var c{r}{c} = mat4x4<f32>();\n"));
+    let sums = of_rows(|r| format!("    var sums{r} = vec4<f32>();\n"));
+    let load_b = of_columns(|c| format!("        let b{c} = load_b(k, n0 + 4u * {c}u);\n"));
+    let load_a = of_rows(|r| format!("        let a{r} = load_a(m0 + 4u * {r}u, k);\n"));
+    let add_sums = of_rows(|r| format!("        sums{r} += vec4<f32>(1.0) * a{r};\n"));
+    let add_blocks = of_blocks(rows, |r, c| format!("        c{r}{c} += b{c} * a{r};\n"));
+    let finish = of_columns(|c| format!("            finish_row(split, m, n0 + 4u * {c}u, c0{c}[0]);\n"));
+    let next_row =
+        of_columns(|c| format!("            c0{c} = mat4x4<f32>(c0{c}[1], c0{c}[2], c0{c}[3], c0{c}[3]);\n"));
+    let next_sums = (1..rows).map(|r| format!("        sums{} = sums{r};\n", r - 1)).collect::<String>();
+    let next_blocks = of_blocks(rows - 1, |r, c| format!("        c{r}{c} = c{}{c};\n", r + 1));
+    format!(
+        "const TILE_M: u32 = {tile_m}u;
+const TILE_N: u32 = {tile_n}u;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{
+    let id = (group.y * MAX_WORKGROUPS + group.x) * LANES + lane;
+    let tiles_m = (M + TILE_M - 1u) / TILE_M;
+    let tiles = tiles_m * ((N + TILE_N - 1u) / TILE_N);
+    let split = id / tiles;
+    let m0 = TILE_M * (id % tiles % tiles_m);
+    let n0 = TILE_N * (id % tiles / tiles_m);
+{blocks}{sums}    // Lanes past the last part have nothing to do: their first k is past the end.
+    for (var k = select(4u * split, K, split >= SPLIT); k < K; k += 4u * SPLIT) {{
+{load_b}{load_a}{add_sums}{add_blocks}    }}
+    // The rows move through the first one: a text for each would take most of the time that compiling takes, and an index
+    // into an array of them would put that array into memory.
+    let end_m = select(min(m0 + TILE_M, M), 0u, split >= SPLIT);
+    for (var block = m0; block < end_m; block += 4u) {{
+        for (var m = block; m < min(block + 4u, end_m); m++) {{
+            if (ROW_SUMS && n0 == 0u) {{
+                finish_sum(split, m, sums0.x);
+            }}
+            sums0 = vec4<f32>(sums0.yzw, 0.0);
+{finish}{next_row}        }}
+{next_sums}{next_blocks}    }}
+}}
+"
+    )
 }
