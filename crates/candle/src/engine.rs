@@ -17,8 +17,8 @@ use crate::{
 
 type Result<T> = std::result::Result<T, EngineError>;
 
-/// The release that the workspace pins.
-const CANDLE: &str = "candle-core 0.11.1";
+/// The release that the workspace has locked.
+const CANDLE: &str = env!("LOCKED_CANDLE_CORE");
 
 /// Evaluates graphs with candle. See the crate's documentation.
 pub struct Candle {

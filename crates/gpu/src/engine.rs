@@ -21,8 +21,8 @@ use crate::{
 
 type Result<T> = std::result::Result<T, EngineError>;
 
-/// The release that the workspace pins.
-const WGPU: &str = "wgpu 30";
+/// The release that the workspace has locked.
+const WGPU: &str = env!("LOCKED_WGPU");
 /// A step that takes longer is cut into several submissions: a browser kills a GPU process that it takes for hung.
 const LONG_STEP: f64 = 0.5;
 
