@@ -82,6 +82,36 @@ fn sorted(mut adapters: Vec<wgpu::Adapter>) -> Vec<wgpu::Adapter> {
     adapters
 }
 
+/// The first limit of a device that is narrower than what WebGPU promises everywhere, of those that kernels count on.
+pub(crate) fn too_narrow(limits: &wgpu::Limits) -> Option<String> {
+    let need = wgpu::Limits::default();
+    let upper = [
+        ("storage buffers", limits.max_storage_buffers_per_shader_stage, need.max_storage_buffers_per_shader_stage),
+        (
+            "bytes of workgroup memory",
+            limits.max_compute_workgroup_storage_size,
+            need.max_compute_workgroup_storage_size,
+        ),
+        (
+            "invocations of a workgroup",
+            limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
+            need.max_compute_invocations_per_workgroup.min(need.max_compute_workgroup_size_x),
+        ),
+        (
+            "workgroups along an axis",
+            limits.max_compute_workgroups_per_dimension,
+            need.max_compute_workgroups_per_dimension,
+        ),
+        (
+            "storage buffers with dynamic offsets",
+            limits.max_dynamic_storage_buffers_per_pipeline_layout,
+            need.max_dynamic_storage_buffers_per_pipeline_layout,
+        ),
+    ];
+    let narrow = upper.into_iter().find(|(_, has, need)| has < need);
+    narrow.map(|(what, has, need)| format!("kernels need {need} {what}, and it was opened with {has}"))
+}
+
 impl Opened {
     /// Opens the first adapter whose name contains `name`; hardware comes first.
     pub(crate) async fn new(name: Option<&str>) -> Result<Self> {
@@ -102,8 +132,7 @@ impl Opened {
             };
             return Err(EngineError::Unavailable { device: "wgpu".into(), reason });
         };
-        let info = adapter.get_info();
-        let about = table::describe(&info);
+        let about = table::describe(&adapter.get_info());
         #[cfg(target_arch = "wasm32")]
         let about = crate::web::device().await.unwrap_or(about);
         // What the adapter has: the limits that are promised everywhere are small for buffers.
@@ -111,6 +140,12 @@ impl Opened {
         let opened = adapter.request_device(&descriptor).await;
         let (device, queue) = opened
             .map_err(|error| EngineError::Unavailable { device: about.name.clone(), reason: error.to_string() })?;
+        Ok(Opened::on(device, queue, about))
+    }
+
+    /// On a device that is open.
+    pub(crate) fn on(device: wgpu::Device, queue: wgpu::Queue, about: Device) -> Self {
+        let info = device.adapter_info();
         let fault = Arc::new(Mutex::new(Fault::default()));
         let lost = fault.clone();
         device.set_device_lost_callback(move |_, reason| {
@@ -123,7 +158,7 @@ impl Opened {
         }));
         let tier = if about.software { Tier::Software } else { Tier::of(info.device_type) };
         let driver = format!("{} {} {}", info.backend, info.driver, info.driver_info).trim().to_owned();
-        Ok(Opened {
+        Opened {
             device,
             queue,
             about,
@@ -132,7 +167,7 @@ impl Opened {
             #[cfg(not(target_arch = "wasm32"))]
             patience: PATIENCE,
             fault,
-        })
+        }
     }
 
     /// Says what has become of the device since.

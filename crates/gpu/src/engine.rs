@@ -15,7 +15,7 @@ use crate::{
     device::{self, Mapping, Opened},
     program::{DEPTH, Loaded, Pipelines, Ready, Resident, bytes},
     state::State,
-    table::Tier,
+    table::{self, Tier},
     wgsl::Memory,
 };
 
@@ -29,7 +29,7 @@ const LONG_STEP: f64 = 0.5;
 /// Runs plans with WGSL kernels. See the crate's documentation.
 pub struct Gpu {
     opened: Opened,
-    adapter: Option<String>,
+    source: Source,
     programs: Vec<Loaded>,
     pipelines: Pipelines,
     state: State,
@@ -42,6 +42,15 @@ pub struct Gpu {
     work: Work,
     /// Variants that programs get, where they name a product that they have.
     preferred: Choices,
+}
+
+/// Where the device is from: what [`Engine::reopen`] can do about a lost one.
+#[derive(Clone)]
+enum Source {
+    /// The first adapter whose name contains this.
+    Adapter(Option<String>),
+    /// The program around this engine.
+    Caller,
 }
 
 /// What was asked of a device: what does not drift, whatever the time.
@@ -84,9 +93,30 @@ impl Gpu {
     pub async fn open_as(adapter: Option<&str>, tier: Option<Tier>) -> Result<Self> {
         let mut opened = Opened::new(adapter).await?;
         opened.tier = tier.unwrap_or(opened.tier);
-        Ok(Gpu {
+        Ok(Self::with(opened, Source::Adapter(adapter.map(str::to_owned))))
+    }
+
+    /// Runs on a device that the caller has opened, beside what else he does with it: [`wgpu`] is the release to open it
+    /// with. It needs no features, and of the limits those that [`wgpu::Limits::default`] has for storage buffers and
+    /// compute shaders; larger buffers allow for larger networks.
+    ///
+    /// The engine takes over what the device calls when it is lost and where an error has no scope. It does not destroy
+    /// the device, and cannot [reopen](Engine::reopen) it.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] with the limit that is too narrow.
+    pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        let about = table::describe(&device.adapter_info());
+        if let Some(reason) = device::too_narrow(&device.limits()) {
+            return Err(EngineError::Unavailable { device: about.name, reason });
+        }
+        Ok(Self::with(Opened::on(device, queue, about), Source::Caller))
+    }
+
+    fn with(opened: Opened, source: Source) -> Self {
+        Gpu {
             opened,
-            adapter: adapter.map(str::to_owned),
+            source,
             programs: vec![],
             pipelines: Pipelines::new(),
             state: State::default(),
@@ -96,7 +126,7 @@ impl Gpu {
             long_step: LONG_STEP,
             work: Work::default(),
             preferred: Choices::new(),
-        })
+        }
     }
 
     /// The adapters of this machine, hardware first.
@@ -359,7 +389,11 @@ impl Engine for Gpu {
     }
 
     async fn reopen(&mut self) -> Result<()> {
-        let (adapter, tier) = (self.adapter.clone(), self.opened.tier);
+        let Source::Adapter(adapter) = self.source.clone() else {
+            let reason = "it was opened by the program around this engine, which has to open another".into();
+            return Err(EngineError::Unavailable { device: self.opened.about.name.clone(), reason });
+        };
+        let tier = self.opened.tier;
         let (preferred, long_step, work) = (self.preferred.clone(), self.long_step, self.work);
         #[cfg(not(target_arch = "wasm32"))]
         let patience = self.opened.patience;

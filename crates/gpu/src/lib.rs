@@ -54,6 +54,8 @@ use compiler::{Limits, Plan};
 use graph::Graph;
 
 pub use lower::Dispatch;
+/// The release that [`Gpu::from_device`] takes devices of.
+pub use wgpu;
 
 /// What an adapter of any kind can do: plans are made for it.
 pub const LIMITS: Limits = Limits::WEBGPU;

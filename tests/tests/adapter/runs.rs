@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use data::digits;
 use engine::{Choices, Engine, EngineError, Program, Ran};
-use gpu::{Gpu, Work};
+use gpu::{Gpu, Work, wgpu};
 use graph::{Graph, HostTensor, Recorder, Values};
 use pollster::block_on;
 use protocol::{Command, Device, Event, Length, Phase, RunConfig, Split, preset};
@@ -201,6 +201,40 @@ pub(crate) fn assert_full_memory_is_told(adapter: &str) {
     let graph = r.finish(&[("sum", &huge.sum_all().expect("it fits"))], &[]).expect("it is valid");
     match block_on(open(adapter).load(&graph)) {
         Err(error @ EngineError::OutOfMemory { .. }) => assert!(error.to_string().contains("choose a smaller")),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// On a device that the caller has opened, the same numbers, and it stays his.
+pub(crate) fn assert_runs_on_the_callers_device(adapter: &str) {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapters = block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    let own = adapters.into_iter().find(|own| own.get_info().name == adapter).expect("the adapter was listed");
+    let device = |limits: wgpu::Limits| {
+        let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
+        block_on(own.request_device(&descriptor)).expect("the adapter has these limits")
+    };
+    // What WebGPU promises is enough.
+    let (device_of_caller, queue) = device(wgpu::Limits::default());
+    let mut losses = vec![];
+    for mut gpu in [open(adapter), Gpu::from_device(device_of_caller.clone(), queue).expect("the limits suffice")] {
+        let (w, program) = loaded(&mut gpu, "W1");
+        let feeds: Vec<Values> = (0..4).map(|step| w.feed(step)).collect();
+        losses.push(block_on(gpu.run(program, &feeds)).expect("it runs").outputs);
+        if losses.len() == 2 {
+            let refused = block_on(gpu.reopen()).expect_err("the device is the caller's");
+            assert!(matches!(refused, EngineError::Unavailable { .. }), "{refused}");
+        }
+    }
+    assert_eq!(losses[0], losses[1]);
+    // The engine has gone, its device has not.
+    device_of_caller.poll(wgpu::PollType::wait_indefinitely()).expect("the device answers");
+    let narrow = wgpu::Limits { max_storage_buffers_per_shader_stage: 4, ..wgpu::Limits::default() };
+    let (narrow, queue) = device(narrow);
+    match Gpu::from_device(narrow, queue).map(|_| ()) {
+        Err(EngineError::Unavailable { reason, .. }) => {
+            assert_eq!(reason, "kernels need 8 storage buffers, and it was opened with 4");
+        }
         other => panic!("{other:?}"),
     }
 }
