@@ -134,6 +134,16 @@ pub async fn assert_bad_values_are_refused(engine: &mut dyn Engine) {
     assert!(matches!(error(engine, indices(&[0, 1])).await, GraphError::Value { .. }));
 }
 
+/// Engine `cpu` takes the next element for the first largest one where the first is NaN.
+pub const NAN_ON_CPU: &[&str] = &[
+    "the largest's number, 2 wide",
+    "the largest's number, 9 wide",
+    "the largest's number, 10 wide",
+    "the largest's number, 33 wide",
+    "the largest's number, 100 wide",
+    "the largest's number, 5000 wide",
+];
+
 /// What is no finite number comes through as in the reference, wherever it stands and whatever its sign, NaN through
 /// everything but comparisons: else a run that has diverged would look well. (WGSL lets a GPU assume that there is none.)
 ///
