@@ -171,14 +171,10 @@ impl Code {
         Code { lines: code, stores: vec![], registers }
     }
 
-    /// Whether nothing is done but to store the result, in one place.
-    pub(crate) fn is_identity(&self) -> bool {
-        matches!(&self.lines[..], [Instruction { work: Work::Line(Line::Result), .. }]) && self.stores.len() == 1
-    }
-
-    /// Whether anything is stored.
-    pub(crate) fn is_there(&self) -> bool {
-        !self.stores.is_empty()
+    /// Whether all that is stored is the result, as it is, in this buffer: nothing is left to do if it was made there.
+    pub(crate) fn only_keeps(&self, result: BufferId) -> bool {
+        let is_result = |value: LineId| matches!(self.lines[value].work, Work::Line(Line::Result));
+        self.stores.iter().all(|(buffer, _, value)| *buffer == result && is_result(*value))
     }
 
     /// Where the only line reads floats, if it does nothing else.

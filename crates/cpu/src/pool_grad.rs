@@ -128,7 +128,7 @@ impl Job for Unpool {
             let (x, g) = (memory.words(x, range.clone()), memory.words(g, plane * small..(plane + 1) * small));
             self.plane(x, g, memory.words_mut(self.result, range));
         }
-        if !self.body.is_identity() {
+        if !self.body.only_keeps(self.result) {
             let range = planes.start * large..planes.end * large;
             self.body.run_range(memory, &mut worker.registers, range, self.result);
         }

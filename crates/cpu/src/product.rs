@@ -136,7 +136,7 @@ impl Product {
             jobs.push(Box::new(AddHalves { parts, body, count: m * n }));
             return jobs;
         }
-        let (end, finish) = if turned || body.is_identity() {
+        let (end, finish) = if turned || body.only_keeps(result) {
             (End::Store(result), Finish::job(body, result, m * n))
         } else {
             let reads = body.contiguous_loads();

@@ -113,12 +113,7 @@ fn jobs(
         },
         Step::Contraction(step) => {
             let body = code(&step.body, dtypes);
-            // Where the first value goes there is room for the sums before it, unless the old one is still needed.
-            let first = step.body.stores.first().map(|store| store.buffer);
-            let result = first.map(|buffer| match buffers[buffer].place {
-                Place::State(_) => reserve(step.body.space.count()),
-                _ => buffer,
-            });
+            let result = result(&step.body, buffers, reserve);
             match (&step.kind, result) {
                 (ContractionKind::MatMul { transpose }, result) => {
                     let mut jobs =
@@ -142,14 +137,18 @@ fn jobs(
         }
         Step::PoolGrad(step) => {
             let body = code(&step.body, dtypes);
-            step.body
-                .stores
-                .first()
-                .map(|store| Box::new(Unpool::new(step, store.buffer, body)) as Box<dyn Job>)
-                .into_iter()
-                .collect()
+            let result = result(&step.body, buffers, reserve);
+            result.map(|result| Box::new(Unpool::new(step, result, body)) as Box<dyn Job>).into_iter().collect()
         }
     }
+}
+
+/// Where a step puts what it has computed before its body runs, if the body stores anything: where the body's first value
+/// goes, unless that is a slot whose old value the body reads.
+fn result(body: &Body, buffers: &[Buffer], reserve: &mut dyn FnMut(usize) -> BufferId) -> Option<BufferId> {
+    let first = body.stores.first()?.buffer;
+    let is_read = body.lines.buffers().into_iter().any(|buffer| buffers[buffer].place == buffers[first].place);
+    Some(if is_read { reserve(body.space.count()) } else { first })
 }
 
 fn code(body: &Body, dtypes: &[DType]) -> Code {

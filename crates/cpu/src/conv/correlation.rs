@@ -88,7 +88,7 @@ impl Job for Correlation {
                     out.copy_from_slice(&sums[..width]);
                 }
             }
-            if !self.body.is_identity() {
+            if !self.body.only_keeps(self.to) {
                 self.body.run_range(memory, &mut worker.registers, range, self.to);
             }
         }

@@ -41,8 +41,7 @@ pub(crate) struct ColumnSums {
 impl Finish {
     /// The job, if there is anything to do.
     pub(crate) fn job(body: Code, result: BufferId, count: usize) -> Option<Box<dyn Job>> {
-        let is_there = body.is_there() && !body.is_identity();
-        is_there.then(|| Box::new(Finish { body, result, count }) as Box<dyn Job>)
+        (!body.only_keeps(result)).then(|| Box::new(Finish { body, result, count }) as Box<dyn Job>)
     }
 }
 
