@@ -23,7 +23,8 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// For taps that step over the image by `conv`: lines and columns with one remainder by the stride lie together.
+    /// For taps that step over the image by `conv`: lines and columns with one remainder by the stride lie together, as many
+    /// remainders as a kernel has taps.
     pub(super) fn of_image(conv: &Conv, x: [usize; 4], kernel: [usize; 2], y: [usize; 2]) -> (Self, Vec<usize>) {
         let [_, planes, height, width] = x;
         let s = conv.stride;
@@ -32,15 +33,19 @@ impl Canvas {
         let behind = seen(1).saturating_sub(conv.padding + width);
         let common = if s == 1 { conv.padding.min(behind) } else { 0 };
         let (rows, pitch) = (seen(0).div_ceil(s), seen(1).div_ceil(s) - common);
+        let [high, wide] = kernel.map(|size| size.min(s));
         let line = |y: usize| {
-            (y + conv.padding < seen(0)).then(|| ((y + conv.padding) % s * s * rows + (y + conv.padding) / s) * pitch)
+            let place = y + conv.padding;
+            (place < seen(0) && place % s < high).then(|| (place % s * wide * rows + place / s) * pitch)
         };
         let column = |x: usize| {
-            (x + conv.padding < seen(1)).then(|| (x + conv.padding) % s * rows * pitch + (x + conv.padding) / s)
+            let place = x + conv.padding;
+            (place < seen(1) && place % s < wide).then(|| place % s * rows * pitch + place / s)
         };
-        let plane = s * s * rows * pitch + common;
-        let tap =
-            |(c, ky, kx): (usize, usize, usize)| c * plane + ((ky % s * s + kx % s) * rows + ky / s) * pitch + kx / s;
+        let plane = high * wide * rows * pitch + common;
+        let tap = |(c, ky, kx): (usize, usize, usize)| {
+            c * plane + ((ky % s * wide + kx % s) * rows + ky / s) * pitch + kx / s
+        };
         let canvas = Canvas {
             planes,
             height,
@@ -92,6 +97,9 @@ impl Canvas {
 
     /// Puts an image on a canvas, whose other elements stay zero.
     pub(super) fn fill(&self, image: &[f32], canvas: &mut [f32]) {
+        if self.height * self.width == 0 {
+            return; // all that is seen is padding
+        }
         for (image, canvas) in image.chunks_exact(self.height * self.width).zip(canvas.chunks_mut(self.plane)) {
             for (from, line) in image.chunks_exact(self.width).zip(&self.lines) {
                 let Some(line) = *line else { continue };
@@ -114,7 +122,8 @@ impl Canvas {
         }
     }
 
-    /// Positions from the first to the last element of an output of this size.
+    /// Positions from the first to the last element of an output of this size. A line of it may be longer than one of the
+    /// canvas, where its end sees the same zeros as the next one's beginning.
     pub(super) fn positions(&self, height: usize, width: usize) -> usize {
         if height * width == 0 { 0 } else { (height - 1) * self.pitch + width }
     }

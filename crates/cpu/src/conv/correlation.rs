@@ -49,7 +49,7 @@ impl Job for Correlation {
         let (sums, room) = room.split_at_mut(planes * pitch);
         let mut weights = memory.words(self.weights, 0..all * terms);
         if let Some((filters, taps)) = self.sorted {
-            for (channel, room) in own.clone().zip(room.chunks_mut(filters * taps)) {
+            for (channel, room) in own.clone().zip(room.chunks_mut((filters * taps).max(1))) {
                 for (filter, room) in room.chunks_mut(taps).enumerate() {
                     room.copy_from_slice(&weights[(filter * all + channel) * taps..][..taps]);
                 }
@@ -83,9 +83,9 @@ impl Job for Correlation {
             let first = (image * all + own.start) * height * width;
             let range = first..first + planes * height * width;
             let out = memory.words_mut(self.to, range.clone());
-            for (out, sums) in out.chunks_mut((height * width).max(1)).zip(sums.chunks(pitch)) {
-                for (out, sums) in out.chunks_mut(width).zip(sums.chunks(self.canvas.pitch)) {
-                    out.copy_from_slice(&sums[..width]);
+            for (out, sums) in out.chunks_mut((height * width).max(1)).zip(sums.chunks(pitch.max(1))) {
+                for (line, out) in out.chunks_mut(width).enumerate() {
+                    out.copy_from_slice(&sums[line * self.canvas.pitch..][..width]);
                 }
             }
             if !self.body.only_keeps(self.to) {

@@ -41,7 +41,7 @@ pub(super) struct AddParts {
 
 /// Filters as lanes.
 pub(super) fn padded(filters: usize) -> usize {
-    filters.next_multiple_of(LANES / 2)
+    filters.max(1).next_multiple_of(LANES / 2)
 }
 
 impl Job for WeightGrad {
@@ -112,7 +112,7 @@ impl Job for WeightGrad {
 
 impl Job for AddParts {
     fn tasks(&self) -> usize {
-        self.taps.div_ceil(TAPS)
+        self.taps.div_ceil(TAPS).max(1) // the first one has the sums too
     }
 
     fn is_shared(&self) -> bool {
