@@ -46,9 +46,21 @@ enum Value {
     Result,
 }
 
+/// Where the values of [`Line::Result`] are.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Slice(&'a [f32]),
+    /// In a buffer, from this element on: the body may store into it what it makes of them.
+    Memory(BufferId, usize),
+}
+
 impl Code {
     /// Computes and stores a block; `result` are the values of [`Line::Result`].
     pub(crate) fn run(&self, memory: &Memory, registers: &mut Registers, place: Place, result: &[f32]) {
+        self.block(memory, registers, place, Given::Slice(result));
+    }
+
+    fn block(&self, memory: &Memory, registers: &mut Registers, place: Place, result: Given<'_>) {
         registers.fit(self);
         vectors::dispatch(Run { code: self, memory, registers, place, result });
     }
@@ -62,9 +74,8 @@ impl Code {
         results: BufferId,
     ) {
         for start in range.clone().step_by(BLOCK) {
-            let len = BLOCK.min(range.end - start);
-            let result = memory.words(results, start..start + len);
-            self.run(memory, registers, Place { start, len, ..Place::default() }, result);
+            let place = Place { start, len: BLOCK.min(range.end - start), ..Place::default() };
+            self.block(memory, registers, place, Given::Memory(results, start));
         }
     }
 }
@@ -92,7 +103,7 @@ struct Run<'a> {
     memory: &'a Memory,
     registers: &'a mut Registers,
     place: Place,
-    result: &'a [f32],
+    result: Given<'a>,
 }
 
 impl WithSimd for Run<'_> {
@@ -103,7 +114,7 @@ impl WithSimd for Run<'_> {
         self.lines();
         for (buffer, at, value) in &self.code.stores {
             let base = at.base(&self.place);
-            let values = self.registers.values(self.memory, *value, self.place.len, self.result);
+            let values = self.argument(*value);
             at.block.runs(self.place.start, self.place.len, |part, element, stride| {
                 let first = base + element;
                 if stride == 1 || part.len() == 1 {
@@ -167,8 +178,14 @@ impl Run<'_> {
             Work::Nothing => return Some(Value::Splat(0.0)),
         };
         match line {
-            Line::Result if !instruction.stored => return Some(Value::Result),
-            Line::Result => out.copy_from_slice(&self.result[..place.len]),
+            Line::Result => match self.result {
+                Given::Slice(_) if !instruction.stored => return Some(Value::Result),
+                Given::Memory(buffer, first) if !instruction.stored => return Some(Value::Memory(buffer, first)),
+                Given::Slice(result) => out.copy_from_slice(&result[..place.len]),
+                Given::Memory(buffer, first) => {
+                    out.copy_from_slice(self.memory.words(buffer, first..first + place.len))
+                }
+            },
             Line::Constant(value) => return Some(Value::Splat(*value)),
             Line::Load { buffer, .. } => {
                 let at = at?;
@@ -181,18 +198,14 @@ impl Run<'_> {
                     (Form::Contiguous, DType::F32 | DType::U32) if !instruction.stored => {
                         return Some(Value::Memory(*buffer, first));
                     }
-                    (_, DType::U8) => {
-                        let all = self.memory.bytes(*buffer, 0..self.memory.count(*buffer));
-                        at.block.runs(place.start, place.len, |part, element, stride| {
-                            read(&mut out[part], &all[base + element..], stride, word);
-                        });
-                    }
-                    _ => {
-                        let all = self.memory.words(*buffer, 0..self.memory.count(*buffer));
-                        at.block.runs(place.start, place.len, |part, element, stride| {
-                            read(&mut out[part], &all[base + element..], stride, |v| v);
-                        });
-                    }
+                    (_, DType::U8) => at.block.runs(place.start, place.len, |part, element, stride| {
+                        let bytes = self.memory.bytes_apart(*buffer, base + element, stride, part.len());
+                        bytes.combine(&mut out[part], |out, byte| *out = word(byte));
+                    }),
+                    _ => at.block.runs(place.start, place.len, |part, element, stride| {
+                        let words = self.memory.words_apart(*buffer, base + element, stride, part.len());
+                        words.combine(&mut out[part], |out, word| *out = word);
+                    }),
                 }
             }
             Line::Row { table, row, stride: width, .. } => {
@@ -213,10 +226,15 @@ impl Run<'_> {
                     while !part.is_empty() {
                         let (from, many) = (row(part.start) * width + element, if one { part.len() } else { 1 });
                         let out = &mut out[part.start..part.start + many];
-                        let end = from + (many - 1) * stride + 1;
                         match instruction.dtype {
-                            DType::U8 => read(out, self.memory.bytes(*table, from..end), stride, word),
-                            _ => read(out, self.memory.words(*table, from..end), stride, |v| v),
+                            DType::U8 => {
+                                let bytes = self.memory.bytes_apart(*table, from, stride, many);
+                                bytes.combine(out, |out, byte| *out = word(byte));
+                            }
+                            _ => {
+                                let words = self.memory.words_apart(*table, from, stride, many);
+                                words.combine(out, |out, word| *out = word);
+                            }
                         }
                         part.start += many;
                         element += many * stride;
@@ -267,7 +285,11 @@ impl Run<'_> {
 
     #[inline(always)]
     fn argument(&self, id: LineId) -> Values<'_> {
-        self.registers.values(self.memory, id, self.place.len, self.result)
+        let result = match self.result {
+            Given::Slice(result) => result,
+            Given::Memory(..) => &[],
+        };
+        self.registers.values(self.memory, id, self.place.len, result)
     }
 
     #[inline(always)]
@@ -330,26 +352,4 @@ fn truth(is: bool) -> f32 {
 #[inline(always)]
 fn word(byte: u8) -> f32 {
     f32::from_bits(byte.into())
-}
-
-#[inline(always)]
-fn read<T: Copy>(out: &mut [f32], from: &[T], stride: usize, word: impl Fn(T) -> f32) {
-    combine(out, from, stride, |out, v| *out = word(v));
-}
-
-/// Puts every `stride`-th element to one of `out`.
-#[inline(always)]
-pub(crate) fn combine<T: Copy>(out: &mut [f32], from: &[T], stride: usize, f: impl Fn(&mut f32, T)) {
-    match stride {
-        0 => out.iter_mut().for_each(|out| f(out, from[0])),
-        1 => out.iter_mut().zip(from).for_each(|(out, v)| f(out, *v)),
-        2 => {
-            // Pairs are what vectors can take apart; the last element may have no neighbour.
-            let Some((last, out)) = out.split_last_mut() else { return };
-            let (pairs, end) = (from.as_chunks::<2>().0, 2 * out.len());
-            out.iter_mut().zip(pairs).for_each(|(out, [v, _])| f(out, *v));
-            f(last, from[end]);
-        }
-        _ => out.iter_mut().zip(from.iter().step_by(stride)).for_each(|(out, v)| f(out, *v)),
-    }
 }

@@ -1,6 +1,19 @@
 //! Where a plan's buffers are while it runs.
+//!
+//! This is the one place that reads and writes what threads share. Why it may:
+//!
+//! - A [`Span`] is made of all elements of a vector that is there, and its count is that vector's. The engine holds the
+//!   vectors, neither resizes nor drops one while jobs run, and binds all spans anew before the jobs run again.
+//! - Everything that is handed out was found inside of its span.
+//! - A plan orders its steps, and a job divides its own, so that an element that one task writes is neither read nor
+//!   written by another one at the same time. References must not cover such an element either, whatever is read through
+//!   them. So a buffer that anybody writes during a job is lent by exactly those elements that a task reads or writes: as a
+//!   slice where they lie side by side, as [`Apart`] where others lie between them. Only operands of products, convolutions
+//!   and poolings are lent whole: a plan lets no step write its own operand.
+//! - Jobs come one behind the other: [`crate::team::Team::run`] returns when all tasks are done, and what they wrote is
+//!   then seen by everyone.
 
-use std::ops::Range;
+use std::{marker::PhantomData, ops::Range};
 
 use compiler::BufferId;
 use graph::{DType, HostData, HostTensor};
@@ -15,16 +28,23 @@ pub(crate) struct Span {
     pointer: *mut u8,
     count: usize,
     dtype: DType,
+    writable: bool,
 }
 
-/// All buffers of a step, by number.
-///
-/// Threads share it and write through it. That is sound since tasks that run at the same time write different elements,
-/// and read none that another one writes: the plan orders its steps so, and each job divides its part so.
+/// Elements at equal distances, each of which is read by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Apart<'a, T> {
+    first: *const T,
+    stride: usize,
+    count: usize,
+    memory: PhantomData<&'a Memory>,
+}
+
+/// All buffers of a step, by number, which threads share and write through.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Vec<Option<Span>>);
 
-// SAFETY: see above.
+// SAFETY: see the head of this file.
 #[allow(unsafe_code)]
 unsafe impl Sync for Memory {}
 
@@ -48,7 +68,8 @@ impl Memory {
     pub(crate) fn words(&self, buffer: BufferId, range: Range<usize>) -> &[f32] {
         let span = self.get(buffer, &range);
         assert_ne!(span.dtype, DType::U8, "bytes are read as such");
-        // SAFETY: the range is inside; the memory lives and lies as for `f32` while it is bound; nobody writes it now.
+        // SAFETY: the range is inside; the memory lives and lies as for `f32` while it is bound; nobody writes these elements
+        // now.
         unsafe { std::slice::from_raw_parts(span.pointer.cast::<f32>().add(range.start), range.len()) }
     }
 
@@ -59,12 +80,32 @@ impl Memory {
         unsafe { std::slice::from_raw_parts(span.pointer.add(range.start), range.len()) }
     }
 
-    /// The same to be written by one task.
+    /// [`Memory::words`] from the `first` on, `stride` from each other.
+    #[inline]
+    pub(crate) fn words_apart(&self, buffer: BufferId, first: usize, stride: usize, count: usize) -> Apart<'_, f32> {
+        let span = self.get(buffer, &reach(first, stride, count));
+        assert_ne!(span.dtype, DType::U8, "bytes are read as such");
+        // SAFETY: the first one is inside, or behind the last where there is none.
+        let first = unsafe { span.pointer.cast::<f32>().add(first) };
+        Apart { first, stride, count, memory: PhantomData }
+    }
+
+    /// [`Memory::bytes`] from the `first` on, `stride` from each other.
+    #[inline]
+    pub(crate) fn bytes_apart(&self, buffer: BufferId, first: usize, stride: usize, count: usize) -> Apart<'_, u8> {
+        let span = self.get(buffer, &reach(first, stride, count));
+        assert_eq!(span.dtype, DType::U8, "words are read as such");
+        // SAFETY: as above.
+        let first = unsafe { span.pointer.add(first) };
+        Apart { first, stride, count, memory: PhantomData }
+    }
+
+    /// Elements to be written by one task.
     #[allow(clippy::mut_from_ref)]
     pub(crate) fn words_mut(&self, buffer: BufferId, range: Range<usize>) -> &mut [f32] {
         let span = self.get(buffer, &range);
-        assert_ne!(span.dtype, DType::U8, "bytes are never written");
-        // SAFETY: as above, and no other task touches these elements now.
+        assert!(span.writable, "inputs and bytes are never written");
+        // SAFETY: as for `words`, and no other task touches these elements now. They are words: others are not writable.
         unsafe { std::slice::from_raw_parts_mut(span.pointer.cast::<f32>().add(range.start), range.len()) }
     }
 
@@ -85,30 +126,71 @@ impl Memory {
     }
 }
 
+/// From the first element to the last.
+fn reach(first: usize, stride: usize, count: usize) -> Range<usize> {
+    // What is too far for a number is outside of every span.
+    let farthest = (count.max(1) - 1).saturating_mul(stride);
+    first..first.saturating_add(farthest).saturating_add(count.min(1))
+}
+
+impl<T: Copy> Apart<'_, T> {
+    /// Calls `f` with each of `out`, as many as there are, and the element of the same number.
+    ///
+    /// # Panics
+    /// Where `out` has another number.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub(crate) fn combine(self, out: &mut [f32], f: impl Fn(&mut f32, T)) {
+        assert_eq!(out.len(), self.count);
+        // SAFETY: for a number below `count`: all up to the last one were found inside, and nobody writes them now.
+        let at = |element: usize| unsafe { *self.first.add(element) };
+        // The compiler makes vectors of distances that it knows.
+        match self.stride {
+            0 if out.is_empty() => {}
+            0 => {
+                let value = at(0);
+                out.iter_mut().for_each(|out| f(out, value));
+            }
+            1 => out.iter_mut().enumerate().for_each(|(i, out)| f(out, at(i))),
+            2 => out.iter_mut().enumerate().for_each(|(i, out)| f(out, at(2 * i))),
+            stride => out.iter_mut().enumerate().for_each(|(i, out)| f(out, at(stride * i))),
+        }
+    }
+}
+
+#[allow(unsafe_code)]
 impl Span {
     /// All of a tensor that is only read.
     pub(crate) fn input(tensor: &HostTensor) -> Self {
-        let pointer = match &tensor.data {
-            HostData::F32(data) => data.as_ptr().cast_mut().cast(),
-            HostData::U32(data) => data.as_ptr().cast_mut().cast(),
-            HostData::U8(data) => data.as_ptr().cast_mut(),
+        let (pointer, count) = match &tensor.data {
+            HostData::F32(data) => (data.as_ptr().cast_mut().cast(), data.len()),
+            HostData::U32(data) => (data.as_ptr().cast_mut().cast(), data.len()),
+            HostData::U8(data) => (data.as_ptr().cast_mut(), data.len()),
         };
-        Span { pointer, count: tensor.shape.count(), dtype: tensor.dtype() }
+        Span { pointer, count, dtype: tensor.dtype(), writable: false }
     }
 
-    /// All of a tensor of words.
+    /// All of a tensor, which is written where it has words.
     pub(crate) fn of(tensor: &mut HostTensor) -> Self {
-        let pointer = match &mut tensor.data {
-            HostData::F32(data) => data.as_mut_ptr().cast(),
-            HostData::U32(data) => data.as_mut_ptr().cast(),
-            HostData::U8(data) => data.as_mut_ptr(),
+        let dtype = tensor.dtype();
+        let (pointer, count) = match &mut tensor.data {
+            HostData::F32(data) => (data.as_mut_ptr().cast(), data.len()),
+            HostData::U32(data) => (data.as_mut_ptr().cast(), data.len()),
+            HostData::U8(data) => (data.as_mut_ptr(), data.len()),
         };
-        Span { pointer, count: tensor.shape.count(), dtype: tensor.dtype() }
+        Span { pointer, count, dtype, writable: dtype != DType::U8 }
     }
 
-    /// Part of a block.
-    pub(crate) fn part(block: &mut [f32], range: Range<usize>) -> Self {
-        let part = &mut block[range];
-        Span { pointer: part.as_mut_ptr().cast(), count: part.len(), dtype: DType::F32 }
+    /// All of a block.
+    pub(crate) fn block(block: &mut [f32]) -> Self {
+        Span { pointer: block.as_mut_ptr().cast(), count: block.len(), dtype: DType::F32, writable: true }
+    }
+
+    /// Some of its words.
+    pub(crate) fn part(self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.count && self.dtype != DType::U8);
+        // SAFETY: the first one is inside, or behind the last.
+        let pointer = unsafe { self.pointer.cast::<f32>().add(range.start) }.cast();
+        Span { pointer, count: range.len(), ..self }
     }
 }

@@ -1,5 +1,7 @@
 //! A plan lowered: jobs one behind the other, over memory that is there from the beginning.
 
+use std::collections::BTreeMap;
+
 use compiler::{Body, Buffer, BufferId, ContractionKind, Limits, Place, Step};
 use graph::{DType, Graph, HostTensor, Shape, Values};
 
@@ -48,29 +50,35 @@ impl Program {
         let jobs = plan.steps.iter().flat_map(|step| jobs(step, &plan.buffers, &dtypes, &mut reserve)).collect();
         let blocks = sizes.iter().map(|&size| block(size).ok_or(size * 4)).collect::<Result<Vec<_>, usize>>()?;
         let mut program = Program { graph: graph.clone(), memory: Memory::new(buffers.len()), buffers, blocks, jobs };
+        let blocks: Vec<Span> = program.blocks.iter_mut().map(|block| Span::block(block)).collect();
         for (id, (place, shape, _)) in program.buffers.iter().enumerate() {
             if let Place::Scratch { block, offset } = place
-                && let Some(block) = program.blocks.get_mut(*block)
+                && let Some(block) = blocks.get(*block)
             {
-                program.memory.set(id, Span::part(block, *offset..*offset + shape.count()));
+                program.memory.set(id, block.part(*offset..*offset + shape.count()));
             }
         }
         Ok(program)
     }
 
-    /// Points to what lies outside: inputs and slots.
+    /// Points to what lies outside: inputs and slots, which were checked and lie still until the steps are made.
     pub(crate) fn bind(&mut self, resident: &Values, state: &mut Values) {
+        // A slot's old value and its new one are one place.
+        let mut slots: BTreeMap<&str, Span> = BTreeMap::new();
         for (id, (place, ..)) in self.buffers.iter().enumerate() {
             match place {
                 Place::Resident(name) => self.memory.set(id, Span::input(&resident[name])),
-                Place::State(slot) => self.memory.set(id, Span::of(state.get_mut(slot).expect("it was checked"))),
+                Place::State(slot) => {
+                    let of_slot = || Span::of(state.get_mut(slot).expect("it was checked"));
+                    self.memory.set(id, *slots.entry(slot).or_insert_with(of_slot));
+                }
                 _ => {}
             }
         }
     }
 
     /// One step, after [`Program::bind`].
-    pub(crate) fn step(&mut self, feed: &Values, run: impl Fn(&dyn Job, &Memory)) -> Values {
+    pub(crate) fn step(&mut self, feed: &Values, mut run: impl FnMut(&dyn Job, &Memory)) -> Values {
         let mut outputs = Values::new();
         for (id, (place, shape, dtype)) in self.buffers.iter().enumerate() {
             match place {

@@ -2,17 +2,16 @@
 
 use std::ops::Range;
 
-use compiler::{Fold, FoldKind, Group, LineId, Stage};
+use compiler::{BufferId, Fold, FoldKind, Group, LineId, Stage};
 use graph::DType;
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    body::{BLOCK, Block, Registers, Values, combine, max},
-    code::{Code, Loops, Place},
+    body::{BLOCK, Block, Registers, Values, max},
+    code::{At, Code, Loops, Place},
     job::{Job, Worker},
     memory::Memory,
     vectors,
-    walk::Walk,
 };
 
 /// Price of a task: a few microseconds.
@@ -114,9 +113,9 @@ impl Folded {
         };
         results.total.0[..place.len].fill(start);
         if let (Some(window), Some((buffer, at))) = (&self.window, self.code.only_load()) {
-            let from = &memory.words(buffer, 0..memory.count(buffer))[place.row * at.row..];
             let total = &mut results.total.0[..place.len];
-            return vectors::dispatch(Window { kind: self.kind, window, from, at: &at.block, place, total });
+            let from = (memory, buffer);
+            return vectors::dispatch(Window { kind: self.kind, window, from, at, place, total });
         }
         if self.sideways {
             results.partial.0[..place.len].fill(if self.kind == FoldKind::Sum { 0.0 } else { f32::NEG_INFINITY });
@@ -162,8 +161,8 @@ impl Folded {
 struct Window<'a> {
     kind: FoldKind,
     window: &'a [usize],
-    from: &'a [f32],
-    at: &'a Walk,
+    from: (&'a Memory, BufferId),
+    at: &'a At,
     place: Place,
     total: &'a mut [f32],
 }
@@ -178,20 +177,22 @@ impl WithSimd for Window<'_> {
         let most = |total: &mut f32, value: f32| *total = max(value, *total);
         if let [0, 1, lower, last] = window[..]
             && last == lower + 1
-            && at.stride() == 2
+            && at.block.stride() == 2
         {
             return match kind {
                 FoldKind::Sum => pairs(from, at, place, lower, total, |a, b| a + b),
                 _ => pairs(from, at, place, lower, total, |a, b| max(b, a)),
             };
         }
-        at.runs(place.start, place.len, |part, element, stride| {
+        let (memory, buffer) = from;
+        let base = place.row * at.row;
+        at.block.runs(place.start, place.len, |part, element, stride| {
             let total = &mut total[part];
             for i in window {
-                let from = &from[element + i..];
+                let from = memory.words_apart(buffer, base + element + i, stride, total.len());
                 match kind {
-                    FoldKind::Sum => combine(total, from, stride, add),
-                    _ => combine(total, from, stride, most),
+                    FoldKind::Sum => from.combine(total, add),
+                    _ => from.combine(total, most),
                 }
             }
         });
@@ -200,10 +201,19 @@ impl WithSimd for Window<'_> {
 
 /// Windows of 2×2 side by side: lines by line first, where runs are longest, then neighbours, of all runs in one go.
 #[inline(always)]
-fn pairs(from: &[f32], at: &Walk, place: Place, lower: usize, total: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+fn pairs(
+    (memory, buffer): (&Memory, BufferId),
+    at: &At,
+    place: Place,
+    lower: usize,
+    total: &mut [f32],
+    f: impl Fn(f32, f32) -> f32,
+) {
     let mut both = [0.0; 2 * BLOCK];
-    at.runs(place.start, place.len, |part, element, _| {
-        let (above, below) = (&from[element..], &from[element + lower..]);
+    let base = place.row * at.row;
+    at.block.runs(place.start, place.len, |part, element, _| {
+        let line = |first: usize| memory.words(buffer, base + first..base + first + 2 * part.len());
+        let (above, below) = (line(element), line(element + lower));
         let both = &mut both[2 * part.start..2 * part.end];
         both.iter_mut().zip(above.iter().zip(below)).for_each(|(both, (a, b))| *both = f(*a, *b));
     });
