@@ -10,7 +10,7 @@ use graph::{Graph, HostTensor, NodeId, Values};
 
 use crate::{
     device,
-    evaluate::{Step, Tensors, Way},
+    evaluate::{Step, Tensors},
     host,
     program::{self, Tape, Task},
 };
@@ -24,8 +24,6 @@ const CANDLE: &str = env!("LOCKED_CANDLE_CORE");
 pub struct Candle {
     about: engine::Device,
     device: Device,
-    /// How programs without a tape are evaluated.
-    plain: Way,
     autograd: bool,
     programs: Vec<Loaded>,
     resident: Tensors,
@@ -51,9 +49,8 @@ impl Candle {
     pub fn open(engine: EngineName, autograd: bool) -> Result<Self> {
         let (device, name) = device::open(engine)?;
         let about = engine::Device { engine, name, software: false };
-        let plain = if device.is_cpu() { Way::Loops } else { Way::Candle };
         let (resident, state, in_flight) = (Tensors::new(), Tensors::new(), VecDeque::new());
-        Ok(Candle { about, device, plain, autograd, programs: vec![], resident, state, in_flight })
+        Ok(Candle { about, device, autograd, programs: vec![], resident, state, in_flight })
     }
 
     /// The devices that can be opened, the CPU first.
@@ -71,9 +68,9 @@ impl Candle {
         move |error| device::failure(&self.about.name, || format!("{} at {}", node.op.name(), node.origin), error)
     }
 
-    /// What a step without a tape is computed from.
+    /// What a step is computed from, off the tape.
     fn sources<'a>(&'a self, feed: &'a Values) -> Step<'a> {
-        Step { device: &self.device, way: self.plain, feed, resident: &self.resident, state: &self.state }
+        Step { device: &self.device, on_tape: false, feed, resident: &self.resident, state: &self.state }
     }
 
     /// One step: outputs stay on the device, new state takes effect when all of it is known.
@@ -95,8 +92,7 @@ impl Candle {
     /// The values of all nodes that are needed at the end.
     fn walk(&self, program: &Loaded, feed: &Values) -> Result<Vec<Option<Tensor>>> {
         let Loaded { graph, constants, tape, tasks } = program;
-        let plain = self.sources(feed);
-        let mut step = Step { way: if tape.is_some() { Way::Tape } else { plain.way }, ..plain };
+        let mut step = Step { on_tape: tape.is_some(), ..self.sources(feed) };
         let mut values = constants.clone();
         for task in tasks {
             match *task {
@@ -111,7 +107,7 @@ impl Candle {
                 Task::Differentiate => {
                     let tape = tape.as_ref().expect("the task is made for a tape");
                     differentiate(tape, graph, &mut values).map_err(self.failure("candle's backward pass"))?;
-                    step = plain;
+                    step.on_tape = false;
                 }
                 Task::Release(id) => values[id] = None,
             }

@@ -4,29 +4,19 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor};
 use graph::{Binary, Feed, Graph, Node, Op, Reduction, Unary, Values, random};
-use rayon::prelude::*;
 
-use crate::{composed, cpu, host};
+use crate::{composed, host};
 
 /// Values on the device, by name.
 pub(crate) type Tensors = BTreeMap<String, Tensor>;
 
-/// How operations are carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// On CPU cores, with loops of this crate where candle is slow.
-    Loops,
-    /// With candle's operations alone, on any device.
-    Candle,
-    /// With those operations of candle whose derivatives candle's tape knows.
-    Tape,
-}
-
-/// What a step's nodes are computed from, and how.
+/// What a step's nodes are computed from.
 #[derive(Clone, Copy)]
 pub(crate) struct Step<'a> {
     pub(crate) device: &'a Device,
-    pub(crate) way: Way,
+    /// Whether candle's tape is to differentiate what is computed, so that only operations will do whose derivatives it
+    /// knows.
+    pub(crate) on_tape: bool,
     pub(crate) feed: &'a Values,
     pub(crate) resident: &'a Tensors,
     pub(crate) state: &'a Tensors,
@@ -36,10 +26,10 @@ impl Step<'_> {
     /// The value of a node from the values x of its arguments. Names were checked before.
     pub(crate) fn evaluate(&self, graph: &Graph, node: &Node, x: &[&Tensor]) -> Result<Tensor> {
         let shape = node.shape.0.as_slice();
-        if node.shape.count() == 0 || x.iter().any(|x| x.elem_count() == 0) {
+        let is_of_nothing = x.iter().any(|x| x.elem_count() == 0) && node.op != Op::Gather; // whose table lacks the row
+        if node.shape.count() == 0 || is_of_nothing {
             return self.of_nothing(node); // candle refuses some empty tensors
         }
-        let loops = self.way == Way::Loops;
         match &node.op {
             Op::Input { name, feed: Feed::Step } => host::upload(&self.feed[name], self.device),
             Op::Input { name, feed: Feed::Resident } => Ok(self.resident[name].clone()),
@@ -48,13 +38,11 @@ impl Step<'_> {
             Op::Random { stream, .. } => self.random(graph, node, x[0], *stream),
             Op::ToFloat => x[0].to_dtype(DType::F32),
             Op::Detach => Ok(x[0].detach()),
-            Op::Unary(op) if loops => cpu::unary(*op, x[0]),
             Op::Unary(Unary::Neg) => x[0].neg(),
             Op::Unary(Unary::Exp) => x[0].exp(),
             Op::Unary(Unary::Log) => x[0].log(),
             Op::Unary(Unary::Sqrt) => x[0].sqrt(),
             Op::Unary(Unary::Tanh) => x[0].tanh(),
-            Op::Binary(op) if loops => cpu::binary(*op, x[0], x[1]),
             Op::Binary(Binary::Add) => x[0].add(x[1]),
             Op::Binary(Binary::Sub) => x[0].sub(x[1]),
             Op::Binary(Binary::Mul) => x[0].mul(x[1]),
@@ -65,13 +53,14 @@ impl Step<'_> {
             Op::Reshape(_) => x[0].reshape(shape),
             Op::Expand(_) => x[0].broadcast_as(shape), // a view, which pointwise operations take as it is
             Op::Permute(axes) => x[0].permute(axes.as_slice()),
-            Op::Reduce { reduction, axes } if loops => cpu::reduce(*reduction, x[0], axes),
             Op::Reduce { reduction: Reduction::Sum, axes } => composed::sum(x[0], axes),
-            Op::Reduce { reduction: Reduction::Max, axes } => composed::reduce_max(x[0], axes),
-            Op::ArgMax if loops => x[0].argmax(x[0].rank() - 1), // on CPU cores the first one wins
+            Op::Reduce { reduction: Reduction::Max, axes } => match self.on_tape {
+                true => composed::reduce_max_on_tape(x[0], axes),
+                false => composed::reduce_max(x[0], axes),
+            },
             Op::ArgMax => composed::arg_max(x[0]),
             Op::OneHot { classes } => composed::one_hot(x[0], *classes),
-            Op::Gather => x[0].contiguous()?.index_select(&x[1].contiguous()?, 0),
+            Op::Gather => composed::gather(x[0], x[1]),
             Op::MatMul { transpose } => {
                 let side = |i: usize| match transpose[i] {
                     false => x[i].contiguous(),
@@ -79,18 +68,13 @@ impl Step<'_> {
                 };
                 side(0)?.matmul(&side(1)?)
             }
-            Op::Conv2d(conv) if loops => cpu::conv2d(x[0], x[1], *conv, shape),
             Op::Conv2d(conv) => x[0].contiguous()?.conv2d(&x[1].contiguous()?, conv.padding, conv.stride, 1, 1),
-            Op::Conv2dInputGrad { conv, .. } if loops => cpu::conv2d_input_grad(x[0], x[1], *conv, shape),
             Op::Conv2dInputGrad { conv, .. } => composed::conv2d_input_grad(x[0], x[1], *conv, shape),
-            Op::Conv2dWeightGrad { conv, .. } if loops => cpu::conv2d_weight_grad(x[0], x[1], *conv, shape),
             Op::Conv2dWeightGrad { conv, .. } => composed::conv2d_weight_grad(x[0], x[1], *conv, shape),
-            Op::Pool2d(pool) => match self.way {
-                Way::Loops => cpu::pool2d(x[0], *pool, shape),
-                Way::Candle => composed::pool2d(&x[0].contiguous()?, *pool),
-                Way::Tape => composed::pool2d_on_tape(x[0], *pool, shape),
+            Op::Pool2d(pool) => match self.on_tape {
+                true => composed::pool2d_on_tape(x[0], *pool, shape),
+                false => composed::pool2d(&x[0].contiguous()?, *pool),
             },
-            Op::Pool2dGrad(pool) if loops => cpu::pool2d_grad(x[0], x[1], *pool),
             Op::Pool2dGrad(pool) => composed::pool2d_grad(x[0], x[1], *pool),
         }
     }
@@ -112,8 +96,7 @@ impl Step<'_> {
         };
         let key = fed.map_or_else(|| key.to_vec1::<u32>(), Ok)?;
         let count = node.shape.count() as u32;
-        let values: Vec<f32> =
-            (0..count).into_par_iter().map(|i| random::uniform([key[0], key[1]], stream, i)).collect();
+        let values: Vec<f32> = (0..count).map(|i| random::uniform([key[0], key[1]], stream, i)).collect();
         Tensor::from_vec(values, node.shape.0.as_slice(), self.device)
     }
 }

@@ -1,5 +1,8 @@
 //! The candle engine: a recorded graph evaluated op by op with candle's tensors, on CPU cores, CUDA or Metal. This is
-//! eager execution: nothing is compiled, and each node is one call.
+//! eager execution: nothing is compiled, and each node is one call of candle's, or a few where candle has no such
+//! operation or one with another meaning. It is what plain candle code gets, no faster and no more exact. The same calls
+//! are made on every device, so what the CPU computes in tests is what a GPU is asked for. One difference from the
+//! reference is candle's: a weight that is not finite makes NaN of the zeros beside an image, which the reference skips.
 //!
 //! With `autograd`, candle's own tape differentiates: the graph's loss is evaluated on variables, and what
 //! `Tensor::backward` finds takes the place of the graph's recorded gradients. Training is the same otherwise, so the
@@ -33,7 +36,6 @@
 //! ```
 
 mod composed;
-mod cpu;
 mod device;
 mod engine;
 mod evaluate;

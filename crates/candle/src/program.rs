@@ -71,12 +71,13 @@ fn untaped(graph: &Graph, id: NodeId) -> Option<String> {
         return Some(format!("the derivative of {} at {origin}", op.name()));
     }
     let Op::Conv2d(conv) = op else { return None };
-    // Its backward pass supposes that windows leave as many rows at the bottom as columns at the right.
+    // Its backward pass supposes that windows leave as many rows at the bottom as columns at the right, and no more than
+    // there are without the padding.
     let (x, weights) = (&graph.nodes[arguments[0]].shape.0, &graph.nodes[arguments[1]].shape.0);
     let rest = |axis: usize| (x[axis] + 2 * conv.padding - weights[axis]) % conv.stride;
     let (rows, columns) = (rest(2), rest(3));
-    (rows != columns).then(|| {
-        format!("the derivative of conv2d at {origin}, whose windows leave out {rows} row(s) but {columns} column(s)")
+    (rows != columns || rows > x[2].min(x[3])).then(|| {
+        format!("the derivative of conv2d at {origin}, whose windows leave out {rows} row(s) and {columns} column(s)")
     })
 }
 
