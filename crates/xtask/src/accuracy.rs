@@ -1,4 +1,4 @@
-//! The last stage of `cargo xtask test --full`: every preset trained on MNIST, and what it must reach.
+//! The last stage of `cargo xtask test --full`: every preset trained on MNIST by engine `cpu`, and what it must reach.
 
 use std::path::Path;
 
@@ -82,7 +82,8 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
 
 fn train(sh: &Shell, program: &Path, preset: &str, seed: u64) -> Result<Run> {
     let seed = seed.to_string();
-    let events = cmd!(sh, "{program} train --dataset mnist --preset {preset} --seed {seed} --json").read()?;
+    let events =
+        cmd!(sh, "{program} train --dataset mnist --engine cpu --preset {preset} --seed {seed} --json").read()?;
     let events: Vec<Value> =
         events.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("`train --json` prints no JSON")?;
     let last = |name: &str| events.iter().rev().find(|event| event["event"] == name);
