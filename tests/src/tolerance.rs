@@ -25,9 +25,10 @@ pub const GOLDEN_REFERENCE: Golden = Golden { loss: 3e-7, hits: 0 };
 /// f32: ten steps gather and amplify rounding (6.2e-6).
 pub const GOLDEN_F32: Golden = Golden { loss: 2e-5, hits: 0 };
 
-/// Batch norm where the 12 544 elements of a channel are summed one after the other in f32, as candle's own operations
-/// do: 2.9e-4 for `cnn-bn`, 3.0e-3 for `resnet-mini`, and the same for the reference in f32.
-pub const GOLDEN_LONG_SUMS: Golden = Golden { loss: 1e-2, hits: 1 };
+/// Batch norm where the 12 544 elements of a channel are summed one after the other in f32, as the backward pass of
+/// candle's tape does: 2.0e-5 for `cnn-bn`, 1.7e-3 for `resnet-mini`, and 3.0e-3 for the reference in f32. Eager candle
+/// has its forward sums side by side, and stays within [`GOLDEN_F32`].
+pub const GOLDEN_LONG_SUMS: Golden = Golden { loss: 5e-3, hits: 1 };
 
 /// PyTorch's losses on a GPU. The batch norms of `resnet-mini` amplify how an adapter rounds: from the fifth step on
 /// llvmpipe is 1.8e-3 away, SwiftShader less than 2e-5, and the reference in f32 3.0e-3.

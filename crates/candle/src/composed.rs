@@ -22,7 +22,8 @@ pub(crate) fn equal(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 /// Sum over axes, which stay with size 1. Where elements do not lie side by side, candle's sum on CPU cores adds one to
-/// the other in f32: 23.2208 instead of 23.2126 for 8160 of them. So they are put side by side, where it has 32 sums.
+/// the other in f32, with two divisions each: 2744.6846 instead of 2744.6874 for 8160 of them. So they are put side by
+/// side, where it has 32 sums in vectors.
 pub(crate) fn sum(x: &Tensor, axes: &[usize]) -> Result<Tensor> {
     if axes.is_empty() {
         return Ok(x.clone());

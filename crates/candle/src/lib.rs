@@ -1,7 +1,7 @@
 //! The candle engine: a recorded graph evaluated op by op with candle's tensors, on CPU cores, CUDA or Metal. This is
 //! eager execution: nothing is compiled, and each node is one call of candle's, or a few where candle has no such
-//! operation or one with another meaning. It is what plain candle code gets, no faster and no more exact. The same calls
-//! are made on every device, so what the CPU computes in tests is what a GPU is asked for. One difference from the
+//! operation or one with another meaning. So it is as fast as plain candle code, not as fast as engine `cpu`. The same
+//! calls are made on every device: what the CPU computes in tests is what a GPU is asked for. One difference from the
 //! reference is candle's: a weight that is not finite makes NaN of the zeros beside an image, which the reference skips.
 //!
 //! With `autograd`, candle's own tape differentiates: the graph's loss is evaluated on variables, and what
