@@ -40,7 +40,8 @@ fn reduced(x: &Tensor, axes: &[usize]) -> Vec<usize> {
     x.dims().iter().enumerate().map(|(axis, &size)| if axes.contains(&axis) { 1 } else { size }).collect()
 }
 
-/// Maximum over axes, which stay with size 1. candle's own loses a NaN that is not the first element, and on a GPU any.
+/// Maximum over axes, which stay with size 1. candle's own loses a NaN that is not the first element, and on a GPU
+/// any.
 pub(crate) fn reduce_max(x: &Tensor, axes: &[usize]) -> Result<Tensor> {
     let most = |x: Tensor| axes.iter().try_fold(x, |most, &axis| most.max_keepdim(axis));
     let most_of_x = most(x.clone())?;
@@ -85,18 +86,10 @@ pub(crate) fn gather(table: &Tensor, indices: &Tensor) -> Result<Tensor> {
     table.contiguous()?.index_select(&indices.minimum(&rows)?, 0)
 }
 
-/// Pooling as candle has it: fast, but its backward pass takes only windows that tile the image, and divides the
-/// gradient of a maximum by the window's area.
-pub(crate) fn pool2d(x: &Tensor, pool: Pool) -> Result<Tensor> {
-    match pool.kind {
-        PoolKind::Max => x.max_pool2d_with_stride(pool.size, pool.stride),
-        PoolKind::Average => x.avg_pool2d_with_stride(pool.size, pool.stride),
-    }
-}
-
-/// Pooling that candle's tape differentiates rightly: the elements at one place of all windows are compared with those at
-/// the places before, or added to them, so that the first of equal maxima gets the gradient.
-pub(crate) fn pool2d_on_tape(x: &Tensor, pool: Pool, shape: &[usize]) -> Result<Tensor> {
+/// Pooling: the elements at one place of all windows are compared with those at the places before, or added to them.
+/// candle's own maximum loses NaN on a GPU, and its backward pass takes only windows that tile the image and divides the
+/// gradient of a maximum by the window's area; here the first of equal maxima gets it.
+pub(crate) fn pool2d(x: &Tensor, pool: Pool, shape: &[usize]) -> Result<Tensor> {
     let y = places(x, pool, shape)?.into_iter().map(Ok).reduce(|y, next| {
         let (y, next): (Tensor, Tensor) = (y?, next?);
         match pool.kind {

@@ -71,10 +71,7 @@ impl Step<'_> {
             Op::Conv2d(conv) => x[0].contiguous()?.conv2d(&x[1].contiguous()?, conv.padding, conv.stride, 1, 1),
             Op::Conv2dInputGrad { conv, .. } => composed::conv2d_input_grad(x[0], x[1], *conv, shape),
             Op::Conv2dWeightGrad { conv, .. } => composed::conv2d_weight_grad(x[0], x[1], *conv, shape),
-            Op::Pool2d(pool) => match self.on_tape {
-                true => composed::pool2d_on_tape(x[0], *pool, shape),
-                false => composed::pool2d(&x[0].contiguous()?, *pool),
-            },
+            Op::Pool2d(pool) => composed::pool2d(x[0], *pool, shape),
             Op::Pool2dGrad(pool) => composed::pool2d_grad(x[0], x[1], *pool),
         }
     }
