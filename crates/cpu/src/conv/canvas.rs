@@ -90,15 +90,15 @@ impl Canvas {
         (canvas, taps(planes, kernel).map(tap).collect())
     }
 
-    /// Elements, with those that a vector may read behind the last.
+    /// Elements, with those that a vector may read behind the last; as for one plane where sums have no terms.
     pub(super) fn room(&self) -> usize {
-        self.planes * self.plane + LANES
+        self.planes.max(1) * self.plane + LANES
     }
 
     /// Puts an image on a canvas, whose other elements stay zero.
     pub(super) fn fill(&self, image: &[f32], canvas: &mut [f32]) {
-        if self.height * self.width == 0 {
-            return; // all that is seen is padding
+        if self.height * self.width * self.plane == 0 {
+            return; // all that is seen is padding, or nothing is
         }
         for (image, canvas) in image.chunks_exact(self.height * self.width).zip(canvas.chunks_mut(self.plane)) {
             for (from, line) in image.chunks_exact(self.width).zip(&self.lines) {
