@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use compiler::{Limits, compile};
 use engine::{Engine, EngineError};
 use pollster::block_on;
 use proptest::{
@@ -131,6 +132,18 @@ fn shrink(
         }
     }
     found
+}
+
+/// Compares plans, under limits that keep things apart and under such that put them together.
+pub fn by_plans(random: &Random) -> Verdict {
+    let wide = Limits { bindings: usize::MAX, single_group: 16 * 1024, local: 0, update_alone: 0 };
+    let narrow = Limits { bindings: 5, single_group: 8, local: 4, update_alone: usize::MAX };
+    let difference =
+        [Limits::default(), narrow, wide, Limits { update_alone: 0, ..narrow }].iter().find_map(|limits| {
+            let plan = compile(&random.graph, limits);
+            Some(format!("{limits:?}: {}\n{plan}", random.difference_of_plan(&plan)?))
+        });
+    difference.map_or(Verdict::Agrees, Verdict::Differs)
 }
 
 /// Has graphs judged by engines of one kind, of which `open` makes a new one now and then, and after each panic.

@@ -1,12 +1,11 @@
 //! Random graphs, a bounded number: `cargo xtask fuzz graphs` tries any number. On adapters: `adapter/main.rs`.
 
 use candle::Candle;
-use compiler::{Limits, compile};
 use cpu::Cpu;
 use protocol::EngineName;
 use tests::{
     graphs,
-    search::{Searched, Verdict, judge_by, search},
+    search::{Searched, Verdict, by_plans, judge_by, search},
 };
 
 /// Seeds of each engine.
@@ -18,17 +17,7 @@ fn found(searched: Result<Searched, String>) -> Searched {
 
 #[test]
 fn plans_compute_random_graphs() {
-    let wide = Limits { bindings: usize::MAX, single_group: 16 * 1024, local: 0, update_alone: 0 };
-    let narrow = Limits { bindings: 5, single_group: 8, local: 4, update_alone: usize::MAX };
-    let all = [Limits::default(), narrow, wide, Limits { update_alone: 0, ..narrow }];
-    found(search(0..SEEDS, None, |random| {
-        let difference = all.iter().find_map(|limits| {
-            let plan = compile(&random.graph, limits);
-            let how = random.difference_of_plan(&plan)?;
-            Some(format!("{limits:?}: {how}\n{plan}"))
-        });
-        difference.map_or(Verdict::Agrees, Verdict::Differs)
-    }));
+    found(search(0..SEEDS, None, by_plans));
 }
 
 #[test]

@@ -4,37 +4,67 @@
 //! `fuzz/.cargo/config.toml`. They are those of cargo-fuzz without a sanitizer, which would need a nightly compiler
 //! and find little in crates that deny unsafe code.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
 use crate::workspace::{run_cargo, target_dir};
 
-/// Fuzz the readers of files and configurations for a bounded time.
+/// Fuzz the readers of files and configurations for a bounded time, or compare engines on random graphs.
 ///
 /// Starts from the inputs in `fuzz/seeds` and from those that earlier runs found. An input that breaks a reader is kept
-/// in the target folder, and its path is printed.
+/// in the target folder, and its path is printed. The target `graphs` has engines compute random graphs and compares them
+/// with the reference; it prints the smallest graph that fails.
+///
+/// Example: `cargo xtask fuzz graphs --engine wgpu --seeds 0..5000 --seconds 3600`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The targets to run, by the names of the files in fuzz/targets [default: all]
+    /// The targets to run: the names of the files in fuzz/targets, or `graphs` [default: all of the former]
     targets: Vec<String>,
     /// Seconds for each target
     #[arg(long, default_value_t = SECONDS)]
     seconds: u32,
+    /// For `graphs`: plan, cpu, candle-cpu or wgpu
+    #[arg(long, default_value = "cpu")]
+    engine: String,
+    /// For `graphs`: the seeds to try, FIRST..END
+    #[arg(long, value_parser = seeds, default_value = "0..18446744073709551615")]
+    seeds: Range<u64>,
 }
+
+fn seeds(text: &str) -> Result<Range<u64>> {
+    let (first, end) = text.split_once("..").context("FIRST..END")?;
+    Ok(first.parse()?..end.parse()?)
+}
+
+/// The target that is no reader: `tests/examples/graphs.rs`.
+const GRAPHS: &str = "graphs";
 
 /// Enough to find what a small change breaks; a new reader deserves an hour by hand.
 const SECONDS: u32 = 20;
 
 impl Default for Args {
     fn default() -> Self {
-        Self { targets: Vec::new(), seconds: SECONDS }
+        Self { targets: Vec::new(), seconds: SECONDS, engine: "cpu".into(), seeds: 0..u64::MAX }
     }
 }
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
+    let is_graphs = |target: &String| target == GRAPHS;
+    if args.targets.iter().any(is_graphs) {
+        let Args { engine, seeds, seconds, .. } = args;
+        let [first, end, seconds] = [seeds.start, seeds.end, u64::from(*seconds)].map(|number| number.to_string());
+        run_cargo(cmd!(
+            sh,
+            "cargo run --release --quiet --package tests --example {GRAPHS} -- {engine} {first} {end} {seconds}"
+        ))?;
+    }
     let targets = if args.targets.is_empty() { all_targets(sh)? } else { args.targets.clone() };
+    let targets: Vec<String> = targets.into_iter().filter(|target| !is_graphs(target)).collect();
+    if targets.is_empty() {
+        return Ok(());
+    }
     let output = target_dir(sh)?.join("fuzz");
     let host = cmd!(sh, "rustc --print host-tuple").quiet().read()?;
     {

@@ -10,10 +10,15 @@ use pollster::block_on;
 use tests::{
     cases,
     goldens::{goldens, largest_gap, pytorch},
-    presets, tolerance,
+    presets,
+    search::{judge_by, search},
+    tolerance,
 };
 
 use gpu::{Gpu, Tier};
+
+/// Seeds of random graphs for each kind of kernels: `cargo xtask fuzz graphs --engine wgpu` tries more.
+const SEEDS: u64 = 60;
 
 fn main() {
     let adapters: Vec<String> = block_on(Gpu::devices()).into_iter().map(|device| device.name).collect();
@@ -69,6 +74,17 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             Box::new(move |adapter| {
                 let mut gpu = block_on(Gpu::open_as(Some(adapter), Some(tier))).expect("the adapter was listed");
                 block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, &[]));
+            }),
+        ));
+    }
+    for tier in [None, Some(Tier::Default), Some(Tier::Discrete)] {
+        let kernels = tier.map_or(String::new(), |tier| format!(" with kernels of tier {tier:?}").to_lowercase());
+        trials.push(trial(
+            format!("random graphs{kernels}"),
+            Box::new(move |adapter| {
+                let open = || block_on(Gpu::open_as(Some(adapter), tier)).expect("the adapter was listed");
+                let searched = search(0..SEEDS, None, judge_by(open)).unwrap_or_else(|how| panic!("{how}"));
+                assert_eq!(searched.refused, 0);
             }),
         ));
     }
