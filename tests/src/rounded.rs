@@ -72,7 +72,7 @@ impl<const BITS: i32> Rounded<BITS> {
 
     /// How far an engine may be away from it.
     pub fn bound(self) -> f64 {
-        match self.is_integer && self.error == 0.0 && self.mass * Self::ULP <= 2.0 {
+        match self.is_integer && self.error == 0.0 && Self::holds(self.mass) {
             true => 0.0,
             false => self.error + (self.terms - 1.0) * Self::ULP * (self.mass + self.error),
         }
@@ -100,6 +100,11 @@ impl<const BITS: i32> Rounded<BITS> {
     fn decided(self, other: Self, is: bool) -> Self {
         let error = if self.is_close(other) { 1.0 } else { 0.0 };
         Rounded { error, ..Self::exact(f64::from(is)) }
+    }
+
+    /// Whether integers up to this one are numbers of this kind.
+    fn holds(integer: f64) -> bool {
+        integer.abs() * Self::ULP <= 2.0
     }
 
     fn integer(value: f64) -> Self {
@@ -169,10 +174,10 @@ impl<const BITS: i32> Mul for Rounded<BITS> {
             return Self::exact(x * y);
         }
         let (ex, ey) = (self.bound(), other.bound());
-        let made = Self::made(x * y, x.abs() * ey + y.abs() * ex + ex * ey, 1.0);
-        match self.is_integer && other.is_integer && self.is_exact() && other.is_exact() {
-            true => Self::integer(x * y).judged(),
-            false => made,
+        let is_integer = self.is_integer && other.is_integer && ex + ey == 0.0;
+        match is_integer && Self::holds(x * y) {
+            true => Self::integer(x * y),
+            false => Self::made(x * y, x.abs() * ey + y.abs() * ex + ex * ey, 1.0),
         }
     }
 }
@@ -196,7 +201,10 @@ impl<const BITS: i32> Number for Rounded<BITS> {
     }
 
     fn from_u32(value: u32) -> Self {
-        Self::integer(value.into())
+        match Self::holds(value.into()) {
+            true => Self::integer(value.into()),
+            false => Self::made(value.into(), 0.0, 1.0),
+        }
     }
 
     fn to_f32(self) -> f32 {
@@ -278,5 +286,8 @@ mod tests {
     fn counts_are_exact() {
         let count = (0..1000).fold(R::from_f32(0.0), |sum, _| sum + R::from_u32(1));
         assert_eq!((count.value(), count.bound()), (1000.0, 0.0));
+        let large = R::from_u32(109_859);
+        assert!((large * large).admits(f64::from(109_859.0_f32 * 109_859.0)), "integers that f32 has not");
+        assert!(R::from_u32(u32::MAX).admits(f64::from(u32::MAX as f32)));
     }
 }

@@ -227,8 +227,11 @@ impl<'a> Builder<'a> {
                 self.fold(node, kind, value, area)
             }
             Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. } | Op::Conv2dWeightGrad { .. } => {
-                self.contraction(id, None);
-                return;
+                if self.has_terms(node) {
+                    self.contraction(id, None);
+                    return;
+                }
+                Fragment::of(shape, Line::Constant(0.0))
             }
             Op::Pool2dGrad(pool) => {
                 let operands = [self.operand(argument(0)), self.operand(argument(1))];
@@ -289,13 +292,18 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Whether a contraction has elements, and terms that they are sums of.
+    fn has_terms(&self, node: &Node) -> bool {
+        let terms = node.arguments.iter().map(|&argument| self.graph.nodes[argument].shape.count());
+        node.shape.count() > 0 && terms.into_iter().all(|count| count > 0)
+    }
+
     /// Sums of a gradient over everything that a weight's gradient sums over too, with the contraction that can make
     /// them: its other argument must be there when the sum is due.
     fn row_sums(&self) -> BTreeMap<NodeId, NodeId> {
         let mut found = BTreeMap::new();
         let nodes = &self.graph.nodes;
-        // A product without elements is not made, and its sums on the way would not be either.
-        let made = |(id, node): &(usize, &Node)| self.live[*id] && node.shape.count() > 0;
+        let made = |(id, node): &(usize, &Node)| self.live[*id] && self.has_terms(node);
         for (id, node) in nodes.iter().enumerate().filter(made) {
             let (gradient, other, axes): (_, _, &[usize]) = match &node.op {
                 Op::MatMul { transpose: [true, _] } => (node.arguments[0], node.arguments[1], &[0]),

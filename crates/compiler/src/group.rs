@@ -124,8 +124,8 @@ impl Division {
     /// Whether a stage, divided along `axis`, reads from this group's buffers its own rows alone.
     fn fits(&self, stage: &Stage, axis: usize) -> bool {
         stage.body.space.0[axis] == self.count
-            && stage.loads().all(|(buffer, index, space)| match self.strides.get(&buffer) {
-                Some(&stride) => keeps_row(index, &space, axis, self.count, stride),
+            && stage.loads().all(|(buffer, at)| match self.strides.get(&buffer) {
+                Some(&stride) => at.is_some_and(|(index, space)| keeps_row(index, &space, axis, self.count, stride)),
                 None => true,
             })
     }

@@ -121,7 +121,7 @@ impl Memory<'_> {
                     let window = 0..p.pool.size * p.pool.size;
                     match p.pool.kind {
                         PoolKind::Max => {
-                            let best = window.map(at).reduce(|a, b| if x.0[b].exceeds(x.0[a]) { b } else { a });
+                            let best = window.map(at).reduce(|a, b| if x.0[b] > x.0[a] { b } else { a });
                             dx[best.expect("a window")] += g;
                         }
                         PoolKind::Average => window.clone().map(at).for_each(|i| dx[i] += g / window.len() as f64),
@@ -152,7 +152,7 @@ impl Memory<'_> {
                     FoldKind::Max => values.fold(f64::NEG_INFINITY, Number::larger),
                     FoldKind::ArgMax => {
                         let values: Vec<f64> = values.collect();
-                        let best = (0..values.len()).reduce(|a, b| if values[b].exceeds(values[a]) { b } else { a });
+                        let best = (0..values.len()).reduce(|a, b| if values[b] > values[a] { b } else { a });
                         best.expect("an axis that is not empty") as f64
                     }
                 }

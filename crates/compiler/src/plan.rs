@@ -216,17 +216,16 @@ impl Stage {
         self.body.space.count().saturating_mul(inner.max(1))
     }
 
-    /// All indices with the buffers that they read, and the space that their coordinates run through.
-    pub(crate) fn loads(&self) -> impl Iterator<Item = (BufferId, &Index, Shape)> {
+    /// All buffers that are read, each with where: an index, and the space that its coordinates run through; `None` where that
+    /// may be anywhere, as a row of a table or the two numbers of a key.
+    pub(crate) fn loads(&self) -> impl Iterator<Item = (BufferId, Option<(&Index, Shape)>)> {
         let wide = self.fold.as_ref().map(|fold| Shape([&self.body.space.0[..], &fold.inner.0[..]].concat()));
         let inner = self.fold.iter().flat_map(|fold| &fold.lines.0);
         let inner = inner.map(move |line| (line, wide.clone().unwrap_or_default()));
         let outer = self.body.lines.0.iter().map(|line| (line, self.body.space.clone()));
         inner.chain(outer).filter_map(|(line, space)| match line {
-            Line::Load { buffer, index }
-            | Line::Row { table: buffer, index, .. }
-            | Line::Random { key: buffer, index, .. } => Some((*buffer, index, space)),
-            _ => None,
+            Line::Load { buffer, index } => Some((*buffer, Some((index, space)))),
+            line => line.buffer().map(|buffer| (buffer, None)),
         })
     }
 

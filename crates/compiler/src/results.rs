@@ -134,15 +134,16 @@ fn step(draft: Draft) -> Step {
     }
 }
 
-/// Removes stores into scratch memory that no step reads, then what only they needed. `true` if there was one.
+/// Removes stores into scratch memory that no step reads, and of bodies without elements, then what only they needed.
+/// `true` if there was one.
 fn drop_unread(buffers: &[Buffer], steps: &mut Vec<Step>) -> bool {
     let mut read = vec![false; buffers.len()];
     steps.iter().flat_map(Step::reads).for_each(|buffer| read[buffer] = true);
     let kept = |store: &Store| read[store.buffer] || !matches!(buffers[store.buffer].place, Place::Scratch { .. });
     let mut found = false;
     for body in steps.iter_mut().flat_map(Step::bodies_mut) {
-        let before = body.stores.len();
-        body.stores.retain(kept);
+        let (before, is_empty) = (body.stores.len(), body.space.count() == 0);
+        body.stores.retain(|store| kept(store) && !is_empty);
         found |= body.stores.len() < before;
         body.lines.sweep(body.stores.iter_mut().map(|store| &mut store.value));
     }

@@ -257,7 +257,9 @@ fn extend(plan: &Plan, spots: &[Option<Spot>], last: &mut Stage, next: &Stage) -
 fn functions(writer: &mut Writer, number: usize, stage: &Stage) {
     let mut result = DType::F32;
     if let Some(fold) = &stage.fold {
-        writer.fold_element(&format!("element_{number}"), stage, fold);
+        if fold.inner.count() > 0 {
+            writer.fold_element(&format!("element_{number}"), stage, fold);
+        }
         if fold.kind == FoldKind::ArgMax {
             result = DType::U32;
         }

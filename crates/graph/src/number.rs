@@ -41,13 +41,7 @@ pub trait Number:
 
     /// The larger one; what is not a number comes through.
     fn larger(self, other: Self) -> Self {
-        if self.exceeds(other) || self.is_nan() { self } else { other }
-    }
-
-    /// Whether this is the larger one. What is not a number is larger than all that are, as in NumPy and PyTorch: else a
-    /// maximum would hide it.
-    fn exceeds(self, other: Self) -> bool {
-        self > other || self.is_nan() && !other.is_nan()
+        if self > other || self.is_nan() { self } else { other }
     }
 }
 

@@ -165,8 +165,8 @@ pub enum Op {
     Permute(Vec<usize>),
     /// Reduction over axes, which stay with size 1.
     Reduce { reduction: Reduction, axes: Vec<usize> },
-    /// Index (u32) of the largest element along the last axis, which is dropped; the first one wins, and what is not a number
-    /// is larger than all that are.
+    /// Index (u32) of the largest element along the last axis, which is dropped; the first one wins. Nothing is larger than
+    /// what is not a number, which is larger than nothing.
     ArgMax,
     /// `[n]` integers to `[n, classes]` f32 with a single 1 a row.
     OneHot { classes: usize },

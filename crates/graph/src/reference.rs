@@ -145,7 +145,7 @@ fn step<'a, T: Number>(
         Op::ArgMax => {
             let classes = *shape(0).0.last().expect("rank was checked by inference");
             let first_max =
-                |row: &[T]| (1..classes).fold(0, |best, i| if row[i].exceeds(row[best]) { i } else { best }) as u32;
+                |row: &[T]| (1..classes).fold(0, |best, i| if row[i] > row[best] { i } else { best }) as u32;
             Value::Integer(float(0).chunks(classes).map(first_max).collect())
         }
         Op::OneHot { classes } => {
@@ -282,11 +282,7 @@ fn windows(pool: &Pool, x: &Shape, y: &Shape, mut visit: impl FnMut(&[usize], us
 }
 
 fn first_max<T: Number>(x: &[T], window: &[usize]) -> usize {
-    window
-        .iter()
-        .copied()
-        .reduce(|best, i| if x[i].exceeds(x[best]) { i } else { best })
-        .expect("a window is not empty")
+    window.iter().copied().reduce(|best, i| if x[i] > x[best] { i } else { best }).expect("a window is not empty")
 }
 
 fn product2(a: usize, b: usize) -> impl Iterator<Item = (usize, usize)> {
