@@ -88,13 +88,14 @@ pub(crate) fn gather(table: &Tensor, indices: &Tensor) -> Result<Tensor> {
 }
 
 /// Pooling: the elements at one place of all windows are compared with those at the places before, or added to them.
-/// candle's own maximum loses NaN on a GPU, and its backward pass takes only windows that tile the image and divides the
-/// gradient of a maximum by the window's area; here the first of equal maxima gets it.
+/// candle's own maximum loses a NaN that is not the first of its window, and on a GPU any; its backward pass takes only
+/// windows that tile the image, and divides the gradient of a maximum by the window's area. Here the first of equal maxima
+/// gets it.
 pub(crate) fn pool2d(x: &Tensor, pool: Pool, shape: &[usize]) -> Result<Tensor> {
     let y = places(x, pool, shape)?.into_iter().map(Ok).reduce(|y, next| {
         let (y, next): (Tensor, Tensor) = (y?, next?);
         match pool.kind {
-            PoolKind::Max => next.gt(&y)?.where_cond(&next, &y),
+            PoolKind::Max => max(&next, &y),
             PoolKind::Average => y.add(&next),
         }
     });
