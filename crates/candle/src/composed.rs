@@ -92,14 +92,12 @@ pub(crate) fn gather(table: &Tensor, indices: &Tensor) -> Result<Tensor> {
 /// windows that tile the image, and divides the gradient of a maximum by the window's area. Here the first of equal maxima
 /// gets it.
 pub(crate) fn pool2d(x: &Tensor, pool: Pool, shape: &[usize]) -> Result<Tensor> {
-    let y = places(x, pool, shape)?.into_iter().map(Ok).reduce(|y, next| {
-        let (y, next): (Tensor, Tensor) = (y?, next?);
-        match pool.kind {
-            PoolKind::Max => max(&next, &y),
-            PoolKind::Average => y.add(&next),
-        }
-    });
-    let y = y.expect("a window is not empty")?;
+    let mut places = places(x, pool, shape)?.into_iter();
+    let first = places.next().expect("a window is not empty");
+    let y = places.try_fold(first, |y, next| match pool.kind {
+        PoolKind::Max => max(&next, &y),
+        PoolKind::Average => y.add(&next),
+    })?;
     match pool.kind {
         PoolKind::Max => Ok(y),
         PoolKind::Average => y.affine(1.0 / (pool.size * pool.size) as f64, 0.0),
