@@ -186,45 +186,58 @@ pub enum Op {
     Pool2dGrad(Pool),
 }
 
-impl Op {
-    /// Short name, as in the text form.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Op::Input { .. } => "input",
-            Op::State { .. } => "state",
-            Op::Constant(_) => "constant",
-            Op::Random { .. } => "random",
-            Op::ToFloat => "to_float",
-            Op::Detach => "detach",
-            Op::Unary(Unary::Neg) => "neg",
-            Op::Unary(Unary::Exp) => "exp",
-            Op::Unary(Unary::Log) => "log",
-            Op::Unary(Unary::Sqrt) => "sqrt",
-            Op::Unary(Unary::Tanh) => "tanh",
-            Op::Binary(Binary::Add) => "add",
-            Op::Binary(Binary::Sub) => "sub",
-            Op::Binary(Binary::Mul) => "mul",
-            Op::Binary(Binary::Div) => "div",
-            Op::Binary(Binary::Max) => "max",
-            Op::Binary(Binary::Greater) => "greater",
-            Op::Binary(Binary::Equal) => "equal",
-            Op::Reshape(_) => "reshape",
-            Op::Expand(_) => "expand",
-            Op::Permute(_) => "permute",
-            Op::Reduce { reduction: Reduction::Sum, .. } => "reduce_sum",
-            Op::Reduce { reduction: Reduction::Max, .. } => "reduce_max",
-            Op::ArgMax => "arg_max",
-            Op::OneHot { .. } => "one_hot",
-            Op::Gather => "gather",
-            Op::MatMul { .. } => "matmul",
-            Op::Conv2d(_) => "conv2d",
-            Op::Conv2dInputGrad { .. } => "conv2d_input_grad",
-            Op::Conv2dWeightGrad { .. } => "conv2d_weight_grad",
-            Op::Pool2d(Pool { kind: PoolKind::Max, .. }) => "max_pool2d",
-            Op::Pool2d(Pool { kind: PoolKind::Average, .. }) => "average_pool2d",
-            Op::Pool2dGrad(Pool { kind: PoolKind::Max, .. }) => "max_pool2d_grad",
-            Op::Pool2dGrad(Pool { kind: PoolKind::Average, .. }) => "average_pool2d_grad",
+/// What operations are called, from one table, so that the list is as complete as the match: the compiler asks for a line
+/// where a variant has none.
+macro_rules! names {
+    ($($pattern:pat => $name:literal,)*) => {
+        /// The names of all operations: the vocabulary.
+        pub const NAMES: &[&str] = &[$($name),*];
+
+        /// Short name, as in the text form.
+        pub fn name(&self) -> &'static str {
+            match self {
+                $($pattern => $name,)*
+            }
         }
+    };
+}
+
+impl Op {
+    names! {
+        Op::Input { .. } => "input",
+        Op::State { .. } => "state",
+        Op::Constant(_) => "constant",
+        Op::Random { .. } => "random",
+        Op::ToFloat => "to_float",
+        Op::Detach => "detach",
+        Op::Unary(Unary::Neg) => "neg",
+        Op::Unary(Unary::Exp) => "exp",
+        Op::Unary(Unary::Log) => "log",
+        Op::Unary(Unary::Sqrt) => "sqrt",
+        Op::Unary(Unary::Tanh) => "tanh",
+        Op::Binary(Binary::Add) => "add",
+        Op::Binary(Binary::Sub) => "sub",
+        Op::Binary(Binary::Mul) => "mul",
+        Op::Binary(Binary::Div) => "div",
+        Op::Binary(Binary::Max) => "max",
+        Op::Binary(Binary::Greater) => "greater",
+        Op::Binary(Binary::Equal) => "equal",
+        Op::Reshape(_) => "reshape",
+        Op::Expand(_) => "expand",
+        Op::Permute(_) => "permute",
+        Op::Reduce { reduction: Reduction::Sum, .. } => "reduce_sum",
+        Op::Reduce { reduction: Reduction::Max, .. } => "reduce_max",
+        Op::ArgMax => "arg_max",
+        Op::OneHot { .. } => "one_hot",
+        Op::Gather => "gather",
+        Op::MatMul { .. } => "matmul",
+        Op::Conv2d(_) => "conv2d",
+        Op::Conv2dInputGrad { .. } => "conv2d_input_grad",
+        Op::Conv2dWeightGrad { .. } => "conv2d_weight_grad",
+        Op::Pool2d(Pool { kind: PoolKind::Max, .. }) => "max_pool2d",
+        Op::Pool2d(Pool { kind: PoolKind::Average, .. }) => "average_pool2d",
+        Op::Pool2dGrad(Pool { kind: PoolKind::Max, .. }) => "max_pool2d_grad",
+        Op::Pool2dGrad(Pool { kind: PoolKind::Average, .. }) => "average_pool2d_grad",
     }
 
     /// Whether it computes nothing: the result has elements of the argument, perhaps in another place.
