@@ -2,6 +2,8 @@
 
 use models::Layer;
 
+use crate::text::Texts;
+
 /// A layer of each kind, as it is when it is added.
 pub fn kinds() -> [Layer; 14] {
     let conv = Layer::Conv2d { filters: 16, kernel: 3, stride: 1, padding: 1 };
@@ -89,21 +91,51 @@ pub fn edit(layers: &mut Vec<Layer>, at: &[usize], what: Edit) {
     }
 }
 
-/// The numbers of a layer, by name.
-pub fn numbers(layer: &Layer) -> Vec<(&'static str, String)> {
+/// A number that a layer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Number {
+    Units,
+    Filters,
+    Kernel,
+    Stride,
+    Padding,
+    Size,
+    Slope,
+    Rate,
+}
+
+impl Number {
+    /// What the page calls it.
+    pub fn name(self, t: &'static Texts) -> &'static str {
+        match self {
+            Number::Units => t.units,
+            Number::Filters => t.filters,
+            Number::Kernel => t.kernel,
+            Number::Stride => t.stride,
+            Number::Padding => t.padding,
+            Number::Size => t.size,
+            Number::Slope => t.slope,
+            Number::Rate => t.part_dropped,
+        }
+    }
+}
+
+/// The numbers of a layer.
+pub fn numbers(layer: &Layer) -> Vec<(Number, String)> {
     match layer {
-        Layer::Dense { units } => vec![("units", units.to_string())],
+        Layer::Dense { units } => vec![(Number::Units, units.to_string())],
         Layer::Conv2d { filters, kernel, stride, padding } => vec![
-            ("filters", filters.to_string()),
-            ("kernel", kernel.to_string()),
-            ("stride", stride.to_string()),
-            ("padding", padding.to_string()),
+            (Number::Filters, filters.to_string()),
+            (Number::Kernel, kernel.to_string()),
+            (Number::Stride, stride.to_string()),
+            (Number::Padding, padding.to_string()),
         ],
         Layer::MaxPool { size, stride } | Layer::AveragePool { size, stride } => {
-            vec![("size", size.to_string()), ("stride", stride.unwrap_or(*size).to_string())]
+            vec![(Number::Size, size.to_string()), (Number::Stride, stride.unwrap_or(*size).to_string())]
         }
-        Layer::LeakyRelu { slope } => vec![("slope", slope.to_string())],
-        Layer::Dropout { rate } => vec![("rate", rate.to_string())],
+        Layer::LeakyRelu { slope } => vec![(Number::Slope, slope.to_string())],
+        Layer::Dropout { rate } => vec![(Number::Rate, rate.to_string())],
         Layer::GlobalAveragePool
         | Layer::Relu
         | Layer::Gelu
@@ -116,19 +148,23 @@ pub fn numbers(layer: &Layer) -> Vec<(&'static str, String)> {
 }
 
 /// The layer with another number; none where the text is no such number.
-pub fn with_number(layer: &Layer, name: &str, text: &str) -> Option<Layer> {
+pub fn with_number(layer: &Layer, which: Number, text: &str) -> Option<Layer> {
     let mut layer = layer.clone();
     let size = || text.trim().parse::<usize>().ok();
     let part = || serde_json::from_str::<f32>(text.trim()).ok();
-    match (&mut layer, name) {
-        (Layer::Dense { units: number }, "units")
-        | (Layer::Conv2d { filters: number, .. }, "filters")
-        | (Layer::Conv2d { kernel: number, .. }, "kernel")
-        | (Layer::Conv2d { stride: number, .. }, "stride")
-        | (Layer::Conv2d { padding: number, .. }, "padding")
-        | (Layer::MaxPool { size: number, .. } | Layer::AveragePool { size: number, .. }, "size") => *number = size()?,
-        (Layer::MaxPool { stride, .. } | Layer::AveragePool { stride, .. }, "stride") => *stride = Some(size()?),
-        (Layer::LeakyRelu { slope: number }, "slope") | (Layer::Dropout { rate: number }, "rate") => *number = part()?,
+    match (&mut layer, which) {
+        (Layer::Dense { units: number }, Number::Units)
+        | (Layer::Conv2d { filters: number, .. }, Number::Filters)
+        | (Layer::Conv2d { kernel: number, .. }, Number::Kernel)
+        | (Layer::Conv2d { stride: number, .. }, Number::Stride)
+        | (Layer::Conv2d { padding: number, .. }, Number::Padding)
+        | (Layer::MaxPool { size: number, .. } | Layer::AveragePool { size: number, .. }, Number::Size) => {
+            *number = size()?
+        }
+        (Layer::MaxPool { stride, .. } | Layer::AveragePool { stride, .. }, Number::Stride) => *stride = Some(size()?),
+        (Layer::LeakyRelu { slope: number }, Number::Slope) | (Layer::Dropout { rate: number }, Number::Rate) => {
+            *number = part()?
+        }
         _ => return None,
     }
     Some(layer)
@@ -136,20 +172,27 @@ pub fn with_number(layer: &Layer, name: &str, text: &str) -> Option<Layer> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn every_number_of_every_kind_can_be_changed() {
         for layer in kinds() {
-            for (name, value) in numbers(&layer) {
+            for (which, value) in numbers(&layer) {
                 let other = if value.contains('.') { "0.5" } else { "3" };
-                let changed = with_number(&layer, name, other).unwrap_or_else(|| panic!("{layer:?} {name}"));
-                let shown = numbers(&changed).into_iter().find(|(shown, _)| *shown == name);
-                assert_eq!(shown, Some((name, other.to_owned())), "{layer:?}");
+                let changed = with_number(&layer, which, other).unwrap_or_else(|| panic!("{layer:?} {which:?}"));
+                let shown = numbers(&changed).into_iter().find(|(shown, _)| *shown == which);
+                assert_eq!(shown, Some((which, other.to_owned())), "{layer:?}");
             }
-            assert_eq!(with_number(&layer, "colour", "3"), None);
         }
-        assert_eq!(with_number(&Layer::Dense { units: 1 }, "units", "-1"), None);
+        assert_eq!(with_number(&Layer::Dense { units: 1 }, Number::Units, "-1"), None);
+        assert_eq!(with_number(&Layer::Dense { units: 1 }, Number::Rate, "0.5"), None);
+    }
+
+    #[test]
+    fn every_kind_of_layer_is_offered() {
+        assert_eq!(BTreeSet::from(kinds().map(|layer| layer.name())), Layer::NAMES.iter().copied().collect());
     }
 
     #[test]

@@ -90,25 +90,37 @@ fn hundredth() -> f32 {
     0.01
 }
 
-impl Layer {
-    /// The name that weights and messages use.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Layer::Dense { .. } => "dense",
-            Layer::Conv2d { .. } => "conv",
-            Layer::MaxPool { .. } => "max_pool",
-            Layer::AveragePool { .. } => "average_pool",
-            Layer::GlobalAveragePool => "global_average_pool",
-            Layer::Relu => "relu",
-            Layer::LeakyRelu { .. } => "leaky_relu",
-            Layer::Gelu => "gelu",
-            Layer::Tanh => "tanh",
-            Layer::Sigmoid => "sigmoid",
-            Layer::Dropout { .. } => "dropout",
-            Layer::BatchNorm => "bn",
-            Layer::Flatten => "flatten",
-            Layer::Residual { .. } => "residual",
+/// What layers are called, from one table, so that the list is as complete as the match.
+macro_rules! names {
+    ($($pattern:pat => $name:literal,)*) => {
+        /// The names of all kinds of layers.
+        pub const NAMES: &[&str] = &[$($name),*];
+
+        /// The name that weights and messages use.
+        pub fn name(&self) -> &'static str {
+            match self {
+                $($pattern => $name,)*
+            }
         }
+    };
+}
+
+impl Layer {
+    names! {
+        Layer::Dense { .. } => "dense",
+        Layer::Conv2d { .. } => "conv",
+        Layer::MaxPool { .. } => "max_pool",
+        Layer::AveragePool { .. } => "average_pool",
+        Layer::GlobalAveragePool => "global_average_pool",
+        Layer::Relu => "relu",
+        Layer::LeakyRelu { .. } => "leaky_relu",
+        Layer::Gelu => "gelu",
+        Layer::Tanh => "tanh",
+        Layer::Sigmoid => "sigmoid",
+        Layer::Dropout { .. } => "dropout",
+        Layer::BatchNorm => "bn",
+        Layer::Flatten => "flatten",
+        Layer::Residual { .. } => "residual",
     }
 
     /// Layers including those inside residual blocks.

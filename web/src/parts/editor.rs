@@ -9,7 +9,6 @@ use crate::layers::{Edit, Item, edit, items, kinds, moved, numbers, with_number}
 use crate::notice::Notice;
 use crate::problem::Problem;
 use crate::shapes::{place, rows};
-use crate::text::Texts;
 
 /// The layers of the chosen network, those inside residual blocks below them, to be added, removed, moved and
 /// configured; mistakes are told where they are.
@@ -80,13 +79,13 @@ pub fn Editor() -> impl IntoView {
                     match with_number(&layer, number, &typed) {
                         Some(changed) => change(&at, Edit::Set(changed)),
                         None => {
-                            let problem = format!("{} {typed}", number_name(number, t));
+                            let problem = format!("{} {typed}", number.name(t));
                             app.notice.set(Some(Notice::Refused(fill(t.refused, &[&problem]).into())));
                             event_target::<web_sys::HtmlInputElement>(&event).set_value(&kept);
                         }
                     }
                 };
-                view! { <label>{number_name(number, t)}<input type="number" step="any" prop:value=value on:change=set /></label> }
+                view! { <label>{number.name(t)}<input type="number" step="any" prop:value=value on:change=set /></label> }
             }).collect_view();
             let inside = match &layer {
                 Layer::Residual { layers } => {
@@ -131,17 +130,4 @@ pub fn Editor() -> impl IntoView {
 /// Of a layer's entry.
 fn id(at: &[usize]) -> String {
     format!("layer-{}-", models::path(at))
-}
-
-fn number_name(number: &str, t: &'static Texts) -> &'static str {
-    match number {
-        "units" => t.units,
-        "filters" => t.filters,
-        "kernel" => t.kernel,
-        "stride" => t.stride,
-        "padding" => t.padding,
-        "size" => t.size,
-        "slope" => t.slope,
-        _ => t.part_dropped,
-    }
 }
