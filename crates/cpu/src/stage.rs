@@ -181,7 +181,7 @@ impl WithSimd for Window<'_> {
         {
             return match kind {
                 FoldKind::Sum => pairs(from, at, place, lower, total, |a, b| a + b),
-                _ => pairs(from, at, place, lower, total, |a, b| max(b, a)),
+                FoldKind::Max | FoldKind::ArgMax => pairs(from, at, place, lower, total, |a, b| max(b, a)),
             };
         }
         let (memory, buffer) = from;
@@ -192,7 +192,7 @@ impl WithSimd for Window<'_> {
                 let from = memory.words_apart(buffer, base + element + i, stride, total.len());
                 match kind {
                     FoldKind::Sum => from.combine(total, add),
-                    _ => from.combine(total, most),
+                    FoldKind::Max | FoldKind::ArgMax => from.combine(total, most),
                 }
             }
         });
