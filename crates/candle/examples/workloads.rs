@@ -3,28 +3,22 @@
 
 use std::time::Instant;
 
+use bench::{Bench, Length, workload};
 use candle::Candle;
-use engine::Engine;
-use protocol::EngineName;
-use train::workload::workload;
+use engine::EngineName;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds: f64 = std::env::args().nth(1).map_or(Ok(3.0), |argument| argument.parse())?;
+    let length = Length { regions: 3, seconds, least_steps: 0, most_seconds: seconds };
     for name in ["W1", "W2", "W3"] {
-        let workload = workload(name).ok_or("a workload")?;
-        let mut engine = Candle::open(EngineName::CandleCpu, false)?;
-        let rate = pollster::block_on(async {
-            let program = workload.load(&mut engine).await?;
-            let feeds: Vec<_> = (0..8).map(|step| workload.feed(step)).collect();
-            engine.run(program, &feeds).await?; // warm
-            let (start, mut steps) = (Instant::now(), 0);
-            while start.elapsed().as_secs_f64() < seconds {
-                engine.run(program, &feeds).await?;
-                steps += feeds.len();
-            }
-            Ok::<f64, engine::EngineError>(steps as f64 / start.elapsed().as_secs_f64())
+        let begun = Instant::now();
+        let engine = Box::new(Candle::open(EngineName::CandleCpu, false)?);
+        let timed = pollster::block_on(async {
+            let mut bench = Bench::start(engine, workload(name).expect("it exists"), begun).await?;
+            bench.warm_up(seconds, async || ()).await?;
+            Ok::<_, bench::BenchError>(bench.measure(&length, None, async || ()).await?)
         })?;
-        println!("{name} {rate:.1} steps/s");
+        println!("{name} {:.1} steps/s", timed.median());
     }
     Ok(())
 }

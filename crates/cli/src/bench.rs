@@ -2,27 +2,14 @@
 
 use std::{io::Write, time::Instant};
 
-use ::engine::{Engine, Program};
-use anyhow::{Context, Result, ensure};
-use graph::{Graph, Values};
-use protocol::{RunConfig, Split, preset};
+use ::bench::{Bench, Length, Workload};
+use anyhow::{Result, ensure};
 use serde::Serialize;
-use train::{
-    Samples, feed,
-    programs::{self, names},
-    workload::workload,
-};
 
-use crate::{Exit, datasets, engine, report::thousands};
+use crate::{Exit, engine, report::thousands};
 
 /// Regions that are timed; the median counts.
 const REGIONS: usize = 5;
-/// Steps before the clock starts, unless they take too long.
-const WARM_UP: usize = 40;
-/// A call of the engine aims at this many seconds of steps.
-const PIECE_SECONDS: f64 = 0.05;
-/// Built-in digits that a preset is timed on.
-const DIGITS: usize = 6_000;
 
 const EXAMPLES: &str = "\
 W1: 784-128-10, SGD. W2: 784-800-800-10, Nesterov. W3: two convolutions and a dense layer, Adam. All: fixed images and
@@ -84,24 +71,11 @@ struct Measured {
     steps: usize,
 }
 
-/// What is timed.
-struct Job {
-    name: String,
-    graph: Graph,
-    resident: Values,
-    state: Values,
-    batch: usize,
-    /// The inputs of a step.
-    feed: Box<dyn FnMut(usize) -> Values>,
-}
-
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     ensure!((0.1..=3600.0).contains(&args.seconds), "--seconds is {}, but must be 0.1 to 3600", args.seconds);
-    let job = match &args.preset {
-        Some(name) => preset_job(name, args.batch)?,
-        None => workload_job(args.workload.as_deref().unwrap_or("W1"), args.batch)?,
-    };
-    let m = pollster::block_on(measure(args, job))?;
+    let name = args.preset.as_deref().or(args.workload.as_deref()).unwrap_or("W1");
+    let workload = Workload::new(name, None, args.batch)?;
+    let m = pollster::block_on(measure(args, name, workload))?;
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&m)?)?;
         return Ok(Exit::Done);
@@ -117,97 +91,30 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn workload_job(name: &str, batch: Option<usize>) -> Result<Job> {
-    let mut w = workload(name).with_context(|| format!("there is no workload `{name}`"))?;
-    if let Some(batch) = batch {
-        RunConfig { batch, ..w.config.clone() }.check()?;
-        w = w.with_batch(batch);
-    }
-    Ok(Job {
-        name: name.into(),
-        graph: programs::train(&w.config, &w.table, false)?,
-        resident: w.resident.clone(),
-        state: w.state.clone(),
-        batch: w.config.batch,
-        feed: Box::new(move |step| w.feed(step)),
-    })
-}
-
-fn preset_job(name: &str, batch: Option<usize>) -> Result<Job> {
-    let mut config = preset(name)?;
-    config.batch = batch.unwrap_or(config.batch);
-    config.dataset.split = Split::Standard { validation: 0 };
-    config.check()?;
-    let found = datasets::load("digits", &datasets::Places::default(), DIGITS)?;
-    let samples = Samples::new(found.name, found.images, found.training, &config, 0.0)?;
-    let (table, resident) = programs::upload(&samples.images);
-    let mut order = samples.order(&config)?;
-    let steps = config.length.steps(order.steps_per_epoch().into());
-    Ok(Job {
-        name: name.into(),
-        graph: programs::train(&config, &table, false)?,
-        resident,
-        state: programs::initial(&config, table.size)?,
-        batch: config.batch,
-        feed: Box::new(move |step| feed(&config, &mut order, step as u64 % steps, steps)),
-    })
-}
-
-async fn measure(args: &Args, mut job: Job) -> Result<Measured> {
+async fn measure(args: &Args, name: &str, workload: Workload) -> Result<Measured> {
     let begun = Instant::now();
     let mut engine = args.engine.open(args.autograd).await?;
-    args.engine.tune(engine.as_mut(), &job.graph).await?;
-    let program = engine.load(&job.graph).await?;
-    for (name, value) in &job.resident {
-        engine.upload(name, value).await?;
-    }
-    engine.write_state(&job.state).await?;
-
-    let mut losses = vec![steps(engine.as_mut(), program, &mut job, 0, 1).await?];
-    let first_step_seconds = begun.elapsed().as_secs_f64();
-    let clock = Instant::now();
-    while losses.len() < 4 || losses.len() < WARM_UP && clock.elapsed().as_secs_f64() < args.seconds {
-        losses.push(steps(engine.as_mut(), program, &mut job, losses.len(), 1).await?);
-    }
-    let mut step = losses.len();
-    let piece = (PIECE_SECONDS * step as f64 / clock.elapsed().as_secs_f64()).clamp(1.0, 1000.0) as usize;
-
-    let mut speeds = vec![];
-    let mut loss_after = f32::NAN;
-    for _ in 0..REGIONS {
-        let (clock, first) = (Instant::now(), step);
-        while step == first || clock.elapsed().as_secs_f64() < args.seconds / REGIONS as f64 {
-            loss_after = steps(engine.as_mut(), program, &mut job, step, piece).await?;
-            step += piece;
-        }
-        speeds.push((step - first) as f64 / clock.elapsed().as_secs_f64());
-    }
-    speeds.sort_by(f64::total_cmp);
-    let median = speeds[REGIONS / 2];
-    let device = engine.device();
+    args.engine.tune(engine.as_mut(), &workload.graph()?).await?;
+    let mut bench = Bench::start(engine, workload, begun).await?;
+    let losses = bench.warm_up(args.seconds, async || ()).await?;
+    let length = Length { regions: REGIONS, seconds: args.seconds, least_steps: 0, most_seconds: args.seconds };
+    let timed = bench.measure(&length, None, async || ()).await?;
+    let (median, batch, device) = (timed.median(), bench.batch(), bench.engine().device());
     Ok(Measured {
-        workload: job.name,
-        batch: job.batch,
+        workload: name.into(),
+        batch,
         engine: device.engine.to_string(),
         device: device.name.clone(),
         software: device.software,
-        versions: engine.versions(),
+        versions: bench.engine().versions(),
         steps_per_second: median,
-        images_per_second: median * job.batch as f64,
+        images_per_second: median * batch as f64,
         ms_per_step: 1000.0 / median,
-        first_step_seconds,
-        steps_per_second_range: [speeds[0], speeds[REGIONS - 1]],
+        first_step_seconds: bench.first_step_seconds(),
+        steps_per_second_range: timed.range(),
         loss_before: losses[0],
         losses: [1, 2, 5, 10, 20, 40].iter().filter_map(|&i| Some((i, *losses.get(i - 1)?))).collect(),
-        loss_after,
-        steps: step,
+        loss_after: timed.loss,
+        steps: bench.steps(),
     })
-}
-
-/// Makes `count` steps and returns the loss of the last one: when it is here, the device has finished.
-async fn steps(engine: &mut dyn Engine, program: Program, job: &mut Job, first: usize, count: usize) -> Result<f32> {
-    let feeds: Vec<Values> = (first..first + count).map(&mut job.feed).collect();
-    let ran = engine.run(program, &feeds).await?;
-    let loss = ran.outputs.last().and_then(|outputs| outputs[names::LOSS].as_f32()).context("a step has a loss")?;
-    Ok(loss[0])
 }

@@ -1,10 +1,11 @@
 //! Plans compute what graphs say, in few steps and little memory.
 
+use bench::workload;
 use compiler::{Limits, compile, interpret};
 use expect_test::expect;
 use graph::{Case, Graph, Values, cases, reference};
 use protocol::{Optimizer, Rule, RunConfig, Split, preset, presets};
-use train::{Samples, feed, programs, workload::workload};
+use train::{Samples, feed, programs};
 
 /// Rounding in f64, through sums in another order.
 const ROUNDING: f64 = 1e-9;

@@ -5,14 +5,12 @@
 
 use std::{collections::BTreeMap, error::Error, time::Instant};
 
+use bench::Workload;
 use cpu::Cpu;
 use engine::{Engine, Program};
 use graph::{Graph, HostTensor, Recorder, Values};
 use pollster::block_on;
-use train::{
-    programs,
-    workload::{Workload, workload},
-};
+use train::programs;
 
 const SIDE: usize = 2048;
 const PIECE: usize = 8;
@@ -39,9 +37,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("\n| workload | batch | threads | steps/s | images/s | best piece | of peak | memory |");
     println!("|---|---|---|---|---|---|---|---|");
     for name in &workloads {
-        let workload = workload(name).ok_or_else(|| format!("there is no workload {name}"))?;
         for (&batch, &threads) in batches.iter().flat_map(|batch| threads.iter().map(move |threads| (batch, threads))) {
-            let (graph, [median, best]) = block_on(train(&workload.clone().with_batch(batch), threads, seconds))?;
+            let workload = Workload::new(name, None, Some(batch))?;
+            let (graph, [median, best]) = block_on(train(&workload, threads, seconds))?;
             let share = 100.0 * graph.flops() as f64 * median / peak[&threads];
             let [steps, images, best] = [median, median * batch as f64, best * batch as f64];
             let memory = memory().map_or("not told".into(), |bytes| format!("{:.0} MB", bytes / 1e6));

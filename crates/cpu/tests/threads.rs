@@ -1,9 +1,10 @@
 //! Results are the same bit for bit for any number of threads.
 
+use bench::workload;
 use cpu::Cpu;
 use engine::Engine;
 use graph::Values;
-use train::{programs, workload::workload};
+use train::programs;
 
 /// Outputs and state after some steps.
 async fn run(name: &str, threads: usize) -> Result<(Vec<Values>, Values), Box<dyn std::error::Error>> {

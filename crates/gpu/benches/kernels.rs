@@ -6,11 +6,12 @@
 
 use std::time::{Duration, Instant};
 
+use bench::workload;
 use criterion::{Criterion, Throughput};
 use engine::{Choices, Engine, EngineError, Program};
 use gpu::{Choice, Dispatch, Gpu, products};
 use pollster::block_on;
-use train::{programs, workload::workload};
+use train::programs;
 
 /// Steps of a submission whose recording is measured.
 const STEPS: u64 = 16;
@@ -87,7 +88,8 @@ fn loaded(name: &str, choice: Option<Choice>) -> Result<(Gpu, Program), EngineEr
         if let Some(choice) = choice {
             gpu.choose(&products(&graph).into_iter().map(|product| (product, choice.to_string())).collect::<Choices>());
         }
-        let program = w.load(&mut gpu).await?;
+        let program = gpu.load(&graph).await?;
+        w.upload(&mut gpu).await?;
         Ok((gpu, program))
     })
 }

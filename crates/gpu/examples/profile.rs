@@ -1,8 +1,8 @@
 //! Where the time of a step goes, kernel by kernel: `cargo run --release -p playground-gpu --example profile -- W2`.
 
+use bench::workload;
 use gpu::{Dispatch, Gpu};
 use pollster::block_on;
-use train::workload::workload;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name = std::env::args().nth(1).unwrap_or("W1".into());

@@ -3,15 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bench::workload;
 use expect_test::{Expect, expect};
 use gpu::{LIMITS, Tier, lowered};
 use graph::{DType, Graph, cases};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use protocol::{preset, presets};
-use train::{
-    programs::{self, Table},
-    workload::workload,
-};
+use train::programs::{self, Table};
 
 const TIERS: [Tier; 4] = [Tier::Software, Tier::Default, Tier::Integrated, Tier::Discrete];
 const WORKLOADS: [&str; 3] = ["W1", "W2", "W3"];

@@ -9,8 +9,7 @@ mod optimizer;
 pub mod programs;
 mod run;
 mod samples;
-pub mod workload;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Progress};
 pub use run::{Run, RunError, evaluate};
-pub use samples::{Samples, feed};
+pub use samples::{Samples, feed, inputs};

@@ -75,8 +75,8 @@ pub fn feed(config: &RunConfig, order: &mut Order, step: u64, steps: u64) -> Val
     inputs(config, order.batch(step), rate, step)
 }
 
-/// The step inputs for a batch.
-pub(crate) fn inputs(config: &RunConfig, batch: Vec<u32>, rate: f32, step: u64) -> Values {
+/// The step inputs of step `step` for the images in these rows.
+pub fn inputs(config: &RunConfig, batch: Vec<u32>, rate: f32, step: u64) -> Values {
     let mut values = Values::from([
         (names::INDICES.into(), HostTensor::u32([batch.len()], batch)),
         (names::RATE.into(), HostTensor::scalar(rate)),

@@ -113,8 +113,11 @@ fn clippy(sh: &Shell) -> Result<Outcome> {
 
 /// The crates that a browser's worker runs, under rules of their own.
 fn clippy_wasm(sh: &Shell) -> Result<Outcome> {
-    let crates = ["graph", "models", "data", "protocol", "train", "compiler", "shaders", "gpu", "cpu", "worker", "web"]
-        .map(|name| format!("--package=playground-{name}"));
+    let crates = [
+        "graph", "engine", "models", "data", "protocol", "train", "bench", "compiler", "shaders", "gpu", "cpu",
+        "worker", "web",
+    ]
+    .map(|name| format!("--package=playground-{name}"));
     let rules = sh.current_dir().join("crates/xtask/clippy-wasm");
     let command = cmd!(
         sh,

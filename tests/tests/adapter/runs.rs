@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bench::{Workload, workload};
 use data::digits;
 use engine::{Choices, Engine, EngineError, Program, Ran};
 use gpu::{Gpu, Work, wgpu};
 use graph::{Graph, HostTensor, Recorder, Values};
 use pollster::block_on;
 use protocol::{Command, Device, Event, Length, Phase, RunConfig, Split, preset};
-use train::{
-    Checkpoint, Run, Samples, programs,
-    workload::{Workload, workload},
-};
+use train::{Checkpoint, Run, Samples, programs};
 
 use crate::open;
 
