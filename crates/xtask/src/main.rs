@@ -4,6 +4,7 @@
 //! shell handle that prints each command before it runs it, so that a person can repeat any step by hand.
 
 mod accuracy;
+mod audit;
 mod cuda;
 mod fuzz;
 mod peers;
@@ -28,6 +29,7 @@ enum Command {
     /// Format the code, then run every check: what to do before a commit.
     Ready,
     Fuzz(fuzz::Args),
+    Audit(audit::Args),
     BenchPeers(peers::Args),
     CudaToolkit(cuda::Args),
     Web(web::Args),
@@ -45,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test(args) => test::run(&sh, &args),
         Command::Ready => test::ready(&sh),
         Command::Fuzz(args) => fuzz::run(&sh, &args),
+        Command::Audit(args) => audit::run(&sh, &args),
         Command::BenchPeers(args) => peers::run(&sh, &args),
         Command::CudaToolkit(args) => cuda::run(&sh, &args),
         Command::Web(args) => web::run(&sh, &args),
