@@ -14,8 +14,8 @@ use crate::{
     vectors,
 };
 
-/// Price of a task: a few microseconds.
-const TASK: usize = 32 * 1024;
+/// Price of a task: a few microseconds. In Miri small tests have several.
+const TASK: usize = if cfg!(miri) { 128 } else { 32 * 1024 };
 /// Price below which it is not worth to wake anybody.
 const ALONE: usize = 32 * 1024;
 /// Elements of a sum that are added one after the other; such sums are added in turn, which keeps rounding small.

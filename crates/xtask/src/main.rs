@@ -7,6 +7,7 @@ mod accuracy;
 mod audit;
 mod cuda;
 mod fuzz;
+mod miri;
 mod peers;
 mod setup;
 mod test;
@@ -30,6 +31,10 @@ enum Command {
     Ready,
     Fuzz(fuzz::Args),
     Audit(audit::Args),
+    /// Run the tests of what threads share in an interpreter that sees undefined behaviour.
+    ///
+    /// Needs a nightly toolchain, to which it adds what is missing; where there is none it says so.
+    Miri,
     BenchPeers(peers::Args),
     CudaToolkit(cuda::Args),
     Web(web::Args),
@@ -48,6 +53,7 @@ fn main() -> anyhow::Result<()> {
         Command::Ready => test::ready(&sh),
         Command::Fuzz(args) => fuzz::run(&sh, &args),
         Command::Audit(args) => audit::run(&sh, &args),
+        Command::Miri => miri::run(&sh),
         Command::BenchPeers(args) => peers::run(&sh, &args),
         Command::CudaToolkit(args) => cuda::run(&sh, &args),
         Command::Web(args) => web::run(&sh, &args),

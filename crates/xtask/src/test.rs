@@ -7,12 +7,12 @@ use xshell::{Shell, cmd};
 
 use crate::setup::{CHROMIUM, CXX, FIREFOX, NPM, Need};
 use crate::workspace::{run_cargo, target_dir};
-use crate::{accuracy, cuda, fuzz, setup, web};
+use crate::{accuracy, cuda, fuzz, miri, setup, web};
 
 /// Set up what is needed and run every check.
 ///
-/// Stages: formatting, clippy natively and for wasm32, all tests, the page in a browser, fuzzing for a bounded time, and
-/// the build with CUDA.
+/// Stages: formatting, clippy natively and for wasm32, all tests, the page in a browser, fuzzing for a bounded time, the
+/// tests that Miri can run, and the build with CUDA.
 /// A failed stage does not stop the later ones. What cannot run here is shown as ignored, with what it needs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -49,6 +49,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         ("page, Chromium", &|sh| page(sh, "chromium", &CHROMIUM)),
         ("page, Firefox", &|sh| page(sh, "firefox", &FIREFOX)),
         ("fuzz", &fuzz),
+        ("miri", &miri),
         ("cuda build", &cuda_build),
     ];
     let accuracy = |sh: &Shell| accuracy::run(sh, &args.accuracy).map(|()| Outcome::Passed);
@@ -155,6 +156,13 @@ fn fuzz(sh: &Shell) -> Result<Outcome> {
         return Ok(Outcome::Ignored(reason));
     }
     fuzz::run(sh, &fuzz::Args::default()).map(|()| Outcome::Passed)
+}
+
+fn miri(sh: &Shell) -> Result<Outcome> {
+    match miri::missing(sh) {
+        Some(reason) => Ok(Outcome::Ignored(reason)),
+        None => miri::run(sh).map(|()| Outcome::Passed),
+    }
 }
 
 /// Compiles candle's kernels and links the program. The same packages and targets as for the tests, so that only what
