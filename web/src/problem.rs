@@ -40,6 +40,11 @@ impl Problem for Failure {
         let said = match self.cause {
             None => return self.message.clone(),
             Some(Cause::Diverged { loss, step, rate, calmer }) => {
+                if loss.is_finite() {
+                    return format!(
+                        "第 {step} 步之后网络中出现非有限数（学习率 {rate}）：步子太大，请改用学习率 {calmer}"
+                    );
+                }
                 return format!("损失在第 {step} 步变为 {loss}（学习率 {rate}）：步子太大，请改用学习率 {calmer}");
             }
             Some(Cause::OutOfMemory) => "设备内存不足，请减小批量或网络",
@@ -191,6 +196,11 @@ mod tests {
             "the loss became NaN",
             Some(diverged),
             expect!["损失在第 12 步变为 NaN（学习率 10）：步子太大，请改用学习率 1"],
+        );
+        check(
+            "`dense1.weight` holds numbers that are not finite",
+            Some(Cause::Diverged { loss: 0.5, step: 12, rate: 10.0, calmer: 1.0 }),
+            expect!["第 12 步之后网络中出现非有限数（学习率 10）：步子太大，请改用学习率 1"],
         );
         let missing = "a file `t10k-labels-idx1-ubyte` is missing";
         let chinese = expect!["缺少文件：请一次拖入全部四个文件（a file `t10k-labels-idx1-ubyte` is missing）"];

@@ -22,12 +22,12 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// The loss is no number any more.
+    /// The loss is no number any more, or what the network and its optimizer consist of is none.
     Diverged {
-        /// What it is.
+        /// The loss: finite where it has not seen yet what is broken.
         #[serde(with = "number::one")]
         loss: f64,
-        /// In which step.
+        /// In which step, or behind which.
         step: u64,
         /// The step's learning rate.
         rate: f32,

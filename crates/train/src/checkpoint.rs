@@ -41,6 +41,10 @@ pub enum CheckpointError {
     Extra { name: String },
     #[error("tensor `{name}` is {got}, but the network needs {need}")]
     Tensor { name: String, got: String, need: String },
+    #[error(
+        "tensor `{name}` holds numbers that are not finite: the run had diverged, go on from an earlier checkpoint"
+    )]
+    NotFinite { name: String },
 }
 
 impl From<CheckpointError> for Failure {
@@ -179,6 +183,12 @@ fn read(bytes: &[u8], config: &RunConfig, image: [usize; 2], optimizer: bool) ->
         Ok((name, HostTensor::f32(shape, data)))
     };
     expected.into_iter().map(value).collect()
+}
+
+/// The first slot that holds a NaN or an infinity.
+pub(crate) fn not_finite(state: &Values) -> Option<&str> {
+    let is_broken = |tensor: &HostTensor| tensor.as_f32().is_some_and(|data| data.iter().any(|v| !v.is_finite()));
+    state.iter().find(|(_, tensor)| is_broken(tensor)).map(|(name, _)| name.as_str())
 }
 
 fn little_endian(tensor: &HostTensor) -> Vec<u8> {

@@ -14,7 +14,7 @@ use web_time::Instant;
 
 use crate::{
     Checkpoint, Progress, Samples,
-    checkpoint::CheckpointError,
+    checkpoint::{CheckpointError, not_finite},
     feed,
     programs::{self, BuildError, names},
 };
@@ -93,9 +93,14 @@ pub struct Run<'e> {
     evaluation: Option<Evaluation>,
     /// Estimated seconds of one step, once one was made.
     step_seconds: Option<f64>,
+    /// Of the last step.
+    last_loss: f64,
     last_norm: Option<f32>,
-    /// The state at the last evaluation: all of its losses were finite.
+    /// See [`Run::last_good`].
     last_good: Checkpoint,
+    /// A later copy of the state, where there are no validation images: its numbers are finite, but no loss has judged
+    /// them yet.
+    unjudged: Option<Checkpoint>,
     first_step: u64,
     /// Events that `advance` has not returned yet.
     untold: Vec<Event>,
@@ -136,6 +141,9 @@ impl<'e> Run<'e> {
         let parameters = train.gradients.iter().map(|(_, id)| train.nodes[*id].shape.count() as u64).sum();
         let (state, progress) = match resume {
             Some(checkpoint) => {
+                if let Some(name) = not_finite(&checkpoint.state) {
+                    return Err(CheckpointError::NotFinite { name: name.to_owned() }.into());
+                }
                 if checkpoint.engine == engine.device().engine.to_string() {
                     engine.choose(&checkpoint.choices);
                 }
@@ -194,8 +202,10 @@ impl<'e> Run<'e> {
             ended_early: None,
             evaluation: None,
             step_seconds: None,
+            last_loss: f64::NAN,
             last_norm: None,
             last_good,
+            unjudged: None,
             untold: vec![],
             times_lost: 0,
             repeated: 0,
@@ -252,7 +262,7 @@ impl<'e> Run<'e> {
     }
 
     /// The run as it stands, to be continued later. What is in flight or due is waited for; the next `advance` tells of
-    /// it. A run that has failed stands where it was last sound.
+    /// it. A run that has failed stands where it was last sound; one whose state is not finite has failed.
     ///
     /// # Errors
     /// [`EngineError`] where the device does not give its state.
@@ -264,11 +274,15 @@ impl<'e> Run<'e> {
         }
         match self.phase {
             Phase::Failed => Ok(self.last_good.clone()),
-            Phase::Running | Phase::Paused | Phase::Done => self.read().await,
+            Phase::Running | Phase::Paused | Phase::Done => {
+                Ok(self.read().await?.unwrap_or_else(|| self.last_good.clone()))
+            }
         }
     }
 
-    /// The run as it stood when it was last known to be sound.
+    /// The run as it stood when it was last known to be sound: as it began, or behind an evaluation since then. All
+    /// numbers of its state are finite, and so were the losses of its steps and of the evaluation; where there are no
+    /// validation images, that of the step that followed it, or of the test.
     pub fn last_good(&self) -> &Checkpoint {
         &self.last_good
     }
@@ -276,7 +290,7 @@ impl<'e> Run<'e> {
     /// Goes on: some steps, or some batches of an evaluation that is due. While paused or at the end it makes none, and
     /// only tells of those that were still in flight. The last event of a run is `finished` or `failed`.
     ///
-    /// A device that is lost is opened anew, and the run continues from [`Run::last_good`]. Where it fails otherwise, or is
+    /// A device that is lost is opened anew, and the run continues from where its state was last copied. Where it fails otherwise, or is
     /// lost again and again, the run has failed.
     pub async fn advance(&mut self) -> Vec<Event> {
         if let Err(error) = self.go_on().await
@@ -337,8 +351,10 @@ impl<'e> Run<'e> {
         self.config = self.first.clone();
         self.seconds = self.seconds.of_preparation();
         (self.progress, self.first_step, self.repeated) = (Progress::default(), 0, 0);
-        (self.epoch_seconds, self.last_epoch_loss, self.last_norm) = (0.0, f64::NAN, None);
+        (self.epoch_seconds, self.last_epoch_loss) = (0.0, f64::NAN);
+        (self.last_loss, self.last_norm) = (f64::NAN, None);
         (self.ended_early, self.evaluation, self.times_lost) = (None, None, 0);
+        self.unjudged = None;
         let state = programs::initial(&self.config, self.last_good.image).expect("the run was built of it");
         let (config, progress) = (self.config.clone(), self.progress.clone());
         self.last_good = Checkpoint { config, progress, state, ..self.last_good.clone() };
@@ -362,19 +378,19 @@ impl<'e> Run<'e> {
         Err(error)
     }
 
-    /// Brings a lost device to where the last good state was. The same steps from the same state give the same numbers.
+    /// Brings a lost device to where the state was last copied from it. The same steps from the same state give the same numbers.
     async fn recover(&mut self, error: &EngineError) -> Result<(), EngineError> {
         self.predictors.clear();
         self.in_flight.clear();
         self.evaluation = None;
         self.engine.reopen().await?;
         let (_, resident) = programs::upload(&self.samples.images);
-        let state = &self.last_good.state;
-        self.programs = set_up(self.engine, &self.graphs, &resident, state, &mut self.seconds).await?;
-        let step = self.last_good.progress.step;
+        let copy = self.unjudged.as_ref().unwrap_or(&self.last_good);
+        self.programs = set_up(self.engine, &self.graphs, &resident, &copy.state, &mut self.seconds).await?;
+        let step = copy.progress.step;
         let repeated = self.progress.step - step;
         self.repeated += repeated;
-        self.progress = self.last_good.progress.clone();
+        self.progress = copy.progress.clone();
         (self.epoch_seconds, self.last_norm) = (0.0, None); // as in a run that is resumed
         self.untold.push(Event::Recovered { step, repeated, reason: error.to_string() });
         Ok(())
@@ -433,7 +449,9 @@ impl<'e> Run<'e> {
                 broken = Some(loss);
                 break;
             }
+            self.judged(); // the loss is that of the weights before the step
             self.progress.step += 1;
+            self.last_loss = loss.into();
             losses.push(loss);
             let right = scalar(step, names::HITS).unwrap_or_default() as u32;
             hits.push(right);
@@ -450,9 +468,14 @@ impl<'e> Run<'e> {
             self.untold.push(Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback });
         }
         if let Some(loss) = broken {
-            self.phase = Phase::Failed;
             self.progress.step += 1;
-            self.untold.push(self.diverged(loss, rates[made]));
+            let norm = self.last_norm.map_or("not known".into(), |norm| norm.to_string());
+            let (step, rate) = (self.progress.step, rates[made]);
+            // The gradient of the step that failed is as broken as its loss; the one before shows how it came to that.
+            let what = format!(
+                "the loss became {loss} in step {step} (learning rate {rate}, gradient norm one step before: {norm})"
+            );
+            self.diverge(what, loss.into(), rate);
             while self.in_flight.pop_front().is_some() {
                 let _ = self.engine.collect().await; // the run has failed, whatever becomes of these
             }
@@ -503,19 +526,34 @@ impl<'e> Run<'e> {
 
     /// Keeps the state behind an evaluation.
     async fn conclude(&mut self, ended: Option<EarlyEnd>) -> Result<(), EngineError> {
-        self.last_good = self.read().await?;
+        let Some(copy) = self.read().await? else { return Ok(()) };
+        match self.samples.split.validation.is_empty() {
+            true => self.unjudged = Some(copy),
+            false => self.last_good = copy,
+        }
         self.times_lost = 0;
         self.ended_early = ended; // not before its state is safe: a recovery goes back to a run that has not ended
         Ok(())
     }
 
-    /// The state on the device, with nothing in flight.
-    async fn read(&mut self) -> Result<Checkpoint, EngineError> {
+    /// A loss of the weights as they were last copied is finite.
+    fn judged(&mut self) {
+        if let Some(copy) = self.unjudged.take() {
+            self.last_good = copy;
+        }
+    }
+
+    /// The state on the device, with nothing in flight. None where it is not finite: the run has failed then.
+    async fn read(&mut self) -> Result<Option<Checkpoint>, EngineError> {
         let clock = Instant::now();
         let state = self.engine.read_state().await?;
         self.seconds.readback += clock.elapsed().as_secs_f64();
+        if let Some(name) = not_finite(&state) {
+            self.diverge_behind(&format!("`{name}` holds numbers that are not finite"), self.last_loss);
+            return Ok(None);
+        }
         let (config, progress) = (self.config.clone(), self.progress.clone());
-        Ok(Checkpoint { config, progress, state, ..self.last_good.clone() })
+        Ok(Some(Checkpoint { config, progress, state, ..self.last_good.clone() }))
     }
 
     /// Why the run ends if its time is over.
@@ -524,16 +562,24 @@ impl<'e> Run<'e> {
         Some(EarlyEnd::Time { seconds })
     }
 
-    /// The gradient of the step that failed is as broken as its loss; the one before shows how it came to that.
-    fn diverged(&self, loss: f32, rate: f32) -> Event {
+    /// The run has failed by what was found behind its last step.
+    fn diverge_behind(&mut self, what: &str, loss: f64) {
+        let step = self.progress.step;
+        let rate = self.config.schedule.at(step.saturating_sub(1), self.steps, self.steps_per_epoch());
         let norm = self.last_norm.map_or("not known".into(), |norm| norm.to_string());
+        self.diverge(format!("{what} after step {step} (learning rate {rate}, gradient norm: {norm})"), loss, rate);
+    }
+
+    /// The run has failed: a loss or the state is not finite.
+    fn diverge(&mut self, what: String, loss: f64, rate: f32) {
         let (step, calmer) = (self.progress.step, self.config.schedule.rate / 10.0);
         let message = format!(
-            "the loss became {loss} in step {step} (learning rate {rate}, gradient norm one step before: {norm}): the \
-             steps are too large. Try a learning rate of {calmer}, or limit the gradient (optimizer.clip_norm)"
+            "{what}: the steps are too large. Try a learning rate of {calmer}, or limit the gradient \
+             (optimizer.clip_norm)"
         );
-        let cause = Some(Cause::Diverged { loss: loss.into(), step, rate, calmer });
-        Event::Failed { failure: Failure { message, cause }, step, checkpoint: None }
+        let cause = Some(Cause::Diverged { loss, step, rate, calmer });
+        self.phase = Phase::Failed;
+        self.untold.push(Event::Failed { failure: Failure { message, cause }, step, checkpoint: None });
     }
 
     fn epoch(&mut self) -> Event {

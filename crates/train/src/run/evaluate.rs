@@ -58,7 +58,13 @@ impl Run<'_> {
         let (step, accuracy) = (self.progress.step, tally.confusion.accuracy());
         let confusion = tally.confusion.0;
         self.untold.push(Event::Evaluation { step, on: part, loss, accuracy, confusion, seconds });
+        if !loss.is_finite() {
+            let images = if part == Part::Test { "test" } else { "validation" };
+            self.diverge_behind(&format!("the loss on the {images} images is {loss}"), loss);
+            return Ok(());
+        }
         if part == Part::Test {
+            self.judged();
             self.finish(loss, accuracy);
             return Ok(());
         }
@@ -66,7 +72,7 @@ impl Run<'_> {
         self.conclude(ended.or(judged)).await
     }
 
-    /// Why the run ends if an evaluation on validation images meets a stop condition.
+    /// Why the run ends if an evaluation on validation images, whose loss is finite, meets a stop condition.
     fn judge(&mut self, loss: f64, accuracy: f64) -> Option<EarlyEnd> {
         match self.progress.best_loss.is_none_or(|best| loss < best) {
             true => (self.progress.best_loss, self.progress.without_improvement) = (Some(loss), 0),

@@ -1,5 +1,6 @@
 //! A run as a state machine, on the reference.
 
+mod broken;
 mod commands;
 mod late;
 

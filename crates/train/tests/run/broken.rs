@@ -1,0 +1,191 @@
+//! Runs whose numbers break: they fail, and keep what was sound.
+
+use async_trait::async_trait;
+use engine::{Engine, EngineError, Program, Ran, Reference};
+use graph::{Graph, HostTensor, Values};
+use pollster::block_on;
+use protocol::{Cause, Command, Device, Event, Length, Loss, Part, Phase, RunConfig, Split};
+use train::{Checkpoint, CheckpointError, Run, RunError};
+
+use super::{config, engine, samples, start};
+
+/// Weights that grow by powers of ten with each step, until something is not finite.
+fn wild(steps: u64, validation: usize) -> RunConfig {
+    let mut config = config(Length::Steps(steps));
+    (config.schedule.rate, config.loss) = (1000.0, Loss::MeanSquaredError);
+    config.schedule.shape = protocol::ScheduleShape::Constant;
+    config.optimizer.rule = protocol::Rule::Sgd;
+    config.dataset.split = Split::Standard { validation };
+    config
+}
+
+fn is_finite(state: &Values) -> bool {
+    state.values().all(|tensor| tensor.as_f32().expect("f32").iter().all(|v| v.is_finite()))
+}
+
+/// The run's events to its end, and what it was last good as.
+fn all(engine: &mut dyn Engine, config: &RunConfig) -> (Vec<Event>, Checkpoint) {
+    let (mut run, mut events) = start(engine, config);
+    while run.phase() == Phase::Running {
+        events.extend(block_on(run.advance()));
+    }
+    let kept = block_on(run.checkpoint()).expect("the state is read");
+    assert!(run.phase() != Phase::Failed || kept == *run.last_good());
+    (events, run.last_good().clone())
+}
+
+/// In whichever step it breaks: the step's own loss, an evaluation's, or the weights alone may be the first to show it.
+#[test]
+fn what_is_not_finite_never_finishes_a_run() {
+    let (mut finished, mut in_step, mut in_evaluation) = (0, 0, 0);
+    for validation in [20, 0] {
+        for steps in 1..30 {
+            let (mut events, good) = all(&mut engine(), &wild(steps, validation));
+            let last = events.pop().expect("it says something");
+            assert!(is_finite(&good.state), "{validation} validation images, {steps} steps: {last:?}");
+            match last {
+                Event::Finished(summary) => {
+                    assert!(summary.test_loss.is_finite(), "{validation} validation images, {steps} steps");
+                    assert!(events.iter().all(|e| !matches!(e, Event::Evaluation { loss, .. } if !loss.is_finite())));
+                    assert_eq!(good.progress.step, steps);
+                    finished += 1;
+                }
+                Event::Failed { failure, step, .. } => {
+                    let text = failure.to_string();
+                    let Some(Cause::Diverged { step: at, rate: 1000.0, calmer: 100.0, .. }) = failure.cause else {
+                        panic!("{failure:?}")
+                    };
+                    assert!(at == step && good.progress.step < step, "{text}");
+                    assert!(good.progress.best_loss.is_none_or(f64::is_finite));
+                    in_step += u32::from(text.starts_with("the loss became"));
+                    in_evaluation += u32::from(text.starts_with("the loss on the"));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!(finished > 4 && in_step > 4 && in_evaluation >= 2, "{finished}, {in_step}, {in_evaluation}");
+}
+
+/// Without validation images the next step is the first to judge a state: one that fails there was not good.
+#[test]
+fn a_good_state_can_be_continued_from() {
+    for validation in [20, 0] {
+        let config = RunConfig { evaluate_every: Some(1), ..wild(60, validation) };
+        let (events, good) = all(&mut engine(), &config);
+        assert!(matches!(events.last(), Some(Event::Failed { .. })), "{:?}", events.last());
+        let mut again = engine();
+        let resumed = block_on(Run::start(&mut again, config.clone(), samples(&config), Some(good)));
+        let (mut run, _) = resumed.expect("it resumes");
+        run.command(&Command::Step).expect("no bounds");
+        let told = block_on(run.advance());
+        assert!(matches!(&told[0], Event::Steps { losses, .. } if losses[0].is_finite()), "{validation}: {told:?}");
+    }
+}
+
+/// The reference with a slot that is NaN after some steps, though no loss sees it: the statistics of batch norm, or the
+/// weights behind a unit that is never active.
+struct Poisoned {
+    engine: Reference<f32>,
+    slot: &'static str,
+    /// Steps until then.
+    left: usize,
+}
+
+#[async_trait(?Send)]
+impl Engine for Poisoned {
+    fn device(&self) -> &Device {
+        self.engine.device()
+    }
+
+    fn versions(&self) -> Vec<String> {
+        self.engine.versions()
+    }
+
+    async fn load(&mut self, graph: &Graph) -> Result<Program, EngineError> {
+        self.engine.load(graph).await
+    }
+
+    async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<(), EngineError> {
+        self.engine.upload(name, value).await
+    }
+
+    async fn write_state(&mut self, slots: &Values) -> Result<(), EngineError> {
+        self.engine.write_state(slots).await
+    }
+
+    async fn read_state(&mut self) -> Result<Values, EngineError> {
+        let mut state = self.engine.read_state().await?;
+        if self.left == 0 {
+            let shape = state[self.slot].shape.clone();
+            let numbers = vec![f32::NAN; shape.count()];
+            state.insert(self.slot.into(), HostTensor::f32(shape, numbers));
+        }
+        Ok(state)
+    }
+
+    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
+        if program == Program(0) {
+            self.left = self.left.saturating_sub(feeds.len());
+        }
+        self.engine.submit(program, feeds).await
+    }
+
+    async fn collect(&mut self) -> Result<Ran, EngineError> {
+        self.engine.collect().await
+    }
+}
+
+#[test]
+fn a_state_that_no_loss_has_seen_to_be_broken_is_not_good() {
+    for validation in [20, 0] {
+        let mut config = RunConfig { evaluate_every: Some(4), ..config(Length::Steps(12)) };
+        config.dataset.split = Split::Standard { validation };
+        let mut engine = Poisoned { engine: engine(), slot: "dense1.bias", left: 6 };
+        let (events, good) = all(&mut engine, &config);
+        let Some(Event::Failed { failure, step: 8, .. }) = events.last() else { panic!("{:?}", events.last()) };
+        let text = failure.to_string();
+        assert!(text.starts_with("`dense1.bias` holds numbers that are not finite after step 8"), "{text}");
+        assert!(matches!(failure.cause, Some(Cause::Diverged { loss, step: 8, .. }) if loss.is_finite()));
+        assert!(good.progress.step == 4 && is_finite(&good.state), "{}", good.progress.step);
+
+        // Whoever stops a run in between gets what was sound.
+        let mut engine = Poisoned { engine: super::engine(), slot: "dense1.bias", left: 6 };
+        let (mut run, _) = start(&mut engine, &config);
+        while run.step() < 6 {
+            run.command(&Command::Step).expect("no bounds");
+            block_on(run.advance());
+        }
+        run.command(&Command::Stop).expect("no bounds");
+        let kept = block_on(run.checkpoint()).expect("the state is read");
+        assert!(kept.progress.step == 4 && is_finite(&kept.state), "{}", kept.progress.step);
+        assert!(matches!(block_on(run.advance())[..], [Event::Failed { step: 6, .. }]));
+    }
+}
+
+#[test]
+fn a_broken_state_is_not_resumed() {
+    let config = config(Length::Steps(2));
+    let (_, mut good) = all(&mut engine(), &config);
+    let shape = good.state["dense1.bias"].shape.clone();
+    good.state.insert("dense1.bias".into(), HostTensor::f32(shape, vec![f32::INFINITY; 10]));
+    let good = Checkpoint::from_bytes(&good.to_bytes()).expect("it can be looked at");
+    let outcome = block_on(Run::start(&mut engine(), config.clone(), samples(&config), Some(good))).map(|_| ());
+    assert!(matches!(outcome, Err(RunError::Checkpoint(CheckpointError::NotFinite { name })) if name == "dense1.bias"));
+}
+
+/// The images that are evaluated are others than those of the steps: the test may see first what is broken.
+#[test]
+fn a_test_that_is_not_finite_is_no_end() {
+    let config = wild(7, 0);
+    let events = (1..30).find_map(|steps| {
+        let (events, good) = all(&mut engine(), &RunConfig { length: Length::Steps(steps), ..config.clone() });
+        let on_test = |e: &Event| matches!(e, Event::Evaluation { on: Part::Test, loss, .. } if !loss.is_finite());
+        events.iter().any(on_test).then_some((events, good))
+    });
+    let (events, good) = events.expect("some weights are finite, and their loss is not");
+    let [.., Event::Evaluation { step, .. }, Event::Failed { step: failed, .. }] = &events[..] else {
+        panic!("{:?}", events.last())
+    };
+    assert!(step == failed && good.progress.step < *step);
+}
