@@ -62,6 +62,9 @@ pub enum DataError {
     )]
     NoTraining { rows: u64, held_back: u64 },
 
+    #[error("the first {training} images are for training, but there are only {images}: give all images of the set")]
+    Training { training: usize, images: usize },
+
     #[error("a pool of {rows} rows is too large: use at most {limit}", limit = u32::MAX)]
     TooManyRows { rows: u64 },
 

@@ -12,4 +12,4 @@ mod samples;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Progress};
 pub use run::{Run, RunError, evaluate};
-pub use samples::{Samples, feed, inputs};
+pub use samples::{Samples, Set, feed, inputs};

@@ -8,6 +8,53 @@ use protocol::{Part, RunConfig, Sampling};
 
 use crate::programs::names;
 
+/// A data set in memory.
+#[derive(Clone, Debug)]
+pub struct Set {
+    /// What a configuration calls it: never `auto`.
+    pub name: String,
+    /// Training images followed by test images. Shared with whoever keeps the set for other runs.
+    pub images: Arc<data::Images>,
+    /// How many are for training.
+    pub training: usize,
+    /// Seconds that fetching took.
+    pub download: f64,
+}
+
+impl Set {
+    /// The built-in digits, `training` and a sixth as many for the test.
+    ///
+    /// # Errors
+    /// [`data::DataError::TooManyRows`].
+    pub fn digits(training: usize) -> Result<Self, data::DataError> {
+        let images = data::digits::set(rows(training)?);
+        Ok(Set { name: "digits".into(), images: images.into(), training, download: 0.0 })
+    }
+
+    /// Images to learn from, and images of the same size for the test.
+    ///
+    /// # Errors
+    /// [`data::DataError::Size`].
+    pub fn new(name: String, mut images: data::Images, test: data::Images) -> Result<Self, data::DataError> {
+        let training = images.len();
+        images.append(test)?;
+        Ok(Set { name, images: images.into(), training, download: 0.0 })
+    }
+
+    /// The set divided as `config` says; `seconds` is what reading and preparing took, its download apart.
+    ///
+    /// # Errors
+    /// As [`Samples::new`].
+    pub fn samples(self, config: &RunConfig, seconds: f64) -> Result<Samples, data::DataError> {
+        let samples = Samples::new(self.name, self.images, self.training, config, seconds)?;
+        Ok(Samples { download: self.download, ..samples })
+    }
+}
+
+fn rows(count: usize) -> Result<u32, data::DataError> {
+    u32::try_from(count).map_err(|_| data::DataError::TooManyRows { rows: count as u64 })
+}
+
 /// Images and how they are divided.
 #[derive(Clone, Debug)]
 pub struct Samples {
@@ -19,7 +66,7 @@ pub struct Samples {
     pub split: Split,
     /// Seconds that reading and preparing took.
     pub seconds: f64,
-    /// Seconds of fetching before that; [`Samples::new`] says none.
+    /// Seconds of fetching before that.
     pub download: f64,
 }
 
@@ -27,7 +74,7 @@ impl Samples {
     /// The images of a data set divided as `config` says: `training` rows followed by test rows.
     ///
     /// # Errors
-    /// [`data::DataError`] where nothing is left for training.
+    /// [`data::DataError`] where there are fewer images than rows for training, or nothing is left for training.
     pub fn new(
         name: String,
         images: impl Into<Arc<data::Images>>,
@@ -36,10 +83,11 @@ impl Samples {
         seconds: f64,
     ) -> Result<Self, data::DataError> {
         let images = images.into();
-        let rows = |count: usize| u32::try_from(count).map_err(|_| data::DataError::TooManyRows { rows: count as u64 });
+        let tested = images.len().checked_sub(training);
+        let tested = tested.ok_or(data::DataError::Training { training, images: images.len() })?;
         let split = match config.dataset.split {
             protocol::Split::Standard { validation } => {
-                Split::standard(rows(training)?, rows(images.len() - training)?, rows(validation)?, config.seed)?
+                Split::standard(rows(training)?, rows(tested)?, rows(validation)?, config.seed)?
             }
             protocol::Split::Random { test } => Split::random(rows(images.len())?, test, 0, config.seed)?,
         };
@@ -87,4 +135,23 @@ pub fn inputs(config: &RunConfig, batch: Vec<u32>, rate: f32, step: u64) -> Valu
         values.insert(names::MOMENTUM.into(), HostTensor::scalar(*momentum));
     }
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use data::{DataError, digits};
+    use protocol::{Split, preset};
+
+    use super::*;
+
+    #[test]
+    fn more_rows_for_training_than_images_are_refused() {
+        let mut config = preset("softmax").expect("a preset");
+        for split in [Split::Standard { validation: 0 }, Split::Random { test: 0.5 }] {
+            config.dataset.split = split;
+            let samples = |training| Samples::new("digits".into(), digits::generate(10, 1), training, &config, 0.0);
+            assert!(matches!(samples(11), Err(DataError::Training { training: 11, images: 10 })));
+            samples(10).expect("all of them");
+        }
+    }
 }
