@@ -40,8 +40,8 @@ async fn train_in_playground(training: u32, steps: u64, test: Images) -> Result<
     let mut images = digits::generate(training, 1);
     images.append(test)?;
     let samples = Samples::new("digits".into(), images, training as usize, &config, 0.0)?;
-    let mut engine = Candle::open(EngineName::CandleCpu, false)?;
-    let (mut run, _) = Run::start(&mut engine, config, samples, None).await?;
+    let engine = Candle::open(EngineName::CandleCpu, false)?;
+    let (mut run, _) = Run::start(Box::new(engine), config, samples, None).await?;
     loop {
         match run.advance().await.pop() {
             Some(Event::Finished(summary)) => return Ok((run.checkpoint().await?.to_bytes(), summary.test_accuracy)),

@@ -84,8 +84,8 @@ impl Mnist {
 
 /// Trains, and requires an accuracy on the test images.
 fn judge(bound: f64, config: RunConfig, samples: Samples) -> Result<(), Failed> {
-    let mut engine = Candle::open(EngineName::CandleCpu, false)?;
-    let (mut run, _) = block_on(Run::start(&mut engine, config, samples, None))?;
+    let engine = Candle::open(EngineName::CandleCpu, false)?;
+    let (mut run, _) = block_on(Run::start(Box::new(engine), config, samples, None))?;
     let mut accuracy = f64::NAN;
     while run.phase() == Phase::Running {
         for event in block_on(run.advance()) {

@@ -223,7 +223,8 @@ impl App {
         let paused = self.inner.with_value(|inner| inner.paused_hidden);
         match (browser::is_hidden(), stage) {
             (true, Stage::Running) if self.pause_hidden.get_untracked() => self.tell(Command::Pause),
-            (false, Stage::Paused) if paused => self.tell(Command::Resume),
+            // Also where the run has not said yet that it waits.
+            (false, Stage::Running | Stage::Paused) if paused => self.tell(Command::Resume),
             _ => {}
         }
         let pauses = browser::is_hidden() && stage == Stage::Running;
@@ -268,7 +269,7 @@ impl App {
         }
         self.notice.set(None);
         self.work.set(None);
-        self.state.set(RunState::preparing(wanted.waits));
+        self.state.set(RunState::preparing());
         self.answers.set(vec![]);
         self.guess.set(None);
         self.nearest.set(Samples::default());
@@ -287,7 +288,11 @@ impl App {
         let ready = |report: &&DeviceReport| matches!(report.state, DeviceState::Ready { .. });
         let engine = wanted.engine.or(engine);
         // A device that was chosen is used or refused: the worker says why. Another never takes its place.
-        let engine = engine.or_else(|| devices.iter().find(ready).map(|report| report.engine));
+        let Some(engine) = engine.or_else(|| devices.iter().find(ready).map(|report| report.engine)) else {
+            self.inner.update_value(|inner| inner.queue.clear());
+            self.state.set(RunState::default());
+            return self.notice.set(Some(Notice::NoDevice));
+        };
         let run = self.inner.try_update_value(|inner| {
             inner.run += 1;
             (inner.asked, inner.last, inner.searched) = (None, None, Searched::default());
@@ -296,7 +301,7 @@ impl App {
         let request = Request::Start {
             run: run.expect("the page lives as long as the tab"),
             config: Box::new(wanted.config.unwrap_or(config)),
-            target: Target { engine: engine.unwrap_or(EngineName::Cpu), adapter: None },
+            target: Target { engine, adapter: None },
             checkpoint: wanted.checkpoint.is_some(),
             paused: wanted.waits,
         };
@@ -317,7 +322,6 @@ impl App {
             }
             return;
         }
-        self.state.update(|state| state.told(&command));
         self.ask(&Request::Run(command), &[]);
     }
 

@@ -27,6 +27,8 @@ pub enum Notice {
         name: String,
         images: [u64; 2],
     },
+    /// Nothing here can train.
+    NoDevice,
     /// A finished run stays only as long as the page.
     NotKept(String),
     LinkCopied,
@@ -52,6 +54,7 @@ impl Notice {
                 let [training, test] = images.map(|n| grouped(n as i64));
                 fill(t.files_ready, &[name, &training, &test])
             }
+            Notice::NoDevice => t.no_device.into(),
             Notice::NotKept(message) => fill(t.not_kept, &[message]),
             Notice::LinkCopied => t.copied.into(),
         }

@@ -155,8 +155,8 @@ impl App {
                 self.inner.update_value(|inner| inner.strip = Some(request));
                 self.ask_tests(request, SAMPLES);
                 self.ask_nearest();
-                self.pause_if_hidden();
             }
+            Told::Steps if hidden && self.pause_hidden.get_untracked() => self.pause_if_hidden(),
             Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
             Told::Steps | Told::New => self.ask_again(),
             Told::Epoch => {
@@ -295,7 +295,9 @@ impl Told {
             Event::Epoch { .. } => Told::Epoch,
             Event::Finished(_) => Told::Finished,
             Event::Failed { .. } => Told::Failed,
-            Event::Checkpoint { .. } | Event::Stopped { .. } => Told::Other,
+            Event::Phase { .. } | Event::Changed { .. } | Event::Checkpoint { .. } | Event::Stopped { .. } => {
+                Told::Other
+            }
         }
     }
 }

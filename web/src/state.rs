@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use protocol::{Command, Data, Device, Event, Failure, Part, RunConfig, Seconds, Summary};
-
+use protocol::{Data, Device, Event, Failure, Part, Phase, RunConfig, Seconds, Setting, Summary};
 use serde::{Deserialize, Serialize};
 
 use crate::curve::Curve;
@@ -100,8 +99,9 @@ pub struct RunState {
     /// Why it cannot go on. Only runs that reached their end are kept.
     #[serde(skip)]
     pub failure: Option<Failure>,
-    /// Whether it waits before its first step, once it has started.
-    pub waits: bool,
+    /// Settings that were changed while it trained, and the steps made before.
+    #[serde(default)]
+    pub changes: Vec<(u64, Setting)>,
     /// Steps and seconds of the last pieces.
     #[serde(skip)]
     pieces: VecDeque<(u64, f64)>,
@@ -126,29 +126,16 @@ impl Default for RunState {
             recovered: None,
             summary: None,
             failure: None,
-            waits: false,
+            changes: vec![],
             pieces: VecDeque::new(),
         }
     }
 }
 
 impl RunState {
-    /// A run that was asked for and has not started yet; with `waits` it makes no step by itself.
-    pub fn preparing(waits: bool) -> Self {
-        RunState { stage: Stage::Preparing, waits, ..Default::default() }
-    }
-
-    /// What the run was told. It obeys without a word, except where its events say more.
-    pub fn told(&mut self, command: &Command) {
-        match (command, self.stage) {
-            (Command::Pause | Command::Step, Stage::Running | Stage::Paused) => self.stage = Stage::Paused,
-            (Command::Resume, Stage::Paused) => {
-                self.stage = Stage::Running;
-                self.pieces.clear(); // the speed is not that of single steps
-            }
-            (Command::Pause | Command::Resume | Command::Step, _) => {}
-            (Command::Rewind | Command::Rate { .. } | Command::Momentum { .. } | Command::Stop, _) => {}
-        }
+    /// A run that was asked for and has not started yet.
+    pub fn preparing() -> Self {
+        RunState { stage: Stage::Preparing, ..Default::default() }
     }
 
     /// What the run says next.
@@ -161,8 +148,7 @@ impl RunState {
                 let curve = || Curve::new(first_step);
                 let (loss, accuracy, gradient_norm) = (curve(), curve(), curve());
                 let step = first_step;
-                let stage = if self.waits { Stage::Paused } else { Stage::Running };
-                let start = Some(start);
+                let (stage, start) = (Stage::Running, Some(start));
                 *self = RunState { stage, start, step, loss, accuracy, gradient_norm, seconds, ..Default::default() };
             }
             Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback } => {
@@ -200,6 +186,16 @@ impl RunState {
                 self.confusion = Some((on, confusion));
                 self.seconds.evaluation += seconds;
             }
+            Event::Phase { phase: Phase::Paused, .. } => self.stage = Stage::Paused,
+            Event::Phase { phase: Phase::Running, .. } => {
+                self.stage = Stage::Running;
+                self.pieces.clear(); // the speed is not that of single steps
+            }
+            Event::Phase { phase: Phase::Done | Phase::Failed, .. } => {} // each has an event of its own
+            Event::Changed { step, setting } => {
+                self.changes.retain(|(from, other)| *from < step || !other.is_of_kind(setting));
+                self.changes.push((step, setting));
+            }
             Event::Recovered { step, reason, .. } => {
                 self.back_to(step);
                 let times = self.recovered.as_ref().map_or(0, |(times, _)| *times);
@@ -231,6 +227,15 @@ impl RunState {
         let per_epoch = self.start.as_ref().map_or(1, |start| start.steps_per_epoch.max(1));
         self.epochs.retain(|epoch| epoch.epoch * per_epoch <= step);
         self.test = None;
+    }
+
+    /// The learning rate that the schedule scales: as it was configured, and where it was changed, as it was last.
+    pub fn rates(&self) -> Option<(f32, Option<f32>)> {
+        let rate = |(_, setting): &(u64, Setting)| match setting {
+            Setting::Rate(rate) => Some(*rate),
+            Setting::Momentum(_) => None,
+        };
+        Some((self.start.as_ref()?.config.schedule.rate, self.changes.iter().rev().find_map(rate)))
     }
 
     /// Whether this is a finished run that can be shown, wherever it comes from.
@@ -311,7 +316,7 @@ mod tests {
     }
 
     fn fold(events: impl IntoIterator<Item = Event>) -> RunState {
-        let mut state = RunState::preparing(false);
+        let mut state = RunState::preparing();
         events.into_iter().for_each(|event| state.apply(event));
         state
     }
@@ -358,17 +363,37 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_obeyed_where_they_mean_something() {
+    fn what_the_run_was_told_is_what_it_says() {
+        let phase = |phase| Event::Phase { step: 0, phase };
         let mut state = fold([started(0)]);
-        let stages = [Command::Pause, Command::Step, Command::Resume, Command::Resume].map(|command| {
-            state.told(&command);
-            state.stage
+        let events = [phase(Phase::Paused), steps(1, &[1.0], 5.0), phase(Phase::Running), steps(2, &[1.0], 0.5)];
+        let stages = events.map(|event| {
+            state.apply(event);
+            (state.stage, state.speed())
         });
-        assert_eq!(stages, [Stage::Paused, Stage::Paused, Stage::Running, Stage::Running]);
-
-        state.apply(Event::Stopped { reason: "told to".into(), step: 0, checkpoint: None });
-        state.told(&Command::Resume);
+        let expected = [(Stage::Paused, None), (Stage::Paused, Some(0.2)), (Stage::Running, None)];
+        assert_eq!(stages[..3], expected);
+        assert_eq!(stages[3], (Stage::Running, Some(2.0)), "that of single steps does not count");
+        state.apply(Event::Stopped { reason: "told to".into(), step: 2, checkpoint: None });
         assert_eq!(state.stage, Stage::Stopped);
+    }
+
+    #[test]
+    fn changed_settings_are_known_with_their_steps() {
+        let rate = |step, rate| Event::Changed { step, setting: Setting::Rate(rate) };
+        let momentum = Event::Changed { step: 4, setting: Setting::Momentum(0.5) };
+        let state = fold([started(0), rate(2, 0.5), momentum, rate(4, 0.25), rate(4, 0.125)]);
+        let known = [(2, Setting::Rate(0.5)), (4, Setting::Momentum(0.5)), (4, Setting::Rate(0.125))];
+        assert_eq!(state.changes, known);
+        let configured = preset("softmax").unwrap().schedule.rate;
+        assert_eq!(state.rates(), Some((configured, Some(0.125))));
+        // A lost device takes none of them back, but what is said then holds from then on.
+        let mut state = fold([started(0), rate(2, 0.5), rate(8, 0.25)]);
+        state.apply(Event::Recovered { step: 5, repeated: 4, reason: "lost".into() });
+        state.apply(rate(6, 0.125));
+        assert_eq!(state.changes, [(2, Setting::Rate(0.5)), (6, Setting::Rate(0.125))]);
+        state.apply(Event::Rewound {});
+        assert_eq!((state.changes.len(), state.rates()), (0, Some((configured, None))));
     }
 
     #[test]

@@ -331,6 +331,7 @@ texts! {
     worker_died: "The part of the page that trains has crashed: {}", "训练部分崩溃了：{}";
     worker_again: "It was started again and goes on from the last checkpoint.", "已重新启动，并从最近的检查点继续。";
     worker_fresh: "It was started again. Press Train.", "已重新启动，请按“开始训练”。";
+    no_device: "Nothing in this browser can train: see the devices below.", "这个浏览器中没有可用于训练的设备，请见下方设备列表。";
     bad_link: "The link could not be read ({}); these are the default settings.", "无法读取链接（{}），已使用默认设置。";
     close: "Close", "关闭";
     shortcuts: "Keys", "快捷键";

@@ -8,11 +8,11 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use data::{
-    Images, digits,
     files::{self as published, Dataset, MNIST},
     gzip, idx,
 };
 use indicatif::{ProgressBar, ProgressStyle};
+use train::Set;
 
 use crate::{
     download::{self, Patience},
@@ -36,21 +36,6 @@ pub(crate) struct Args {
     /// Where to look for mnist/ and fashion-mnist/ before downloading [default: the variable PLAYGROUND_DATA]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-}
-
-/// A data set in memory.
-#[derive(Debug)]
-pub(crate) struct Found {
-    /// What a configuration calls it: never `auto`, and of a folder the whole path.
-    pub(crate) name: String,
-    /// Training images followed by test images.
-    pub(crate) images: Images,
-    /// How many are for training.
-    pub(crate) training: usize,
-    /// Seconds that the download took.
-    pub(crate) download: f64,
-    /// Where it was found, for people.
-    pub(crate) from: String,
 }
 
 /// Where to look.
@@ -84,11 +69,18 @@ fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// Finds a data set by its name in a configuration; `digits` is the number of training images to draw.
-pub(crate) fn load(name: &str, places: &Places, digits: usize) -> Result<Found> {
-    let found = match (name, Dataset::by_name(name)) {
-        ("digits", _) => Ok(drawn(digits)),
-        ("auto", _) => auto(places, MNIST.mirrors, digits),
+/// A data set by its name in a configuration; `count` is the number of training images to draw. Says where it is from.
+pub(crate) fn load(name: &str, places: &Places, count: usize) -> Result<Set> {
+    let (set, from) = find(name, places, count)?;
+    say(&format!("data: {}, {from}", set.name));
+    Ok(set)
+}
+
+/// The set, and where it was found, for people.
+fn find(name: &str, places: &Places, count: usize) -> Result<(Set, String)> {
+    match (name, Dataset::by_name(name)) {
+        ("digits", _) => drawn(count),
+        ("auto", _) => auto(places, MNIST.mirrors, count),
         (_, Some(dataset)) => named(&dataset, places, dataset.mirrors, PATIENT).with_context(|| {
             format!(
                 "{} is not to be had: train on --dataset digits, or put its four files into DIR/{name} and pass \
@@ -97,17 +89,14 @@ pub(crate) fn load(name: &str, places: &Places, digits: usize) -> Result<Found> 
             )
         }),
         (path, None) => own(Path::new(path)),
-    }?;
-    say(&format!("data: {}, {}", found.name, found.from));
-    Ok(found)
+    }
 }
 
-fn drawn(training: usize) -> Found {
-    let images = digits::set(u32::try_from(training).expect("at most MAX_DIGITS"));
-    Found { name: "digits".into(), images, training, download: 0.0, from: "drawn by this program".into() }
+fn drawn(count: usize) -> Result<(Set, String)> {
+    Ok((Set::digits(count)?, "drawn by this program".into()))
 }
 
-fn auto(places: &Places, mirrors: &[&str], digits: usize) -> Result<Found> {
+fn auto(places: &Places, mirrors: &[&str], count: usize) -> Result<(Set, String)> {
     if let Some(found) = in_folder(&MNIST, places)? {
         return Ok(found);
     }
@@ -117,11 +106,11 @@ fn auto(places: &Places, mirrors: &[&str], digits: usize) -> Result<Found> {
              DIR/mnist and pass --data-dir DIR",
             explain(&error)
         ));
-        Ok(drawn(digits))
+        drawn(count)
     })
 }
 
-fn named(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Patience) -> Result<Found> {
+fn named(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Patience) -> Result<(Set, String)> {
     match in_folder(dataset, places)? {
         Some(found) => Ok(found),
         None => downloaded(dataset, places, mirrors, patience),
@@ -129,7 +118,7 @@ fn named(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Patienc
 }
 
 /// A folder of the user's own.
-fn own(folder: &Path) -> Result<Found> {
+fn own(folder: &Path) -> Result<(Set, String)> {
     ensure!(
         folder.is_dir(),
         "there is no data set and no folder `{}`: choose auto, digits, mnist, fashion-mnist or a folder with four IDX \
@@ -144,7 +133,7 @@ fn own(folder: &Path) -> Result<Found> {
 }
 
 /// The data set in the user's folder: in a folder of its own, or directly, where it must be the published one.
-fn in_folder(dataset: &Dataset, places: &Places) -> Result<Option<Found>> {
+fn in_folder(dataset: &Dataset, places: &Places) -> Result<Option<(Set, String)>> {
     let Some(folder) = &places.folder else { return Ok(None) };
     ensure!(folder.is_dir(), "there is no folder {}: check --data-dir and PLAYGROUND_DATA", folder.display());
     let inner = folder.join(dataset.name);
@@ -180,7 +169,7 @@ fn read_four(folder: &Path) -> Result<Option<[Vec<u8>; 4]>> {
 
 /// The data set as published, each file from the cache or else from a mirror. Where the cache cannot be written, the
 /// images are used all the same.
-fn downloaded(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Patience) -> Result<Found> {
+fn downloaded(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Patience) -> Result<(Set, String)> {
     let folder = places.cache.as_ref().map(|cache| cache.join(dataset.name));
     let missing = |file: &published::File| match &folder {
         Some(folder) => !folder.join(file.name).is_file(),
@@ -210,7 +199,8 @@ fn downloaded(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Pa
         (Some(folder), true) => format!("from {}", folder.display()),
         _ => "downloaded, not kept: there is no cache folder that can be written".into(),
     };
-    Ok(Found { download, ..pool(dataset.name.into(), &four, from)? })
+    let (set, from) = pool(dataset.name.into(), &four, from)?;
+    Ok((Set { download, ..set }, from))
 }
 
 fn keep(path: &Path, bytes: &[u8]) -> bool {
@@ -228,15 +218,14 @@ fn download_bar(title: &str, bytes: u64) -> ProgressBar {
     ProgressBar::new(bytes).with_style(style).with_message(title.to_owned())
 }
 
-fn pool(name: String, four: &[Vec<u8>; 4], from: String) -> Result<Found> {
+fn pool(name: String, four: &[Vec<u8>; 4], from: String) -> Result<(Set, String)> {
     let [train_images, train_labels, test_images, test_labels] = four;
     let context = |part: &str| format!("{part} images of {name}, {from}");
     let pair = |images, labels| idx::images(&gzip::unpacked(images)?, &gzip::unpacked(labels)?);
-    let mut images = pair(train_images, train_labels).with_context(|| context("training"))?;
-    let training = images.len();
+    let train = pair(train_images, train_labels).with_context(|| context("training"))?;
     let test = pair(test_images, test_labels).with_context(|| context("test"))?;
-    images.append(test).with_context(|| context("test"))?;
-    Ok(Found { name, images, training, download: 0.0, from })
+    let set = Set::new(name.clone(), train, test).with_context(|| context("test"))?;
+    Ok((set, from))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use ::engine::Engine;
 use anyhow::{Context, Result};
 use gpu::Gpu;
 use graph::{DType, Feed, HostTensor, Recorder, Values, reference};
-use protocol::{Device, EngineName};
+use protocol::{Device, EngineName, Target};
 use serde::Serialize;
 
 use crate::{Exit, engine, say};
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 }
 
 async fn measure(device: &Device) -> Result<Measured> {
-    let mut engine = engine::open(device).await?;
+    let mut engine = engine::open(&Target { engine: device.engine, adapter: Some(device.name.clone()) }).await?;
     let difference = difference(engine.as_mut()).await?;
     let gflop_per_second = product_speed(engine.as_mut()).await?;
     let (upload, readback) = copy_speeds(engine.as_mut()).await?;

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use ::engine::{Choices, Engine};
+use ::engine::{Choices, Engine, EngineError};
 use anyhow::{Context, Result, bail, ensure};
 use candle::Candle;
 use cpu::Cpu;
 use gpu::Gpu;
 use graph::Graph;
-use protocol::{Device, EngineName};
+use protocol::{Device, EngineName, Target};
 
 use crate::{datasets, files, say};
 
@@ -77,9 +77,11 @@ impl Args {
     async fn open_named(&self, engine: EngineName, autograd: bool) -> Result<Box<dyn Engine>> {
         match engine {
             EngineName::Wgpu | EngineName::Cpu if autograd => bail!("--autograd is candle's: add --engine candle-cpu"),
-            EngineName::Wgpu => Ok(Box::new(Gpu::open(self.adapter.as_deref()).await?)),
             EngineName::Cpu => Ok(Box::new(Cpu::open(self.threads.map(usize::from))?)),
-            engine => Ok(Box::new(Candle::open(engine, autograd)?)),
+            EngineName::Wgpu => Ok(open(&Target { engine, adapter: self.adapter.clone() }).await?),
+            EngineName::CandleCpu | EngineName::CandleCuda | EngineName::CandleMetal => {
+                Ok(Box::new(Candle::open(engine, autograd)?))
+            }
         }
     }
 
@@ -131,12 +133,17 @@ pub(crate) async fn devices() -> Vec<Device> {
     [Gpu::devices().await, cores.into_iter().collect(), Candle::devices()].concat()
 }
 
-/// Opens a listed device.
-pub(crate) async fn open(device: &Device) -> Result<Box<dyn Engine>> {
-    match device.engine {
-        EngineName::Wgpu => Ok(Box::new(Gpu::open(Some(&device.name)).await?)),
+/// Opens an engine.
+///
+/// # Errors
+/// [`EngineError`] where there is none of this name here.
+pub(crate) async fn open(target: &Target) -> Result<Box<dyn Engine>, EngineError> {
+    match target.engine {
+        EngineName::Wgpu => Ok(Box::new(Gpu::open(target.adapter.as_deref()).await?)),
         EngineName::Cpu => Ok(Box::new(Cpu::open(None)?)),
-        engine => Ok(Box::new(Candle::open(engine, false)?)),
+        EngineName::CandleCpu | EngineName::CandleCuda | EngineName::CandleMetal => {
+            Ok(Box::new(Candle::open(target.engine, false)?))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{io::Write, time::Instant};
 
 use anyhow::{Result, ensure};
 use protocol::{Event, Part, Split};
-use train::{Samples, evaluate, programs};
+use train::{evaluate, programs};
 
 use crate::{
     Exit, datasets, engine,
@@ -59,9 +59,9 @@ async fn evaluation(args: &Args) -> Result<(String, Event)> {
         *validation = 0; // the test images are the same without, and a small set need not have enough
     }
     let places = datasets::Places::new(args.data.data_dir.as_deref());
-    let found = datasets::load(&config.dataset.name, &places, config.dataset.digits)?;
-    let name = found.name.clone();
-    let samples = Samples::new(found.name, found.images, found.training, config, 0.0)?;
+    let set = datasets::load(&config.dataset.name, &places, config.dataset.digits)?;
+    let name = set.name.clone();
+    let samples = set.samples(config, 0.0)?;
     ensure!(!samples.split.test.is_empty(), "{name} has no images for the test");
 
     let (table, resident) = programs::upload(&samples.images);

@@ -15,6 +15,7 @@ mod predict;
 mod presets;
 mod report;
 mod serve;
+mod session;
 mod show;
 mod train;
 

@@ -7,14 +7,15 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, ensure};
-use protocol::{Command, Event, Length, RunConfig};
-use train::{Checkpoint, Run, Samples, programs};
+use anyhow::{Context, Result};
+use protocol::{Event, Length, RunConfig};
+use train::{Checkpoint, Run, programs};
 
 use crate::{
     Exit, INTERRUPTED, datasets, engine,
     events::{Json, Listener, Person},
     explain, files, is_broken_pipe,
+    session::Session,
 };
 
 const EXAMPLES: &str = "\
@@ -93,25 +94,28 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 /// Errors are what was wrong before the first step; what comes later is an event and an exit code.
 async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     let (mut config, resume) = args.begin()?;
-    let mut keeper = Keeper { wanted: args.save.is_some(), path: args.save_path(), saved: None };
-    if keeper.wanted {
-        files::check_writable(&keeper.path)?;
+    let path = args.save_path();
+    if args.save.is_some() {
+        files::check_writable(&path)?;
     }
     let mut engine = args.engine.open(args.autograd).await?;
 
     let clock = Instant::now();
     let places = datasets::Places::new(args.data.data_dir.as_deref());
-    let found = datasets::load(&config.dataset.name, &places, config.dataset.digits)?;
-    config.dataset.name = found.name.clone();
-    let seconds = clock.elapsed().as_secs_f64() - found.download;
-    let mut samples = Samples::new(found.name, found.images, found.training, &config, seconds)?;
-    samples.download = found.download;
+    let set = datasets::load(&config.dataset.name, &places, config.dataset.digits)?;
+    config.dataset.name.clone_from(&set.name);
+    let seconds = clock.elapsed().as_secs_f64() - set.download;
+    let samples = set.samples(&config, seconds)?;
 
     if resume.is_none() {
         let (table, _) = programs::upload(&samples.images);
         args.engine.tune(engine.as_mut(), &programs::train(&config, &table, true)?).await?;
     }
-    let (mut run, events) = Run::start(engine.as_mut(), config, samples, resume).await?;
+    let started = Run::start(engine, config, samples, resume).await;
+    let (run, events) = match &args.resume {
+        Some(path) => started.with_context(|| format!("cannot resume {}", path.display()))?,
+        None => started?,
+    };
     ctrlc::set_handler(|| {
         if INTERRUPTS.fetch_add(1, Ordering::Relaxed) > 0 {
             std::process::exit(INTERRUPTED.into()); // the second time somebody is in a hurry
@@ -121,14 +125,8 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     for event in &events {
         listener.hear(event)?;
     }
-    match drive(&mut run, &mut keeper, listener).await {
-        Err(error) if !is_broken_pipe(&error) => {
-            let checkpoint = keeper.saved.map(|_| keeper.path.display().to_string());
-            listener.hear(&Event::Failed { failure: explain(&error).into(), step: run.step(), checkpoint })?;
-            Ok(Exit::Failed)
-        }
-        result => result,
-    }
+    let interrupted = || INTERRUPTS.load(Ordering::Relaxed) > 0;
+    Session::new(run, path, args.save.is_some(), listener).drive(interrupted).await
 }
 
 impl Args {
@@ -137,7 +135,6 @@ impl Args {
         if let Some(path) = &self.resume {
             let checkpoint = files::read_checkpoint(path)?;
             let config = self.adjust(checkpoint.config.clone())?;
-            fits(&checkpoint, &config).with_context(|| format!("cannot resume {}", path.display()))?;
             return Ok((config, Some(checkpoint)));
         }
         let config = match &self.config {
@@ -171,84 +168,5 @@ impl Args {
             format!("playground-{preset}.safetensors").into()
         };
         self.save.clone().or_else(|| self.resume.clone()).unwrap_or_else(unnamed)
-    }
-}
-
-/// A changed configuration may need other tensors than the checkpoint has.
-fn fits(checkpoint: &Checkpoint, config: &RunConfig) -> Result<()> {
-    ensure!(
-        checkpoint.fits(config)?,
-        "the network or the optimizer is another one now: leave out what changes it, or start anew"
-    );
-    Ok(())
-}
-
-/// Writes checkpoints.
-struct Keeper {
-    /// Whether to write one at every evaluation.
-    wanted: bool,
-    path: PathBuf,
-    /// The step of the last one written.
-    saved: Option<u64>,
-}
-
-impl Keeper {
-    fn write(&mut self, checkpoint: &Checkpoint, listener: &mut dyn Listener) -> Result<String> {
-        files::write(&self.path, &checkpoint.to_bytes())?;
-        let step = checkpoint.progress.step;
-        self.saved = Some(step);
-        let path = self.path.display().to_string();
-        listener.hear(&Event::Checkpoint { step, path: path.clone() })?;
-        Ok(path)
-    }
-}
-
-/// Advances the run to one of its three ends.
-async fn drive(run: &mut Run<'_>, keeper: &mut Keeper, listener: &mut dyn Listener) -> Result<Exit> {
-    let first = run.step();
-    loop {
-        let interrupted = INTERRUPTS.load(Ordering::Relaxed) > 0;
-        if interrupted {
-            run.command(&Command::Stop)?; // what is in flight still comes
-        }
-        let events = run.advance().await;
-        let good = run.last_good();
-        let news = good.progress.step > keeper.saved.unwrap_or(first);
-        for event in events {
-            match event {
-                Event::Failed { mut failure, step, .. } => {
-                    let checkpoint = match keeper.write(good, listener) {
-                        Ok(path) => Some(path),
-                        Err(error) => {
-                            failure.message += &format!("; besides, {}", explain(&error));
-                            None
-                        }
-                    };
-                    listener.hear(&Event::Failed { failure, step, checkpoint })?;
-                    return Ok(Exit::Failed);
-                }
-                Event::Finished(_) => {
-                    if keeper.wanted && keeper.saved.is_none() {
-                        keeper.write(good, listener)?; // there was nothing left to train
-                    }
-                    listener.hear(&event)?;
-                    return Ok(Exit::Done);
-                }
-                event => listener.hear(&event)?,
-            }
-        }
-        if keeper.wanted && news {
-            keeper.write(run.last_good(), listener)?;
-        }
-        if interrupted {
-            let checkpoint = run.checkpoint().await?;
-            for event in run.advance().await {
-                listener.hear(&event)?; // of an evaluation that was due
-            }
-            let path = keeper.write(&checkpoint, listener)?;
-            let reason = "interrupted".into();
-            listener.hear(&Event::Stopped { reason, step: run.step(), checkpoint: Some(path) })?;
-            return Ok(Exit::Interrupted);
-        }
     }
 }

@@ -183,7 +183,7 @@ fn damaged_files_are_refused() {
     place.refuses("predict net.safetensors", "IMAGE");
     place.refuses(
         &format!("train {DIGITS} --resume net.safetensors --set optimizer.rule=sgd"),
-        "leave out what changes it",
+        "leave out what changes them",
     );
 }
 

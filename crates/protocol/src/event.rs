@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::{Device, EngineName};
 use serde::{Deserialize, Serialize};
 
-use crate::{EarlyEnd, Failure, RunConfig, number};
+use crate::{ConfigError, EarlyEnd, Failure, RunConfig, number};
 
 /// Where a run happens. Not part of [`RunConfig`]: a configuration or a checkpoint runs anywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,8 +78,39 @@ pub enum Command {
         /// Within the bounds of `optimizer.rule.momentum`; only for rules that have one.
         momentum: f32,
     },
-    /// Save a checkpoint (where the run has a place for it) and end.
+    /// End, with what is in flight. A checkpoint continues it.
     Stop,
+}
+
+/// What may be changed while a run trains.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// `schedule.rate`.
+    Rate(f32),
+    /// The optimizer's momentum.
+    Momentum(f32),
+}
+
+impl Setting {
+    /// Sets it.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoMomentum`] where the rule has none.
+    pub fn apply(self, config: &mut RunConfig) -> Result<(), ConfigError> {
+        match self {
+            Setting::Rate(rate) => config.schedule.rate = rate,
+            Setting::Momentum(momentum) => {
+                *config.optimizer.rule.momentum().ok_or(ConfigError::NoMomentum)? = momentum;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the other one sets the same.
+    pub fn is_of_kind(self, other: Setting) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
 }
 
 /// What a run says. Every event of one run carries the same id (see [`Message`]).
@@ -158,6 +189,21 @@ pub enum Event {
         confusion: Vec<Vec<u64>>,
         /// Seconds that it took.
         seconds: f64,
+    },
+    /// It was told to wait, and does, or to go on. A run that waits makes single steps without a word about it.
+    Phase {
+        /// Steps made before.
+        step: u64,
+        /// `Running` or `Paused`: every other phase has an event of its own.
+        phase: Phase,
+    },
+    /// It was told to change a setting. Steps that are made again, behind `recovered`, are made with what they were made
+    /// with.
+    Changed {
+        /// Steps made before it holds: some of them may still be on their way.
+        step: u64,
+        /// What is another one from then on, and what it is.
+        setting: Setting,
     },
     /// The device was lost and opened anew; the run goes on from the last evaluation, to the same end.
     Recovered {

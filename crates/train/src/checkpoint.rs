@@ -1,7 +1,7 @@
 //! A run as one safetensors file: weights under candle-nn's names, optimizer state, and in the metadata where the run
 //! stands and how it was configured.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use engine::Choices;
 use graph::{HostTensor, Shape, Values};
@@ -105,14 +105,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Whether a run of `config` has the same tensors, so that it can go on from here.
-    ///
-    /// # Errors
-    /// [`BuildError`] where no run of `config` is possible.
-    pub fn fits(&self, config: &RunConfig) -> Result<bool, BuildError> {
-        let slots = programs::slots(config, self.image)?;
-        let has = |name: &str, shape: &Shape| self.state.get(name).is_some_and(|value| value.shape == *shape);
-        Ok(slots.len() == self.state.len() && slots.iter().all(|(name, shape)| has(name, shape)))
+    /// Whether these are its tensors, no more and no fewer.
+    pub(crate) fn has_slots<'a>(&self, slots: impl Iterator<Item = (&'a str, &'a Shape)>) -> bool {
+        let slots: BTreeMap<&str, &Shape> = slots.collect();
+        slots.into_iter().eq(self.state.iter().map(|(name, value)| (name.as_str(), &value.shape)))
     }
 
     /// The file's content.

@@ -2,14 +2,17 @@
 //! decides when to call it again.
 
 mod evaluate;
+mod pace;
 mod predict;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use data::Order;
-use engine::{Engine, EngineError, Program};
+use engine::{Device, Engine, EngineError, Program, Ran};
 use graph::{Graph, Values};
-use protocol::{Cause, Command, ConfigError, Data, EarlyEnd, Event, Failure, Part, Phase, RunConfig, Seconds, Summary};
+use protocol::{
+    Cause, Command, ConfigError, Data, EarlyEnd, Event, Failure, Part, Phase, RunConfig, Seconds, Setting, Summary,
+};
 use web_time::Instant;
 
 use crate::{
@@ -21,11 +24,10 @@ use crate::{
 
 use evaluate::Evaluation;
 pub use evaluate::evaluate;
+use pace::Pace;
 
-/// A piece aims at this many seconds of steps: often enough for a progress bar, rarely enough to cost nothing.
-const PIECE_SECONDS: f64 = 0.05;
 /// Most steps of one piece.
-const PIECE_STEPS: u64 = 256;
+const PIECE_STEPS: usize = 256;
 /// Losses of the device that are tolerated between two evaluations.
 const MOST_LOSSES: u32 = 3;
 
@@ -43,6 +45,8 @@ pub enum RunError {
     Checkpoint(#[from] CheckpointError),
     #[error("the checkpoint was trained on images of {}×{}, this data set has {}×{}", .checkpoint[0], .checkpoint[1], .data[0], .data[1])]
     Image { checkpoint: [usize; 2], data: [usize; 2] },
+    #[error("the checkpoint is of another network or optimizer: leave out what changes them, or start anew")]
+    OtherNetwork,
     #[error("the data set has no images for the test: choose another split")]
     NoTest,
 }
@@ -52,6 +56,7 @@ impl From<RunError> for Failure {
         match error {
             RunError::Engine(error) => error.into(),
             RunError::Checkpoint(error) => error.into(),
+            RunError::OtherNetwork => Failure { message: error.to_string(), cause: Some(Cause::OtherNetwork) },
             RunError::Build(_) | RunError::Data(_) | RunError::Image { .. } | RunError::NoTest => {
                 error.to_string().into()
             }
@@ -60,11 +65,15 @@ impl From<RunError> for Failure {
 }
 
 /// A run on an engine.
-pub struct Run<'e> {
-    engine: &'e mut dyn Engine,
+pub struct Run {
+    engine: Box<dyn Engine>,
+    /// The configuration with all that was changed since the run began.
     config: RunConfig,
     /// The configuration as the run began, which a rewind brings back.
     first: RunConfig,
+    /// What was changed since then, and the steps made before it holds: steps that are repeated are repeated with what
+    /// they were made with. Of each kind, later ones come later.
+    changes: Vec<(u64, Setting)>,
     samples: Samples,
     order: Order,
     /// Of training and evaluation.
@@ -81,6 +90,8 @@ pub struct Run<'e> {
     /// Where the run stands after all that was collected.
     progress: Progress,
     phase: Phase,
+    /// What the events say that it is.
+    told: Phase,
     /// Whether the run waits after one more step.
     single: bool,
     /// Whether the run goes back to its beginning before anything else.
@@ -91,8 +102,8 @@ pub struct Run<'e> {
     ended_early: Option<EarlyEnd>,
     /// What is due before the next step.
     evaluation: Option<Evaluation>,
-    /// Estimated seconds of one step, once one was made.
-    step_seconds: Option<f64>,
+    /// In steps.
+    pace: Pace,
     /// Of the last step.
     last_loss: f64,
     last_norm: Option<f32>,
@@ -110,14 +121,14 @@ pub struct Run<'e> {
     repeated: u64,
 }
 
-impl<'e> Run<'e> {
+impl Run {
     /// Prepares everything up to the first step: compiles, uploads, writes the initial or the resumed state. The first
     /// of the returned events is `started`.
     ///
     /// # Errors
     /// [`RunError`]: nothing has been trained then.
     pub async fn start(
-        engine: &'e mut dyn Engine,
+        mut engine: Box<dyn Engine>,
         config: RunConfig,
         samples: Samples,
         resume: Option<Checkpoint>,
@@ -141,6 +152,9 @@ impl<'e> Run<'e> {
         let parameters = train.gradients.iter().map(|(_, id)| train.nodes[*id].shape.count() as u64).sum();
         let (state, progress) = match resume {
             Some(checkpoint) => {
+                if !checkpoint.has_slots(train.slots().map(|(name, node)| (name, &node.shape))) {
+                    return Err(RunError::OtherNetwork);
+                }
                 if let Some(name) = not_finite(&checkpoint.state) {
                     return Err(CheckpointError::NotFinite { name: name.to_owned() }.into());
                 }
@@ -151,7 +165,7 @@ impl<'e> Run<'e> {
             }
             None => (programs::initial(&config, table.size)?, Progress::default()),
         };
-        let programs = set_up(engine, &graphs, &resident, &state, &mut seconds).await?;
+        let programs = set_up(engine.as_mut(), &graphs, &resident, &state, &mut seconds).await?;
 
         let engine_name = engine.device().engine.to_string();
         let last_good = Checkpoint {
@@ -183,6 +197,7 @@ impl<'e> Run<'e> {
             engine,
             first: config.clone(),
             config,
+            changes: vec![],
             samples,
             order,
             graphs,
@@ -194,6 +209,7 @@ impl<'e> Run<'e> {
             first_step: progress.step,
             progress,
             phase: Phase::Running,
+            told: Phase::Running,
             single: false,
             rewind: false,
             seconds,
@@ -201,7 +217,7 @@ impl<'e> Run<'e> {
             last_epoch_loss: f64::NAN,
             ended_early: None,
             evaluation: None,
-            step_seconds: None,
+            pace: Pace::new(PIECE_STEPS, 2.0),
             last_loss: f64::NAN,
             last_norm: None,
             last_good,
@@ -211,6 +227,11 @@ impl<'e> Run<'e> {
             repeated: 0,
         };
         Ok((run, vec![started]))
+    }
+
+    /// The engine, for whatever comes next. It still holds the run's programs, images and state.
+    pub fn into_engine(self) -> Box<dyn Engine> {
+        self.engine
     }
 
     /// Where the run is.
@@ -228,25 +249,21 @@ impl<'e> Run<'e> {
         self.progress.step
     }
 
-    /// Tells the run something; the next `advance` does it.
+    /// Tells the run something; the next `advance` does it, and says so. A run at its end hears only a rewind.
     ///
     /// # Errors
     /// What [`Command::check`] says: the command has done nothing then.
     pub fn command(&mut self, command: &Command) -> Result<(), ConfigError> {
         command.check()?;
         match command {
-            Command::Rate { rate } => {
-                self.config.schedule.rate = *rate;
-                return Ok(());
-            }
-            Command::Momentum { momentum } => {
-                let value = self.config.optimizer.rule.momentum().ok_or(ConfigError::NoMomentum)?;
-                *value = *momentum;
-                return Ok(());
-            }
+            Command::Rate { rate } => return self.change(Setting::Rate(*rate)),
+            Command::Momentum { momentum } => return self.change(Setting::Momentum(*momentum)),
             Command::Pause | Command::Resume | Command::Step | Command::Rewind | Command::Stop => {}
         }
-        self.rewind |= *command == Command::Rewind;
+        if *command == Command::Rewind {
+            self.rewind = true;
+            (self.config, self.changes) = (self.first.clone(), vec![]);
+        }
         let phase = match (command, self.phase) {
             (Command::Rewind, _) | (Command::Pause, Phase::Running) => Phase::Paused,
             (Command::Resume | Command::Step, Phase::Running | Phase::Paused) => Phase::Running,
@@ -259,6 +276,32 @@ impl<'e> Run<'e> {
         }
         self.phase = phase;
         Ok(())
+    }
+
+    /// A setting is another one from the next step on that is not in flight.
+    fn change(&mut self, setting: Setting) -> Result<(), ConfigError> {
+        setting.apply(&mut self.config.clone())?;
+        if !matches!(self.phase, Phase::Running | Phase::Paused) {
+            return Ok(());
+        }
+        setting.apply(&mut self.config)?;
+        let step = if self.rewind { 0 } else { self.handed_over() };
+        // What was said of later steps, before the device was lost, holds no more.
+        self.changes.retain(|(from, other)| *from < step || !other.is_of_kind(setting));
+        self.changes.push((step, setting));
+        if !self.rewind {
+            self.untold.push(Event::Changed { step, setting }); // else it follows `rewound`
+        }
+        Ok(())
+    }
+
+    /// Sets what may change to what it is once `step` steps are made.
+    fn set_as_of(&self, step: u64, config: &mut RunConfig) {
+        config.schedule.rate = self.first.schedule.rate;
+        config.optimizer.rule = self.first.optimizer.rule;
+        for (_, setting) in self.changes.iter().filter(|(from, _)| *from <= step) {
+            setting.apply(config).expect("it was checked when it was said");
+        }
     }
 
     /// The run as it stands, to be continued later. What is in flight or due is waited for; the next `advance` tells of
@@ -288,7 +331,7 @@ impl<'e> Run<'e> {
     }
 
     /// Goes on: some steps, or some batches of an evaluation that is due. While paused or at the end it makes none, and
-    /// only tells of those that were still in flight. The last event of a run is `finished` or `failed`.
+    /// only tells of those that were still in flight. The last event of a run is `finished`, `stopped` or `failed`.
     ///
     /// A device that is lost is opened anew, and the run continues from where its state was last copied. Where it fails otherwise, or is
     /// lost again and again, the run has failed.
@@ -302,11 +345,36 @@ impl<'e> Run<'e> {
             let (failure, step) = (error.into(), self.progress.step);
             self.untold.push(Event::Failed { failure, step, checkpoint: None });
         }
+        self.tell_phase();
         std::mem::take(&mut self.untold)
     }
 
     async fn go_on(&mut self) -> Result<(), EngineError> {
         self.rewind().await?;
+        self.tell_phase();
+        self.work().await
+    }
+
+    /// Says whether the run goes on, waits or was stopped, if that is news. It is none while something is in flight, nor
+    /// between the commands for single steps.
+    fn tell_phase(&mut self) {
+        let phase = self.phase;
+        if phase == self.told || self.single && phase == Phase::Running {
+            return;
+        }
+        let step = self.progress.step;
+        let event = match phase {
+            Phase::Running => Event::Phase { step, phase },
+            Phase::Paused | Phase::Done if !self.in_flight.is_empty() => return,
+            Phase::Paused => Event::Phase { step, phase },
+            Phase::Done => Event::Stopped { reason: "stopped".into(), step, checkpoint: None },
+            Phase::Failed => return, // said where it was found
+        };
+        self.told = phase;
+        self.untold.push(event);
+    }
+
+    async fn work(&mut self) -> Result<(), EngineError> {
         match self.phase {
             Phase::Running if self.single => self.one_step().await,
             Phase::Running if self.evaluation.is_some() => self.evaluate().await,
@@ -348,7 +416,6 @@ impl<'e> Run<'e> {
         if !std::mem::take(&mut self.rewind) {
             return Ok(());
         }
-        self.config = self.first.clone();
         self.seconds = self.seconds.of_preparation();
         (self.progress, self.first_step, self.repeated) = (Progress::default(), 0, 0);
         (self.epoch_seconds, self.last_epoch_loss) = (0.0, f64::NAN);
@@ -359,6 +426,8 @@ impl<'e> Run<'e> {
         let (config, progress) = (self.config.clone(), self.progress.clone());
         self.last_good = Checkpoint { config, progress, state, ..self.last_good.clone() };
         self.untold = vec![Event::Rewound {}];
+        self.untold.extend(self.changes.iter().map(|&(step, setting)| Event::Changed { step, setting }));
+        self.told = Phase::Paused; // as the event says
         // From here on a lost device comes back to the same place.
         for _ in std::mem::take(&mut self.in_flight) {
             self.engine.collect().await?;
@@ -386,7 +455,7 @@ impl<'e> Run<'e> {
         self.engine.reopen().await?;
         let (_, resident) = programs::upload(&self.samples.images);
         let copy = self.unjudged.as_ref().unwrap_or(&self.last_good);
-        self.programs = set_up(self.engine, &self.graphs, &resident, &copy.state, &mut self.seconds).await?;
+        self.programs = set_up(self.engine.as_mut(), &self.graphs, &resident, &copy.state, &mut self.seconds).await?;
         let step = copy.progress.step;
         let repeated = self.progress.step - step;
         self.repeated += repeated;
@@ -400,6 +469,11 @@ impl<'e> Run<'e> {
         self.order.steps_per_epoch().into()
     }
 
+    /// Steps made and in flight.
+    fn handed_over(&self) -> u64 {
+        self.progress.step + self.in_flight.iter().map(|rates| rates.len() as u64).sum::<u64>()
+    }
+
     /// Hands over pieces up to the next boundary (epoch, evaluation, end), as many as the engine wants, at least one,
     /// but no more than `most` steps.
     async fn submit(&mut self, most: u64) -> Result<(), EngineError> {
@@ -408,19 +482,24 @@ impl<'e> Run<'e> {
         let end =
             self.steps.min(boundary(self.steps_per_epoch())).min(self.config.evaluate_every.map_or(u64::MAX, boundary));
         let end = end.min(made.saturating_add(most));
-        let aim = self.step_seconds.map_or(1, |s| ((PIECE_SECONDS / s) as u64).clamp(1, PIECE_STEPS));
-        let mut first = made + self.in_flight.iter().map(|rates| rates.len() as u64).sum::<u64>();
+        let aim = self.pace.units() as u64;
+        let mut first = self.handed_over();
+        let mut config = self.config.clone();
         let wanted = if self.out_of_time().is_some() { 1 } else { self.engine.depth().max(1) };
         while first < end && self.in_flight.len() < wanted {
             let next = end.min(first + aim);
-            // The course of the rate is that of the whole run as configured, also where the run ends early.
-            let feeds: Vec<Values> =
-                (first..next).map(|step| feed(&self.config, &mut self.order, step, self.steps)).collect();
+            let feeds: Vec<Values> = (first..next)
+                .map(|step| {
+                    self.set_as_of(step, &mut config);
+                    // The course of the rate is that of the whole run as configured, also where the run ends early.
+                    feed(&config, &mut self.order, step, self.steps)
+                })
+                .collect();
             if self.in_flight.is_empty() {
                 self.clock = Instant::now();
             }
             self.engine.submit(self.programs[0], &feeds).await?;
-            let rate = |feed| scalar(feed, names::RATE).expect("every feed has a rate");
+            let rate = |feed: &Values| feed[names::RATE].as_f32().expect("a rate is f32")[0];
             self.in_flight.push_back(feeds.iter().map(rate).collect());
             first = next;
         }
@@ -433,18 +512,19 @@ impl<'e> Run<'e> {
         let rates = self.in_flight.pop_front().expect("pieces are in flight here as in the engine");
         let seconds = self.clock.elapsed().as_secs_f64();
         self.clock = Instant::now();
-        let step_seconds = seconds / rates.len() as f64;
-        // A piece seems quick that was done while the host was elsewhere, so pieces grow step by step.
-        self.step_seconds = Some(self.step_seconds.map_or(step_seconds, |before| step_seconds.max(before / 2.0)));
+        self.pace.took(rates.len(), seconds);
         self.seconds.steps += seconds - ran.readback_seconds;
         self.seconds.readback += ran.readback_seconds;
         self.epoch_seconds += seconds;
         self.progress.seconds += seconds;
 
+        all_came(self.engine.device(), &ran, rates.len())?;
         let (mut losses, mut hits) = (vec![], vec![]);
         let mut broken = None;
         for step in &ran.outputs {
-            let loss = scalar(step, names::LOSS).unwrap_or(f32::NAN);
+            let scalar = |name| scalar(self.engine.device(), step, name);
+            let (loss, right) = (scalar(names::LOSS)?, scalar(names::HITS)? as u32);
+            let norm = scalar(names::GRADIENT_NORM)?;
             if !loss.is_finite() {
                 broken = Some(loss);
                 break;
@@ -453,13 +533,12 @@ impl<'e> Run<'e> {
             self.progress.step += 1;
             self.last_loss = loss.into();
             losses.push(loss);
-            let right = scalar(step, names::HITS).unwrap_or_default() as u32;
             hits.push(right);
             self.progress.epoch_steps += 1;
             self.progress.epoch_images += self.config.batch as u64;
             self.progress.epoch_loss += f64::from(loss);
             self.progress.epoch_hits += u64::from(right);
-            self.last_norm = scalar(step, names::GRADIENT_NORM);
+            self.last_norm = Some(norm);
         }
         let (step, made) = (self.progress.step, losses.len());
         let (gradient_norm, readback) = (self.last_norm, ran.readback_seconds);
@@ -565,14 +644,20 @@ impl<'e> Run<'e> {
     /// The run has failed by what was found behind its last step.
     fn diverge_behind(&mut self, what: &str, loss: f64) {
         let step = self.progress.step;
-        let rate = self.config.schedule.at(step.saturating_sub(1), self.steps, self.steps_per_epoch());
+        let last = step.saturating_sub(1);
+        let mut config = self.config.clone();
+        self.set_as_of(last, &mut config);
+        let rate = config.schedule.at(last, self.steps, self.steps_per_epoch());
         let norm = self.last_norm.map_or("not known".into(), |norm| norm.to_string());
         self.diverge(format!("{what} after step {step} (learning rate {rate}, gradient norm: {norm})"), loss, rate);
     }
 
     /// The run has failed: a loss or the state is not finite.
     fn diverge(&mut self, what: String, loss: f64, rate: f32) {
-        let (step, calmer) = (self.progress.step, self.config.schedule.rate / 10.0);
+        let step = self.progress.step;
+        let mut config = self.config.clone();
+        self.set_as_of(step.saturating_sub(1), &mut config);
+        let calmer = config.schedule.rate / 10.0;
         let message = format!(
             "{what}: the steps are too large. Try a learning rate of {calmer}, or limit the gradient \
              (optimizer.clip_norm)"
@@ -596,7 +681,7 @@ impl<'e> Run<'e> {
 
     /// The end, after the evaluation on test images.
     fn finish(&mut self, test_loss: f64, test_accuracy: f64) {
-        self.phase = Phase::Done;
+        (self.phase, self.told) = (Phase::Done, Phase::Done);
         let train_loss = match self.last_epoch_loss.is_nan() && self.progress.epoch_steps > 0 {
             true => self.progress.epoch_loss / self.progress.epoch_steps as f64, // less than an epoch
             false => self.last_epoch_loss,
@@ -640,6 +725,24 @@ async fn set_up(
     Ok(programs)
 }
 
-fn scalar(values: &Values, name: &str) -> Option<f32> {
-    values.get(name)?.as_f32().map(|v| v[0])
+/// An output of a step.
+fn scalar(device: &Device, step: &Values, name: &str) -> Result<f32, EngineError> {
+    let value = step.get(name).and_then(|value| value.as_f32()?.first().copied());
+    value.ok_or_else(|| missing(device, name))
+}
+
+/// An engine that does not say what its program computes is at fault. Nothing takes the place of what it left out.
+fn missing(device: &Device, name: &str) -> EngineError {
+    EngineError::Failed { device: device.name.clone(), reason: format!("a step came back without `{name}`") }
+}
+
+/// Whether an engine made all steps that it was given.
+fn all_came(device: &Device, ran: &Ran, steps: usize) -> Result<(), EngineError> {
+    match ran.outputs.len() {
+        came if came == steps => Ok(()),
+        came => {
+            let reason = format!("{came} steps came back of {steps}");
+            Err(EngineError::Failed { device: device.name.clone(), reason })
+        }
+    }
 }

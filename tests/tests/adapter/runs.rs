@@ -26,25 +26,27 @@ fn samples(config: &RunConfig) -> Samples {
     Samples::new("digits".into(), digits::generate(300, 5), 240, config, 0.0).expect("a valid split")
 }
 
-/// Runs to the end: what was told, and the state.
-fn trained(engine: &mut dyn Engine, config: &RunConfig, resume: Option<Checkpoint>) -> (Vec<Event>, Values) {
-    let started = block_on(Run::start(engine, config.clone(), samples(config), resume));
-    let (mut run, mut events) = started.expect("it starts");
+fn start(engine: impl Engine + 'static, config: &RunConfig, resume: Option<Checkpoint>) -> (Run, Vec<Event>) {
+    let started = block_on(Run::start(Box::new(engine), config.clone(), samples(config), resume));
+    started.expect("it starts")
+}
+
+/// Runs to the end: what was told, and how it stands then.
+fn trained(engine: impl Engine + 'static, config: &RunConfig, resume: Option<Checkpoint>) -> (Vec<Event>, Checkpoint) {
+    let (mut run, mut events) = start(engine, config, resume);
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()));
     }
-    let state = block_on(run.checkpoint()).expect("the state is read").state;
-    (events, state)
+    (events, block_on(run.checkpoint()).expect("the state is read"))
 }
 
 pub(crate) fn assert_repeats(adapter: &str, name: &str) {
     let config = config(name);
-    let (_, expected) = trained(&mut open(adapter), &config, None);
-    let (_, again) = trained(&mut open(adapter), &config, None);
-    assert!(expected == again, "{name}: the same seed gives another state");
+    let (_, expected) = trained(open(adapter), &config, None);
+    let (_, again) = trained(open(adapter), &config, None);
+    assert!(expected.state == again.state, "{name}: the same seed gives another state");
 
-    let mut first = open(adapter);
-    let (mut run, _) = block_on(Run::start(&mut first, config.clone(), samples(&config), None)).expect("it starts");
+    let (mut run, _) = start(open(adapter), &config, None);
     while run.step() < 7 {
         block_on(run.advance());
     }
@@ -52,8 +54,8 @@ pub(crate) fn assert_repeats(adapter: &str, name: &str) {
     let checkpoint = block_on(run.checkpoint()).expect("the state is read");
     assert!(checkpoint.progress.step < 30 && !checkpoint.choices.is_empty(), "{:?}", checkpoint.progress);
     let checkpoint = Checkpoint::from_bytes(&checkpoint.to_bytes()).expect("our own file");
-    let (_, resumed) = trained(&mut open(adapter), &config, Some(checkpoint));
-    assert!(expected == resumed, "{name}: a resumed run ends in another state");
+    let (_, resumed) = trained(open(adapter), &config, Some(checkpoint));
+    assert!(expected.state == resumed.state, "{name}: a resumed run ends in another state");
 }
 
 /// Takes the device away before a submission.
@@ -118,15 +120,15 @@ impl Engine for Losing {
 
 pub(crate) fn assert_survives_a_lost_device(adapter: &str) {
     let config = config("mlp");
-    let (_, expected) = trained(&mut open(adapter), &config, None);
+    let (_, expected) = trained(open(adapter), &config, None);
     // In the first piece, and behind an evaluation.
     for submissions in [1, 6] {
-        let mut engine = Losing { gpu: open(adapter), submissions_left: submissions };
-        let (events, state) = trained(&mut engine, &config, None);
+        let engine = Losing { gpu: open(adapter), submissions_left: submissions };
+        let (events, kept) = trained(engine, &config, None);
         let recovered: Vec<_> = events.iter().filter(|event| matches!(event, Event::Recovered { .. })).collect();
         println!("lost before submission {submissions}: {recovered:?}");
         assert_eq!(recovered.len(), 1, "{recovered:?}");
-        assert!(state == expected, "the run ends in another state than one that lost nothing");
+        assert!(kept.state == expected.state, "the run ends in another state than one that lost nothing");
     }
 }
 
@@ -180,17 +182,15 @@ pub(crate) fn assert_measured_kernels_repeat(adapter: &str) {
         gpu.choose(&measured);
         gpu
     };
-    let (_, expected) = trained(&mut chosen(), &config, None);
+    let (_, expected) = trained(chosen(), &config, None);
 
-    let mut first = chosen();
-    let (mut run, _) = block_on(Run::start(&mut first, config.clone(), samples(&config), None)).expect("it starts");
+    let (mut run, _) = start(chosen(), &config, None);
     block_on(run.advance());
     let checkpoint = block_on(run.checkpoint()).expect("the state is read");
     assert!(measured.iter().all(|(product, choice)| checkpoint.choices[product] == *choice), "{checkpoint:?}");
-    let mut second = open(adapter);
-    let (_, resumed) = trained(&mut second, &config, Some(checkpoint));
-    assert!(measured.iter().all(|(product, choice)| second.choices()[product] == *choice), "{:?}", second.choices());
-    assert!(expected == resumed, "a resumed run ends in another state");
+    let (_, resumed) = trained(open(adapter), &config, Some(checkpoint));
+    assert!(measured.iter().all(|(product, choice)| resumed.choices[product] == *choice), "{:?}", resumed.choices);
+    assert!(expected.state == resumed.state, "a resumed run ends in another state");
 }
 
 pub(crate) fn assert_full_memory_is_told(adapter: &str) {

@@ -40,11 +40,15 @@ pub fn Runs() -> impl IntoView {
             protocol::Model::Preset(name) => name.clone(),
             protocol::Model::Network(_) => t.preset_own.into(),
         };
+        let rate = match kept.state.rates()? {
+            (rate, None) => rate.to_string(),
+            (first, Some(last)) => format!("{first} → {last}"),
+        };
         Some(view! {
             <tr>
                 <th scope="row">{kept.number}</th>
                 <td>{engine_name(summary.engine)}<small>{summary.device.clone()}</small></td>
-                <td>{network}<small>{format!("{}: {} · {}: {}", t.rate, start.config.schedule.rate, t.batch, start.config.batch)}</small></td><td>{percent(summary.test_accuracy)}</td>
+                <td>{network}<small>{format!("{}: {} · {}: {}", t.rate, rate, t.batch, start.config.batch)}</small></td><td>{percent(summary.test_accuracy)}</td>
                 <td>{number(summary.images_per_second)}</td><td>{duration(seconds)}</td>
                 <td><input type="checkbox" prop:checked=kept.shown on:change=show aria-label=format!("{} {} {}", t.show, t.run, kept.number) /></td>
             </tr>
@@ -101,7 +105,8 @@ fn difference(runs: &[Kept], t: &Texts) -> Option<String> {
     let (start, summary) = of(latest)?;
     let (other, (_, other_summary)) = runs.iter().skip(1).find_map(|kept| {
         let found = of(kept)?;
-        (found.0.config == start.config && found.1.engine != summary.engine).then_some((kept, found))
+        let is_same_job = found.0.config == start.config && kept.state.changes == latest.state.changes;
+        (is_same_job && found.1.engine != summary.engine).then_some((kept, found))
     })?;
     let pairs = latest.state.loss.points().zip(other.state.loss.points());
     let most = pairs.map(|(a, b)| (a.1 - b.1).abs()).fold(0.0, f64::max);

@@ -1,7 +1,7 @@
 //! How fast an engine trains here: a workload that other libraries are measured on too, or any preset.
 
 use bench::{Bench, BenchError, Length, Timed, Workload};
-use engine::Engine;
+use ::engine::Engine;
 use js_sys::{Array, Function};
 use protocol::{
     Seconds, Target,
@@ -10,7 +10,7 @@ use protocol::{
 use wasm_bindgen::prelude::*;
 use web_time::Instant;
 
-use crate::{line::breathe, session::open};
+use crate::{engine::open, line::breathe};
 
 /// Regions of each kind, of which the median counts.
 const REGIONS: usize = 3;

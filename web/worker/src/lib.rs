@@ -9,9 +9,10 @@
 #![cfg(target_arch = "wasm32")] // there is nothing here for other machines
 
 mod bench;
+mod datasets;
+mod engine;
 mod line;
 mod session;
-mod store;
 
 use js_sys::Array;
 use wasm_bindgen::prelude::*;

@@ -1,19 +1,17 @@
 //! The loop: requests, and the run that there is.
 
-use cpu::Cpu;
-use engine::{Engine, EngineError};
-use gpu::Gpu;
 use protocol::{
-    Cause, Command, DeviceState, EngineName, Event, Failure, Part, Phase, RunConfig, Target,
-    worker::{DeviceReport, Reply, Request, Work},
+    Cause, Command, Event, Failure, Part, Phase, RunConfig, Target,
+    worker::{Reply, Request, Work},
 };
-use train::{Checkpoint, Run, Samples};
+use train::{Checkpoint, Run};
 use web_time::Instant;
 
 use crate::{
     bench,
+    datasets::Store,
+    engine,
     line::{Heard, Line, breathe},
-    store::Store,
 };
 
 /// A run to begin.
@@ -40,68 +38,42 @@ pub(crate) async fn serve(mut line: Line) {
     }
 }
 
-/// Opens an engine.
-///
-/// # Errors
-/// [`EngineError::Unavailable`] where there is none of this name here.
-pub(crate) async fn open(target: &Target) -> Result<Box<dyn Engine>, EngineError> {
-    match target.engine {
-        // A browser has one adapter, and chooses it itself.
-        EngineName::Wgpu => Ok(Box::new(Gpu::open(None).await?)),
-        EngineName::Cpu => Ok(Box::new(Cpu::open(None)?)),
-        EngineName::CandleCpu | EngineName::CandleCuda | EngineName::CandleMetal => Err(EngineError::Unavailable {
-            device: target.engine.to_string(),
-            reason: "a browser has the engines wgpu and cpu".into(),
-        }),
+/// Trains until another run is to begin, which is returned.
+async fn train(line: &mut Line, store: &mut Store, start: Start) -> Option<Start> {
+    match prepare(line, store, &start).await {
+        Ok((run, events)) => {
+            tell(line, &start.run, events);
+            let mut session = Session { run, id: start.run };
+            if start.paused {
+                session.run.command(&Command::Pause).expect("a pause has no bounds");
+            }
+            session.drive(line, store).await
+        }
+        Err(failure) => {
+            tell(line, &start.run, vec![Event::Failed { failure, step: 0, checkpoint: None }]);
+            None
+        }
     }
 }
 
-/// Trains until another run is to begin, which is returned.
-async fn train(line: &mut Line, store: &mut Store, start: Start) -> Option<Start> {
-    let prepared = async {
-        let checkpoint = start.checkpoint.as_deref().map(Checkpoint::from_bytes).transpose()?;
-        let mut config = start.config;
-        if let Some(checkpoint) = &checkpoint
-            && !checkpoint.fits(&config).map_err(text)?
-        {
-            let message = "the checkpoint is of another network or optimizer: choose those, or start anew".into();
-            return Err(Failure { message, cause: Some(Cause::OtherNetwork) });
-        }
-        config.check().map_err(text)?;
-        let clock = Instant::now();
-        let (set, download) = store.load(&config.dataset.name, config.dataset.digits, line).await?;
-        config.dataset.name = set.name.clone();
-        let seconds = clock.elapsed().as_secs_f64() - download;
-        let mut samples = Samples::new(set.name, set.images, set.training, &config, seconds).map_err(text)?;
-        samples.download = download;
-        line.tell(&Reply::Progress { what: Work::Prepare, done: 0, total: None });
-        Ok((open(&start.target).await?, config, samples, checkpoint))
-    };
-    let (mut engine, config, samples, checkpoint) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(failure) => {
-            tell(line, &start.run, failed(failure));
-            return None;
-        }
-    };
-    let (run, events) = match Run::start(engine.as_mut(), config, samples, checkpoint).await {
-        Ok(started) => started,
-        Err(error) => {
-            tell(line, &start.run, failed(error));
-            return None;
-        }
-    };
-    tell(line, &start.run, events);
-    let mut current = Current { run, id: start.run };
-    if start.paused {
-        current.run.command(&Command::Pause).expect("a pause has no bounds");
-    }
-    current.drive(line, store).await
+/// Everything up to the first step.
+async fn prepare(line: &Line, store: &mut Store, start: &Start) -> Result<(Run, Vec<Event>), Failure> {
+    let resume = start.checkpoint.as_deref().map(Checkpoint::from_bytes).transpose()?;
+    let mut config = start.config.clone();
+    config.check().map_err(text)?;
+    let clock = Instant::now();
+    let set = store.load(&config.dataset.name, config.dataset.digits, line).await?;
+    config.dataset.name.clone_from(&set.name);
+    let seconds = clock.elapsed().as_secs_f64() - set.download;
+    let samples = set.samples(&config, seconds).map_err(text)?;
+    line.tell(&Reply::Progress { what: Work::Prepare, done: 0, total: None });
+    let engine = engine::open(&start.target).await?;
+    Ok(Run::start(engine, config, samples, resume).await?)
 }
 
 /// The run that there is.
-struct Current<'e> {
-    run: Run<'e>,
+struct Session {
+    run: Run,
     id: String,
 }
 
@@ -111,12 +83,7 @@ fn tell(line: &Line, run: &str, events: Vec<Event>) {
     }
 }
 
-/// Of a run that could not start.
-fn failed(failure: impl Into<Failure>) -> Vec<Event> {
-    vec![Event::Failed { failure: failure.into(), step: 0, checkpoint: None }]
-}
-
-impl Current<'_> {
+impl Session {
     /// Goes from piece to piece, and looks for messages in between. Returns the run that is to begin in its place.
     async fn drive(&mut self, line: &mut Line, store: &mut Store) -> Option<Start> {
         loop {
@@ -142,17 +109,9 @@ impl Current<'_> {
         tell(line, &self.id, events);
     }
 
-    async fn command(&mut self, line: &Line, command: &Command) {
-        let was_going = matches!(self.run.phase(), Phase::Running | Phase::Paused);
+    fn command(&mut self, line: &Line, command: &Command) {
         if let Err(error) = self.run.command(command) {
-            return line.refuse(None, text(error));
-        }
-        if *command == Command::Stop && was_going {
-            self.advance(line).await; // what was in flight
-            if self.run.phase() == Phase::Done {
-                let reason = "stopped".into();
-                tell(line, &self.id, vec![Event::Stopped { reason, step: self.run.step(), checkpoint: None }]);
-            }
+            line.refuse(None, text(error));
         }
     }
 
@@ -207,15 +166,15 @@ impl Current<'_> {
 }
 
 /// Answers a request, or returns the run that it wants to begin.
-async fn hear(line: &Line, store: &mut Store, heard: Heard, current: Option<&mut Current<'_>>) -> Option<Start> {
+async fn hear(line: &Line, store: &mut Store, heard: Heard, session: Option<&mut Session>) -> Option<Start> {
     let Heard { request, mut buffers } = heard;
     let no_run = || Failure { message: "there is no run: start one first".into(), cause: Some(Cause::NoRun) };
-    match (request, current) {
+    match (request, session) {
         (Request::Start { run, config, target, checkpoint, paused }, _) => {
             let file = checkpoint.then(|| buffers.pop().unwrap_or_default());
             return Some(Start { run, config: *config, target, checkpoint: file, paused });
         }
-        (Request::Devices, _) => line.tell(&Reply::Devices { devices: devices().await }),
+        (Request::Devices, _) => line.tell(&Reply::Devices { devices: engine::devices().await }),
         (Request::Files { name, names }, _) => match store.give(name.clone(), &names, buffers).await {
             Ok(images) => line.tell(&Reply::Files { name, images }),
             Err(failure) => line.refuse(None, failure),
@@ -224,37 +183,22 @@ async fn hear(line: &Line, store: &mut Store, heard: Heard, current: Option<&mut
             Ok(report) => line.tell(&Reply::Bench { request, report: Box::new(report) }),
             Err(message) => line.refuse(Some(request), message),
         },
-        (Request::Run(command), Some(current)) => current.command(line, &command).await,
+        (Request::Run(command), Some(session)) => session.command(line, &command),
         (Request::Run(_), None) => line.refuse(None, no_run()),
-        (Request::Predict { request, count }, Some(current)) => {
-            current.predict(line, request, count, buffers.first().map_or(&[], Vec::as_slice)).await;
+        (Request::Predict { request, count }, Some(session)) => {
+            session.predict(line, request, count, buffers.first().map_or(&[], Vec::as_slice)).await;
         }
-        (Request::Save { request }, Some(current)) => current.save(line, request).await,
-        (Request::Images { request, part, class, near, first, count }, Some(current)) => {
+        (Request::Save { request }, Some(session)) => session.save(line, request).await,
+        (Request::Images { request, part, class, near, first, count }, Some(session)) => {
             let picture = near.then(|| buffers.pop().unwrap_or_default());
-            let found = current.find(part, class, picture.as_deref(), first.saturating_add(count));
-            current.images(line, request, part, first, &found);
+            let found = session.find(part, class, picture.as_deref(), first.saturating_add(count));
+            session.images(line, request, part, first, &found);
         }
         (Request::Predict { request, .. } | Request::Save { request } | Request::Images { request, .. }, None) => {
             line.refuse(Some(request), no_run());
         }
     }
     None
-}
-
-/// Both engines: the GPU first, unless a CPU imitates it.
-async fn devices() -> Vec<DeviceReport> {
-    let webgpu = DeviceReport { engine: EngineName::Wgpu, state: gpu::web::state().await };
-    let cpu = match Cpu::open(None) {
-        Ok(cpu) => DeviceState::Ready { device: cpu.device().clone(), facts: Default::default(), features: vec![] },
-        // It takes the worker's own thread, which is there.
-        Err(error) => unreachable!("{error}"),
-    };
-    let cpu = DeviceReport { engine: EngineName::Cpu, state: cpu };
-    match &webgpu.state {
-        DeviceState::Ready { device, .. } if !device.software => vec![webgpu, cpu],
-        DeviceState::Ready { .. } | DeviceState::Missing(_) => vec![cpu, webgpu],
-    }
 }
 
 fn text(error: impl ToString) -> String {

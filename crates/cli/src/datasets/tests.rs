@@ -54,7 +54,7 @@ fn folder(path: &Path) -> Places {
     Places { folder: Some(path.into()), cache: None }
 }
 
-fn fails(found: Result<Found>, expected: &str) {
+fn fails<T: std::fmt::Debug>(found: Result<T>, expected: &str) {
     let error = explain(&found.unwrap_err());
     assert!(error.contains(expected), "`{error}` does not say `{expected}`");
 }
@@ -72,7 +72,7 @@ fn a_folder_is_searched_by_name() {
     fill(&root.path().join("mnist"));
     let found = load("mnist", &folder(root.path()), 1).unwrap();
     assert_eq!((found.training, found.images.len(), found.name.as_str()), (7, 10, "mnist"));
-    let found = auto(&folder(root.path()), NOWHERE, 1).unwrap();
+    let (found, _) = auto(&folder(root.path()), NOWHERE, 1).unwrap();
     assert_eq!(found.name, "mnist");
 }
 
@@ -82,7 +82,8 @@ fn files_lying_directly_in_the_folder_must_be_the_published_ones() {
     fill(root.path());
     assert!(in_folder(&MNIST, &folder(root.path())).unwrap().is_none());
     let (cache, dataset) = cached();
-    let found = in_folder(&dataset, &folder(&cache.path().join("small"))).unwrap().expect("their hashes are right");
+    let (found, _) =
+        in_folder(&dataset, &folder(&cache.path().join("small"))).unwrap().expect("their hashes are right");
     assert_eq!(found.training, 7);
 }
 
@@ -128,7 +129,7 @@ fn the_cache_is_used_and_checked() {
     let (cache, dataset) = cached();
     let places = Places { folder: None, cache: Some(cache.path().into()) };
     let load = || named(&dataset, &places, NOWHERE, BRIEF);
-    assert_eq!(load().unwrap().training, 7);
+    assert_eq!(load().unwrap().0.training, 7);
     fs::write(cache.path().join("small").join(dataset.test.labels.name), b"damaged").unwrap();
     fails(load(), "cannot download t10k-labels-idx1-ubyte.gz (http://127.0.0.1:1/: ");
 }
@@ -157,21 +158,21 @@ fn a_download_is_kept_where_it_can_be() {
     let mirror = mirror(origin.path().join("small"));
     let cache = tempdir().unwrap();
     let places = Places { folder: None, cache: Some(cache.path().join("new")) };
-    assert_eq!(named(&dataset, &places, &[&mirror], BRIEF).unwrap().training, 7);
-    let found = named(&dataset, &places, NOWHERE, BRIEF).unwrap();
-    assert_eq!(found.from, format!("from {}", cache.path().join("new/small").display()));
+    assert_eq!(named(&dataset, &places, &[&mirror], BRIEF).unwrap().0.training, 7);
+    let (_, from) = named(&dataset, &places, NOWHERE, BRIEF).unwrap();
+    assert_eq!(from, format!("from {}", cache.path().join("new/small").display()));
 
     fs::write(cache.path().join("file"), "").unwrap();
     let unwritable = Places { folder: None, cache: Some(cache.path().join("file")) };
-    let found = named(&dataset, &unwritable, &[&mirror], BRIEF).unwrap();
+    let (found, from) = named(&dataset, &unwritable, &[&mirror], BRIEF).unwrap();
     assert_eq!(found.training, 7);
-    assert!(found.from.contains("not kept"));
+    assert!(from.contains("not kept"));
 }
 
 #[test]
 fn offline_auto_takes_digits_and_a_name_is_an_error() {
     let cache = tempdir().unwrap();
     let places = Places { folder: None, cache: Some(cache.path().into()) };
-    assert_eq!(auto(&places, NOWHERE, 12).unwrap().name, "digits");
+    assert_eq!(auto(&places, NOWHERE, 12).unwrap().0.name, "digits");
     fails(named(&MNIST, &places, NOWHERE, BRIEF), "cannot download train-images-idx3-ubyte.gz");
 }

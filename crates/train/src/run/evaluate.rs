@@ -5,11 +5,14 @@ use graph::{HostTensor, Values};
 use protocol::{EarlyEnd, Event, Part};
 use web_time::Instant;
 
-use super::{PIECE_SECONDS, Run};
+use super::{Pace, Run, all_came, missing};
 use crate::{
     metrics::Confusion,
     programs::{CLASSES, EVALUATION_BATCH, names},
 };
+
+/// Most batches of one piece.
+const PIECE_BATCHES: usize = 16;
 
 /// An evaluation under way, which goes on in pieces like the steps do.
 pub(super) struct Evaluation {
@@ -26,8 +29,8 @@ struct Tally {
     loss: f64,
     confusion: Confusion,
     seconds: f64,
-    /// Estimated seconds of a batch, once one was made.
-    batch_seconds: Option<f64>,
+    /// In batches.
+    pace: Pace,
 }
 
 impl Evaluation {
@@ -37,7 +40,7 @@ impl Evaluation {
     }
 }
 
-impl Run<'_> {
+impl Run {
     /// An evaluation comes next.
     pub(super) fn begin_evaluation(&mut self, part: Part, ended: Option<EarlyEnd>) {
         self.evaluation = Some(Evaluation { part, ended, tally: Tally::new() });
@@ -48,7 +51,7 @@ impl Run<'_> {
         let Some(evaluation) = &mut self.evaluation else { return Ok(()) };
         let rows = self.samples.rows(evaluation.part);
         let before = evaluation.tally.seconds;
-        evaluation.tally.piece(self.engine, self.programs[1], rows, &self.samples.images.labels).await?;
+        evaluation.tally.piece(self.engine.as_mut(), self.programs[1], rows, &self.samples.images.labels).await?;
         self.seconds.evaluation += evaluation.tally.seconds - before;
         if evaluation.tally.count < rows.len() {
             return Ok(());
@@ -89,10 +92,11 @@ impl Run<'_> {
 
 impl Tally {
     fn new() -> Self {
-        Tally { count: 0, loss: 0.0, confusion: Confusion::new(CLASSES), seconds: 0.0, batch_seconds: None }
+        let pace = Pace::new(PIECE_BATCHES, 4.0);
+        Tally { count: 0, loss: 0.0, confusion: Confusion::new(CLASSES), seconds: 0.0, pace }
     }
 
-    /// Batches of about [`PIECE_SECONDS`] together, at least one.
+    /// Some batches, as many as the pace says.
     async fn piece(
         &mut self,
         engine: &mut dyn Engine,
@@ -101,9 +105,8 @@ impl Tally {
         labels: &[u8],
     ) -> Result<(), EngineError> {
         let clock = Instant::now();
-        let batches = self.batch_seconds.map_or(1, |seconds| ((PIECE_SECONDS / seconds) as usize).max(1));
         let rows = &rows[self.count..];
-        let rows = &rows[..rows.len().min(batches.saturating_mul(EVALUATION_BATCH))];
+        let rows = &rows[..rows.len().min(self.pace.units() * EVALUATION_BATCH)];
         let feeds: Vec<Values> = rows
             .chunks(EVALUATION_BATCH)
             .map(|chunk| {
@@ -113,9 +116,13 @@ impl Tally {
             })
             .collect();
         let ran = engine.run(program, &feeds).await?;
+        let device = engine.device();
+        all_came(device, &ran, feeds.len())?;
         for (chunk, outputs) in rows.chunks(EVALUATION_BATCH).zip(&ran.outputs) {
-            let losses = outputs[names::LOSSES].as_f32().expect("the program's losses are f32");
-            let answers = outputs[names::ANSWERS].as_u32().expect("the program's answers are u32");
+            let losses = outputs.get(names::LOSSES).and_then(HostTensor::as_f32);
+            let losses = losses.ok_or_else(|| missing(device, names::LOSSES))?;
+            let answers = outputs.get(names::ANSWERS).and_then(HostTensor::as_u32);
+            let answers = answers.ok_or_else(|| missing(device, names::ANSWERS))?;
             for (i, &row) in chunk.iter().enumerate() {
                 self.loss += f64::from(losses[i]);
                 self.confusion.count(labels[row as usize].into(), answers[i] as usize);
@@ -124,8 +131,7 @@ impl Tally {
         self.count += rows.len();
         let seconds = clock.elapsed().as_secs_f64();
         self.seconds += seconds;
-        let batch_seconds = seconds / feeds.len().max(1) as f64;
-        self.batch_seconds = Some(self.batch_seconds.map_or(batch_seconds, |before| batch_seconds.max(before / 4.0)));
+        self.pace.took(feeds.len(), seconds);
         Ok(())
     }
 }

@@ -2,10 +2,10 @@
 
 use graph::{HostTensor, Values};
 
-use super::{Run, RunError};
+use super::{Run, RunError, missing};
 use crate::programs::{self, CLASSES, EVALUATION_BATCH, names};
 
-impl Run<'_> {
+impl Run {
     /// Scores of pictures `u8[count, height · width]` by the weights as they are now, `[count][classes]`: probabilities,
     /// or for squared error the network's output as it is. Changes no number of the run; what is in flight is waited for,
     /// and the next `advance` tells of it.
@@ -48,7 +48,8 @@ impl Run<'_> {
             bytes.resize(padded * pixels, 0);
             let feed = Values::from([(names::PICTURES.into(), HostTensor::u8([padded, pixels], bytes))]);
             let ran = self.engine.run(program, &[feed]).await?;
-            let all = ran.outputs[0][names::SCORES].as_f32().expect("the program's scores are f32");
+            let all = ran.outputs.first().and_then(|step| step.get(names::SCORES)?.as_f32());
+            let all = all.ok_or_else(|| missing(self.engine.device(), names::SCORES))?;
             scores.extend(all.chunks(CLASSES).take(count).map(<[f32]>::to_vec));
         }
         Ok(scores)

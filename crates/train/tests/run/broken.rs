@@ -7,7 +7,7 @@ use pollster::block_on;
 use protocol::{Cause, Command, Device, Event, Length, Loss, Part, Phase, RunConfig, Split};
 use train::{Checkpoint, CheckpointError, Run, RunError};
 
-use super::{config, engine, samples, start};
+use super::{config, engine, resume, samples, start};
 
 /// Weights that grow by powers of ten with each step, until something is not finite.
 fn wild(steps: u64, validation: usize) -> RunConfig {
@@ -24,7 +24,7 @@ fn is_finite(state: &Values) -> bool {
 }
 
 /// The run's events to its end, and what it was last good as.
-fn all(engine: &mut dyn Engine, config: &RunConfig) -> (Vec<Event>, Checkpoint) {
+fn all(engine: impl Engine + 'static, config: &RunConfig) -> (Vec<Event>, Checkpoint) {
     let (mut run, mut events) = start(engine, config);
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()));
@@ -40,7 +40,7 @@ fn what_is_not_finite_never_finishes_a_run() {
     let (mut finished, mut in_step, mut in_evaluation) = (0, 0, 0);
     for validation in [20, 0] {
         for steps in 1..30 {
-            let (mut events, good) = all(&mut engine(), &wild(steps, validation));
+            let (mut events, good) = all(engine(), &wild(steps, validation));
             let last = events.pop().expect("it says something");
             assert!(is_finite(&good.state), "{validation} validation images, {steps} steps: {last:?}");
             match last {
@@ -72,11 +72,9 @@ fn what_is_not_finite_never_finishes_a_run() {
 fn a_good_state_can_be_continued_from() {
     for validation in [20, 0] {
         let config = RunConfig { evaluate_every: Some(1), ..wild(60, validation) };
-        let (events, good) = all(&mut engine(), &config);
+        let (events, good) = all(engine(), &config);
         assert!(matches!(events.last(), Some(Event::Failed { .. })), "{:?}", events.last());
-        let mut again = engine();
-        let resumed = block_on(Run::start(&mut again, config.clone(), samples(&config), Some(good)));
-        let (mut run, _) = resumed.expect("it resumes");
+        let mut run = resume(engine(), &config, good);
         run.command(&Command::Step).expect("no bounds");
         let told = block_on(run.advance());
         assert!(matches!(&told[0], Event::Steps { losses, .. } if losses[0].is_finite()), "{validation}: {told:?}");
@@ -141,8 +139,8 @@ fn a_state_that_no_loss_has_seen_to_be_broken_is_not_good() {
     for validation in [20, 0] {
         let mut config = RunConfig { evaluate_every: Some(4), ..config(Length::Steps(12)) };
         config.dataset.split = Split::Standard { validation };
-        let mut engine = Poisoned { engine: engine(), slot: "dense1.bias", left: 6 };
-        let (events, good) = all(&mut engine, &config);
+        let engine = Poisoned { engine: engine(), slot: "dense1.bias", left: 6 };
+        let (events, good) = all(engine, &config);
         let Some(Event::Failed { failure, step: 8, .. }) = events.last() else { panic!("{:?}", events.last()) };
         let text = failure.to_string();
         assert!(text.starts_with("`dense1.bias` holds numbers that are not finite after step 8"), "{text}");
@@ -150,8 +148,8 @@ fn a_state_that_no_loss_has_seen_to_be_broken_is_not_good() {
         assert!(good.progress.step == 4 && is_finite(&good.state), "{}", good.progress.step);
 
         // Whoever stops a run in between gets what was sound.
-        let mut engine = Poisoned { engine: super::engine(), slot: "dense1.bias", left: 6 };
-        let (mut run, _) = start(&mut engine, &config);
+        let engine = Poisoned { engine: super::engine(), slot: "dense1.bias", left: 6 };
+        let (mut run, _) = start(engine, &config);
         while run.step() < 6 {
             run.command(&Command::Step).expect("no bounds");
             block_on(run.advance());
@@ -166,11 +164,11 @@ fn a_state_that_no_loss_has_seen_to_be_broken_is_not_good() {
 #[test]
 fn a_broken_state_is_not_resumed() {
     let config = config(Length::Steps(2));
-    let (_, mut good) = all(&mut engine(), &config);
+    let (_, mut good) = all(engine(), &config);
     let shape = good.state["dense1.bias"].shape.clone();
     good.state.insert("dense1.bias".into(), HostTensor::f32(shape, vec![f32::INFINITY; 10]));
     let good = Checkpoint::from_bytes(&good.to_bytes()).expect("it can be looked at");
-    let outcome = block_on(Run::start(&mut engine(), config.clone(), samples(&config), Some(good))).map(|_| ());
+    let outcome = block_on(Run::start(Box::new(engine()), config.clone(), samples(&config), Some(good))).map(|_| ());
     assert!(matches!(outcome, Err(RunError::Checkpoint(CheckpointError::NotFinite { name })) if name == "dense1.bias"));
 }
 
@@ -179,7 +177,7 @@ fn a_broken_state_is_not_resumed() {
 fn a_test_that_is_not_finite_is_no_end() {
     let config = wild(7, 0);
     let events = (1..30).find_map(|steps| {
-        let (events, good) = all(&mut engine(), &RunConfig { length: Length::Steps(steps), ..config.clone() });
+        let (events, good) = all(engine(), &RunConfig { length: Length::Steps(steps), ..config.clone() });
         let on_test = |e: &Event| matches!(e, Event::Evaluation { on: Part::Test, loss, .. } if !loss.is_finite());
         events.iter().any(on_test).then_some((events, good))
     });
@@ -188,4 +186,64 @@ fn a_test_that_is_not_finite_is_no_end() {
         panic!("{:?}", events.last())
     };
     assert!(step == failed && good.progress.step < *step);
+}
+
+/// The reference without an output that a program has.
+struct Forgetful {
+    engine: Reference<f32>,
+    output: &'static str,
+}
+
+#[async_trait(?Send)]
+impl Engine for Forgetful {
+    fn device(&self) -> &Device {
+        self.engine.device()
+    }
+
+    fn versions(&self) -> Vec<String> {
+        self.engine.versions()
+    }
+
+    async fn load(&mut self, graph: &Graph) -> Result<Program, EngineError> {
+        self.engine.load(graph).await
+    }
+
+    async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<(), EngineError> {
+        self.engine.upload(name, value).await
+    }
+
+    async fn write_state(&mut self, slots: &Values) -> Result<(), EngineError> {
+        self.engine.write_state(slots).await
+    }
+
+    async fn read_state(&mut self) -> Result<Values, EngineError> {
+        self.engine.read_state().await
+    }
+
+    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
+        self.engine.submit(program, feeds).await
+    }
+
+    async fn collect(&mut self) -> Result<Ran, EngineError> {
+        let mut ran = self.engine.collect().await?;
+        ran.outputs.iter_mut().for_each(|step| drop(step.remove(self.output)));
+        if self.output == "a step" {
+            ran.outputs.pop();
+        }
+        Ok(ran)
+    }
+}
+
+#[test]
+fn nothing_takes_the_place_of_what_an_engine_leaves_out() {
+    for output in ["loss", "hits", "gradient_norm", "losses", "answers", "a step"] {
+        let engine = Forgetful { engine: engine(), output };
+        let (events, _) = all(engine, &config(Length::Steps(2)));
+        let Some(Event::Failed { failure, .. }) = events.last() else { panic!("{output}: {:?}", events.last()) };
+        let said = match output {
+            "a step" => "0 steps came back of 1".into(),
+            output => format!("a step came back without `{output}`"),
+        };
+        assert!(failure.message.contains(&said) && failure.cause.is_none(), "{failure}");
+    }
 }

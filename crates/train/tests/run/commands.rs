@@ -2,17 +2,17 @@
 
 use data::digits;
 use pollster::block_on;
-use protocol::{Command, Event, Length, Phase};
+use protocol::{Command, Event, Length, Phase, Setting};
 use train::Run;
 
 use super::{
     all_events, config, engine,
     late::{Late, timeless, uneven},
-    losses, samples, start, trained,
+    losses, resume, start, trained,
 };
 
 /// Advances until the run does not run.
-fn drive(run: &mut Run<'_>) -> Vec<Event> {
+fn drive(run: &mut Run) -> Vec<Event> {
     let mut events = vec![];
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()));
@@ -20,16 +20,15 @@ fn drive(run: &mut Run<'_>) -> Vec<Event> {
     events
 }
 
-fn command(run: &mut Run<'_>, command: Command) {
+fn command(run: &mut Run, command: Command) {
     run.command(&command).expect("a good command");
 }
 
 #[test]
 fn single_steps_are_the_same_steps() {
-    let (expected, state) = trained(&mut engine(), &uneven());
+    let (expected, state) = trained(engine(), &uneven());
     for advances in 0..3 {
-        let mut late = Late::new(|| false);
-        let (mut run, mut events) = start(&mut late, &uneven());
+        let (mut run, mut events) = start(Late::new(|| false), &uneven());
         for _ in 0..advances {
             events.extend(block_on(run.advance()));
         }
@@ -42,15 +41,117 @@ fn single_steps_are_the_same_steps() {
             let finished = run.phase() == Phase::Done;
             assert_eq!(run.step(), before + u64::from(!finished), "one step, and its end is a step of its own");
         }
+        let phase = |phase| move |e: &Event| matches!(e, Event::Phase { phase: told, .. } if *told == phase);
+        assert!(events.iter().filter(|e| phase(Phase::Paused)(e)).count() == 1, "it waits all the time");
+        assert!(!events.iter().any(phase(Phase::Running)));
+        events.retain(|event| !matches!(event, Event::Phase { .. }));
         assert_eq!(timeless(events), timeless(expected.clone()));
         assert_eq!(run.last_good().state, state);
     }
 }
 
+/// Whoever folds the events knows what a run was told, and when it holds, without having told it.
+#[test]
+fn what_a_command_does_is_an_event() {
+    let paused = |step| Event::Phase { step, phase: Phase::Paused };
+    let running = |step| Event::Phase { step, phase: Phase::Running };
+    let mut plain = config(Length::Steps(9));
+    plain.optimizer.rule = protocol::Rule::Sgd;
+    let (mut run, started) = start(Late::new(|| false), &plain);
+    assert!(matches!(started[..], [Event::Started { .. }]), "that it runs needs no word");
+    command(&mut run, Command::Pause);
+    assert_eq!(block_on(run.advance()), [paused(0)]);
+    command(&mut run, Command::Pause);
+    assert_eq!(block_on(run.advance()), []);
+    command(&mut run, Command::Resume);
+    let told = block_on(run.advance());
+    assert!(told[0] == running(0) && matches!(told[1..], [Event::Steps { step: 1, .. }]), "{told:?}");
+
+    // Two more steps are in flight: what is said now holds after them.
+    command(&mut run, Command::Rate { rate: 0.25 });
+    command(&mut run, Command::Pause);
+    let told = block_on(run.advance());
+    assert_eq!(told[0], Event::Changed { step: 3, setting: Setting::Rate(0.25) });
+    assert_eq!((told.last(), run.step()), (Some(&paused(3)), 3));
+    run.command(&Command::Momentum { momentum: 0.5 }).expect_err("the rule has none");
+    run.command(&Command::Rate { rate: -1.0 }).expect_err("no rate");
+    assert_eq!(block_on(run.advance()), []);
+
+    command(&mut run, Command::Step);
+    let told = block_on(run.advance());
+    assert!(matches!(told[..], [Event::Steps { step: 4, rate: 0.25, .. }]), "{told:?}");
+    command(&mut run, Command::Resume);
+    command(&mut run, Command::Step);
+    let told = drive(&mut run);
+    assert!(matches!(told[..], [Event::Steps { step: 5, .. }]), "it has not begun to run: {told:?}");
+
+    command(&mut run, Command::Rewind);
+    command(&mut run, Command::Rate { rate: 0.5 });
+    let changed = Event::Changed { step: 0, setting: Setting::Rate(0.5) };
+    assert_eq!(block_on(run.advance()), [Event::Rewound {}, changed]);
+    command(&mut run, Command::Resume);
+    let told = drive(&mut run);
+    assert_eq!(told[0], running(0));
+    assert!(told.iter().all(|e| !matches!(e, Event::Steps { rate, .. } if *rate != 0.5)), "{told:?}");
+    assert!(matches!(told.last(), Some(Event::Finished(_))));
+    for ignored in [Command::Pause, Command::Resume, Command::Step, Command::Rate { rate: 0.1 }, Command::Stop] {
+        command(&mut run, ignored);
+        assert_eq!(block_on(run.advance()), [], "nothing comes after the end");
+    }
+}
+
+/// Steps that are made again are made with what they were made with, whenever the device is lost.
+#[test]
+fn a_lost_device_changes_no_number_of_a_run_whose_settings_have_changed() {
+    let mut config = uneven();
+    config.optimizer.rule = protocol::Rule::Nesterov { momentum: 0.5 };
+    let said = |step| match step {
+        3 => Some(Command::Rate { rate: 0.5 }),
+        6 => Some(Command::Momentum { momentum: 0.75 }),
+        7 => Some(Command::Rate { rate: 0.125 }),
+        8 => Some(Command::Rate { rate: 0.25 }),
+        _ => None,
+    };
+    let run_with = |lost_after: Option<u64>| {
+        let lose = std::rc::Rc::new(std::cell::Cell::new(false));
+        let asked = lose.clone();
+        let (mut run, _) = start(Late::new(move || asked.take()), &config);
+        let (mut losses, mut furthest, mut recovered) = (vec![], 0, false);
+        while run.step() < 14 {
+            if run.step() == furthest
+                && let Some(saying) = said(furthest)
+            {
+                command(&mut run, saying); // once
+            }
+            lose.set(lost_after == Some(furthest) && !recovered);
+            command(&mut run, Command::Step);
+            for event in drive(&mut run) {
+                match event {
+                    Event::Steps { losses: more, .. } => losses.extend(more),
+                    Event::Recovered { step, .. } => {
+                        recovered = true;
+                        losses.truncate(step as usize);
+                    }
+                    _ => {}
+                }
+            }
+            furthest = furthest.max(run.step());
+        }
+        assert_eq!(recovered, lost_after.is_some());
+        (losses, block_on(run.checkpoint()).expect("the state is read"))
+    };
+    let (expected, kept) = run_with(None);
+    assert_eq!(kept.config.schedule.rate, 0.25);
+    for step in 1..14 {
+        let (losses, lost) = run_with(Some(step));
+        assert_eq!(losses, expected, "lost after {step} steps");
+        assert!(lost.state == kept.state && lost.config == kept.config, "lost after {step} steps");
+    }
+}
+
 #[test]
 fn a_step_of_a_running_run_follows_what_is_in_flight() {
-    let mut late = Late::new(|| false);
-    let (mut run, _) = start(&mut late, &uneven());
+    let (mut run, _) = start(Late::new(|| false), &uneven());
     block_on(run.advance());
     command(&mut run, Command::Step);
     let events = drive(&mut run);
@@ -60,11 +161,10 @@ fn a_step_of_a_running_run_follows_what_is_in_flight() {
 
 #[test]
 fn a_rewound_run_gives_the_same_numbers_again() {
-    let (mut expected, state) = trained(&mut engine(), &uneven());
+    let (mut expected, state) = trained(engine(), &uneven());
     expected.remove(0); // `started` comes once
     for advances in 0.. {
-        let mut late = Late::new(|| false);
-        let (mut run, _) = start(&mut late, &uneven());
+        let (mut run, _) = start(Late::new(|| false), &uneven());
         for _ in 0..advances {
             block_on(run.advance());
         }
@@ -75,7 +175,8 @@ fn a_rewound_run_gives_the_same_numbers_again() {
         let told = block_on(run.advance());
         assert_eq!((told, run.step()), (vec![Event::Rewound {}], 0), "after {advances} calls");
         command(&mut run, Command::Resume);
-        let events = drive(&mut run);
+        let mut events = drive(&mut run);
+        assert_eq!(events.remove(0), Event::Phase { step: 0, phase: Phase::Running });
         assert_eq!(timeless(events), timeless(expected.clone()), "after {advances} calls");
         assert_eq!(run.last_good().state, state);
         if was == Phase::Done {
@@ -89,8 +190,7 @@ fn a_rewound_run_gives_the_same_numbers_again() {
 fn a_failed_run_and_a_resumed_one_can_be_rewound() {
     let mut wild = config(Length::Epochs(50));
     (wild.schedule.rate, wild.loss) = (1e3, protocol::Loss::MeanSquaredError);
-    let mut one = engine();
-    let (mut run, _) = start(&mut one, &wild);
+    let (mut run, _) = start(engine(), &wild);
     let first = drive(&mut run).pop();
     assert!(matches!(first, Some(Event::Failed { .. })), "{first:?}");
     command(&mut run, Command::Rewind);
@@ -99,12 +199,10 @@ fn a_failed_run_and_a_resumed_one_can_be_rewound() {
 
     let config = config(Length::Steps(9));
     let expected = losses(&all_events(&config));
-    let (mut first, mut second) = (engine(), engine());
-    let (mut run, _) = start(&mut first, &config);
+    let (mut run, _) = start(engine(), &config);
     block_on(run.advance());
     let checkpoint = block_on(run.checkpoint()).expect("the state is read");
-    let resumed = block_on(Run::start(&mut second, config.clone(), samples(&config), Some(checkpoint)));
-    let (mut run, _) = resumed.expect("it resumes");
+    let mut run = resume(engine(), &config, checkpoint);
     command(&mut run, Command::Rewind);
     command(&mut run, Command::Resume);
     assert_eq!(losses(&drive(&mut run)), expected);
@@ -115,8 +213,7 @@ fn a_device_that_is_lost_in_a_rewind_comes_back_rewound() {
     let expected = losses(&all_events(&uneven()));
     let lose = std::rc::Rc::new(std::cell::Cell::new(false));
     let asked = lose.clone();
-    let mut late = Late::new(move || asked.take());
-    let (mut run, _) = start(&mut late, &uneven());
+    let (mut run, _) = start(Late::new(move || asked.take()), &uneven());
     block_on(run.advance());
     command(&mut run, Command::Rewind);
     lose.set(true);
@@ -132,8 +229,7 @@ fn another_rate_holds_from_the_next_step_on_and_is_kept() {
         events.iter().filter_map(|e| if let Event::Steps { rate, .. } = e { Some(*rate) } else { None }).collect()
     };
     let config = config(Length::Steps(6));
-    let mut one = engine();
-    let (mut run, _) = start(&mut one, &config);
+    let (mut run, _) = start(engine(), &config);
     let mut events = vec![];
     for step in 0..4 {
         command(&mut run, Command::Step);
@@ -159,24 +255,20 @@ fn another_momentum_holds_from_the_next_step_on_and_is_kept() {
         config.optimizer.rule = protocol::Rule::Nesterov { momentum };
         config
     };
-    let steps = |run: &mut Run<'_>, count: usize| -> Vec<f32> {
+    let steps = |run: &mut Run, count: usize| -> Vec<f32> {
         let step = |_| {
             command(run, Command::Step);
             losses(&drive(run))
         };
         (0..count).flat_map(step).collect()
     };
-    let mut one = engine();
-    let (mut run, _) = start(&mut one, &with(0.9));
+    let (mut run, _) = start(engine(), &with(0.9));
     let mut told = steps(&mut run, 3);
     command(&mut run, Command::Momentum { momentum: 0.25 });
     let changed = block_on(run.checkpoint()).expect("the state is read");
     told.extend(steps(&mut run, 3));
     assert_eq!(changed.config, with(0.25), "a run that is resumed goes on with it");
-    let mut other = engine();
-    let config = changed.config.clone();
-    let resumed = block_on(Run::start(&mut other, config.clone(), samples(&config), Some(changed)));
-    let (mut resumed, _) = resumed.expect("it resumes");
+    let mut resumed = resume(engine(), &changed.config.clone(), changed);
     assert_eq!(steps(&mut resumed, 3), told[3..]);
 
     command(&mut run, Command::Rewind);
@@ -189,18 +281,16 @@ fn another_momentum_holds_from_the_next_step_on_and_is_kept() {
     run.command(&Command::Momentum { momentum: 1.0 }).expect_err("too much");
     let mut plain = with(0.0);
     plain.optimizer.rule = protocol::Rule::Sgd;
-    let mut third = engine();
-    let (mut run, _) = start(&mut third, &plain);
+    let (mut run, _) = start(engine(), &plain);
     run.command(&Command::Momentum { momentum: 0.5 }).expect_err("it has none");
 }
 
 #[test]
 fn predictions_disturb_nothing_and_are_those_of_the_weights() {
-    let (expected, state) = trained(&mut engine(), &uneven());
+    let (expected, state) = trained(engine(), &uneven());
     let lose = std::rc::Rc::new(std::cell::Cell::new(false));
     let asked = lose.clone();
-    let mut late = Late::new(move || asked.take());
-    let (mut run, mut events) = start(&mut late, &uneven());
+    let (mut run, mut events) = start(Late::new(move || asked.take()), &uneven());
     let images = digits::generate(300, 7);
     let mut before = vec![];
     while run.phase() == Phase::Running {

@@ -1,7 +1,9 @@
 //! What a device does that works on its own: pieces in flight, and losses.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -10,9 +12,8 @@ use engine::{Engine, EngineError, Program, Ran, Reference};
 use graph::{Graph, HostTensor, Values};
 use pollster::block_on;
 use protocol::{Cause, Command, Device, Event, Length, Part, Phase, RunConfig, Seconds};
-use train::Run;
 
-use super::{all_events, config, engine, samples, start, trained};
+use super::{all_events, config, engine, resume, start, trained};
 
 /// The reference as a device that works on its own: nothing is computed before somebody waits for it.
 pub(crate) struct Late {
@@ -20,7 +21,9 @@ pub(crate) struct Late {
     waiting: VecDeque<(Program, Vec<Values>)>,
     done: VecDeque<Ran>,
     /// Most submissions that were in flight at once.
-    most: usize,
+    pub(crate) most: Rc<Cell<usize>>,
+    /// Submissions that were not collected.
+    left: Rc<Cell<usize>>,
     /// How long the first piece takes: the longer, the smaller are those that follow.
     first: Duration,
     /// Asked whenever steps or state are to cross: is the device lost in this moment?
@@ -31,7 +34,8 @@ pub(crate) struct Late {
 impl Late {
     pub(crate) fn new(fails: impl FnMut() -> bool + 'static) -> Self {
         let (waiting, done, first) = (VecDeque::new(), VecDeque::new(), Duration::from_millis(60));
-        Late { engine: engine(), waiting, done, most: 0, first, fails: Box::new(fails), lost: false }
+        let (most, left) = Default::default();
+        Late { engine: engine(), waiting, done, most, left, first, fails: Box::new(fails), lost: false }
     }
 
     fn alive(&self) -> Result<(), EngineError> {
@@ -94,13 +98,15 @@ impl Engine for Late {
     async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
         self.cross()?;
         self.waiting.push_back((program, feeds.to_vec()));
-        self.most = self.most.max(self.waiting.len() + self.done.len());
+        self.left.set(self.left.get() + 1);
+        self.most.set(self.most.get().max(self.left.get()));
         Ok(())
     }
 
     async fn collect(&mut self) -> Result<Ran, EngineError> {
         self.cross()?;
         std::thread::sleep(std::mem::take(&mut self.first));
+        self.left.set(self.left.get() - 1);
         if let Some(ran) = self.done.pop_front() {
             return Ok(ran);
         }
@@ -111,6 +117,7 @@ impl Engine for Late {
     async fn reopen(&mut self) -> Result<(), EngineError> {
         self.waiting.clear();
         self.done.clear();
+        self.left.set(0);
         (self.engine, self.lost) = (engine(), false);
         Ok(())
     }
@@ -146,12 +153,13 @@ pub(crate) fn timeless(events: Vec<Event>) -> Vec<Event> {
 
 #[test]
 fn pieces_in_flight_change_no_number() {
-    let (expected, state) = trained(&mut engine(), &uneven());
-    let (mut late, clock) = (Late::new(|| false), Instant::now());
-    let (events, late_state) = trained(&mut late, &uneven());
+    let (expected, state) = trained(engine(), &uneven());
+    let (late, clock) = (Late::new(|| false), Instant::now());
+    let most = late.most.clone();
+    let (events, late_state) = trained(late, &uneven());
     let wall = clock.elapsed().as_secs_f64();
     let seconds: f64 = events.iter().map(|e| if let Event::Steps { seconds, .. } = e { *seconds } else { 0.0 }).sum();
-    assert!(late.most == 3 && seconds <= wall, "{} in flight; {seconds} s of steps in {wall} s", late.most);
+    assert!(most.get() == 3 && seconds <= wall, "{most:?} in flight; {seconds} s of steps in {wall} s");
     assert_eq!(timeless(events), timeless(expected));
     assert_eq!(late_state, state);
 }
@@ -160,8 +168,7 @@ fn pieces_in_flight_change_no_number() {
 fn a_run_out_of_time_takes_what_is_in_flight_and_is_kept() {
     let mut config = uneven();
     config.stop.seconds = Some(1e-6);
-    let mut late = Late::new(|| false);
-    let (mut run, mut events) = start(&mut late, &config);
+    let (mut run, mut events) = start(Late::new(|| false), &config);
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()));
     }
@@ -172,11 +179,10 @@ fn a_run_out_of_time_takes_what_is_in_flight_and_is_kept() {
 
 #[test]
 fn a_checkpoint_waits_for_what_is_in_flight_and_loses_no_event() {
-    let (expected, state) = trained(&mut engine(), &uneven());
+    let (expected, state) = trained(engine(), &uneven());
     let expected = timeless(expected);
     for advances in 1.. {
-        let (mut first, mut second) = (Late::new(|| false), Late::new(|| false));
-        let (mut run, mut events) = start(&mut first, &uneven());
+        let (mut run, mut events) = start(Late::new(|| false), &uneven());
         for _ in 0..advances {
             events.extend(block_on(run.advance()));
         }
@@ -188,10 +194,11 @@ fn a_checkpoint_waits_for_what_is_in_flight_and_loses_no_event() {
             break;
         }
         events.extend(block_on(run.advance()));
+        let stopped = Event::Stopped { reason: "stopped".into(), step: run.step(), checkpoint: None };
+        assert_eq!(events.pop(), Some(stopped), "the last event");
         assert!(block_on(run.advance()).is_empty());
 
-        let resumed = block_on(Run::start(&mut second, uneven(), samples(&uneven()), Some(checkpoint)));
-        let (mut run, _) = resumed.expect("it resumes");
+        let mut run = resume(Late::new(|| false), &uneven(), checkpoint);
         while run.phase() == Phase::Running {
             events.extend(block_on(run.advance()));
             block_on(run.checkpoint()).expect("a checkpoint disturbs nothing");
@@ -206,8 +213,9 @@ fn pieces_behind_a_diverged_one_are_dropped() {
     let mut config = config(Length::Epochs(50));
     (config.schedule.rate, config.loss) = (1e30, protocol::Loss::MeanSquaredError); // the second step fails
     let expected = all_events(&config).pop();
-    let mut late = Late::new(|| false);
-    let (mut run, mut events) = start(&mut late, &config);
+    let late = Late::new(|| false);
+    let (most, left) = (late.most.clone(), late.left.clone());
+    let (mut run, mut events) = start(late, &config);
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()));
     }
@@ -215,7 +223,7 @@ fn pieces_behind_a_diverged_one_are_dropped() {
     assert_eq!(events.pop(), expected);
     let kept = block_on(run.checkpoint()).expect("it is at hand");
     assert_eq!(&kept, run.last_good());
-    assert!(late.most == 3 && late.waiting.is_empty() && late.done.is_empty());
+    assert_eq!((most.get(), left.get()), (3, 0));
 }
 
 /// Takes back what was told since the evaluation that the run went back to.
@@ -230,12 +238,12 @@ fn taken_back(told: &mut Vec<Event>, event: Event) {
 /// Whatever is going on when the device is lost. It is lost twice: the second time, while it recovers.
 #[test]
 fn a_lost_device_changes_no_number() {
-    let (expected, state) = trained(&mut engine(), &uneven());
+    let (expected, state) = trained(engine(), &uneven());
     let expected = timeless(expected);
     for moment in 2.. {
         let mut moments = 1..;
-        let mut late = Late::new(move || moments.next().is_some_and(|now| now == moment || now == moment + 1));
-        let (events, late_state) = trained(&mut late, &uneven());
+        let late = Late::new(move || moments.next().is_some_and(|now| now == moment || now == moment + 1));
+        let (events, late_state) = trained(late, &uneven());
         if !events.iter().any(|event| matches!(event, Event::Recovered { .. })) {
             assert!(moment > 20, "the loop saw nothing");
             break;
@@ -251,8 +259,8 @@ fn a_lost_device_changes_no_number() {
 fn a_device_that_is_lost_again_and_again_is_given_up() {
     let recoveries = |every: usize, epochs: u64| {
         let mut moments = 1..;
-        let mut late = Late::new(move || moments.next().is_some_and(|now: usize| now.is_multiple_of(every)));
-        let (mut run, mut events) = start(&mut late, &config(Length::Epochs(epochs)));
+        let late = Late::new(move || moments.next().is_some_and(|now: usize| now.is_multiple_of(every)));
+        let (mut run, mut events) = start(late, &config(Length::Epochs(epochs)));
         while run.phase() == Phase::Running {
             events.extend(block_on(run.advance()));
         }

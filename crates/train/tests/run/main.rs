@@ -9,7 +9,7 @@ use engine::{Engine, Reference};
 use graph::Values;
 use pollster::block_on;
 use protocol::{Cause, Command, Device, EarlyEnd, EngineName, Event, Length, Part, Phase, RunConfig, Split, preset};
-use train::{Run, RunError, Samples, programs};
+use train::{Checkpoint, Run, RunError, Samples, programs};
 
 fn engine() -> Reference<f32> {
     Reference::new(Device { engine: EngineName::CandleCpu, name: "reference".into(), software: false })
@@ -26,16 +26,21 @@ fn samples(config: &RunConfig) -> Samples {
     Samples::new("digits".into(), digits::generate(150, 1), 120, config, 0.0).expect("a valid split")
 }
 
-fn start<'e>(engine: &'e mut dyn Engine, config: &RunConfig) -> (Run<'e>, Vec<Event>) {
-    block_on(Run::start(engine, config.clone(), samples(config), None)).expect("it starts")
+fn start(engine: impl Engine + 'static, config: &RunConfig) -> (Run, Vec<Event>) {
+    block_on(Run::start(Box::new(engine), config.clone(), samples(config), None)).expect("it starts")
+}
+
+fn resume(engine: impl Engine + 'static, config: &RunConfig, from: Checkpoint) -> Run {
+    let resumed = block_on(Run::start(Box::new(engine), config.clone(), samples(config), Some(from)));
+    resumed.expect("it resumes").0
 }
 
 fn all_events(config: &RunConfig) -> Vec<Event> {
-    trained(&mut engine(), config).0
+    trained(engine(), config).0
 }
 
 /// All that a run tells, and the state at its end.
-fn trained(engine: &mut dyn Engine, config: &RunConfig) -> (Vec<Event>, Values) {
+fn trained(engine: impl Engine + 'static, config: &RunConfig) -> (Vec<Event>, Values) {
     let (mut run, mut events) = start(engine, config);
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()));
@@ -76,12 +81,13 @@ fn epochs_evaluations_and_the_end_come_in_order() {
 fn a_pause_changes_no_number() {
     let config = config(Length::Steps(10));
     let expected = losses(&all_events(&config));
-    let mut engine = engine();
-    let (mut run, _) = block_on(Run::start(&mut engine, config.clone(), samples(&config), None)).expect("it starts");
+    let (mut run, _) = start(engine(), &config);
     let mut events = block_on(run.advance());
     run.command(&Command::Pause).expect("a good command");
     assert_eq!(run.phase(), Phase::Paused);
-    assert!(block_on(run.advance()).is_empty());
+    let step = run.step();
+    assert_eq!(block_on(run.advance()), [Event::Phase { step, phase: Phase::Paused }]);
+    assert_eq!(block_on(run.advance()), []);
     run.command(&Command::Resume).expect("a good command");
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()));
@@ -93,18 +99,16 @@ fn a_pause_changes_no_number() {
 fn a_resumed_run_continues_as_if_never_stopped() {
     let config = config(Length::Steps(20));
     let expected = losses(&all_events(&config));
-    let mut first = engine();
-    let (mut run, _) = block_on(Run::start(&mut first, config.clone(), samples(&config), None)).expect("it starts");
+    let (mut run, _) = start(engine(), &config);
     let mut events = vec![];
     while run.step() < 9 {
         events.extend(block_on(run.advance()));
     }
     run.command(&Command::Stop).expect("a good command");
     let checkpoint = block_on(run.checkpoint()).expect("the state is read");
-    let checkpoint = train::Checkpoint::from_bytes(&checkpoint.to_bytes()).expect("our own file");
-    let mut second = engine();
-    let (mut run, started) =
-        block_on(Run::start(&mut second, config.clone(), samples(&config), Some(checkpoint))).expect("it resumes");
+    let checkpoint = Checkpoint::from_bytes(&checkpoint.to_bytes()).expect("our own file");
+    let resumed = block_on(Run::start(Box::new(engine()), config.clone(), samples(&config), Some(checkpoint)));
+    let (mut run, started) = resumed.expect("it resumes");
     assert!(matches!(started[0], Event::Started { first_step, .. } if first_step >= 9));
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()));
@@ -135,18 +139,19 @@ fn an_evaluation_is_made_in_pieces() {
     let config = config(Length::Steps(1));
     // Three batches of test images, none for validation but a few.
     let samples = Samples::new("digits".into(), digits::generate(120 + 600, 1), 120, &config, 0.0);
-    let mut engine = engine();
-    let (mut run, _) =
-        block_on(Run::start(&mut engine, config, samples.expect("a valid split"), None)).expect("starts");
+    let started = block_on(Run::start(Box::new(engine()), config, samples.expect("a valid split"), None));
+    let (mut run, _) = started.expect("it starts");
     let mut told = vec![];
     let mut silent = 0;
     while run.phase() == Phase::Running {
         let events = block_on(run.advance());
-        silent += usize::from(events.is_empty());
+        silent += usize::from(events.iter().all(|event| matches!(event, Event::Phase { .. })));
         // Whatever is said to the run is heard between pieces.
         run.command(&Command::Pause).expect("no bounds");
         let waits = run.phase() == Phase::Paused;
-        assert_eq!((block_on(run.advance()), waits), (vec![], events.iter().all(|e| !matches!(e, Event::Finished(_)))));
+        assert_eq!(waits, events.iter().all(|event| !matches!(event, Event::Finished(_))));
+        let paused = waits.then_some(Event::Phase { step: run.step(), phase: Phase::Paused });
+        assert_eq!(block_on(run.advance()), Vec::from_iter(paused));
         run.command(&Command::Resume).expect("no bounds");
         told.extend(events);
     }
@@ -160,8 +165,7 @@ fn an_evaluation_is_made_in_pieces() {
 #[test]
 fn an_epoch_resumed_with_another_batch_counts_what_was_seen() {
     let config = config(Length::Steps(10));
-    let mut first = engine();
-    let (mut run, _) = start(&mut first, &config);
+    let (mut run, _) = start(engine(), &config);
     let mut events = vec![];
     while run.step() < 5 {
         run.command(&Command::Step).expect("no bounds");
@@ -171,8 +175,7 @@ fn an_epoch_resumed_with_another_batch_counts_what_was_seen() {
     let hits: u32 = events.iter().map(|e| if let Event::Steps { hits, .. } = e { hits.iter().sum() } else { 0 }).sum();
 
     let larger = RunConfig { batch: 50, ..config };
-    let (resumed, mut second) = (samples(&larger), engine());
-    let (mut run, _) = block_on(Run::start(&mut second, larger, resumed, Some(checkpoint))).expect("it resumes");
+    let mut run = resume(engine(), &larger, checkpoint);
     let events = loop {
         let events = block_on(run.advance());
         if events.iter().any(|event| matches!(event, Event::Epoch { .. })) {
@@ -191,8 +194,7 @@ fn a_diverging_run_fails_and_keeps_its_last_good_state() {
     let mut config = config(Length::Epochs(50));
     config.schedule.rate = 1000.0;
     config.loss = protocol::Loss::MeanSquaredError;
-    let mut engine = engine();
-    let (mut run, _) = block_on(Run::start(&mut engine, config.clone(), samples(&config), None)).expect("it starts");
+    let (mut run, _) = start(engine(), &config);
     let mut events = vec![];
     while run.phase() == Phase::Running {
         events.extend(block_on(run.advance()));
@@ -231,7 +233,7 @@ fn what_is_too_large_is_refused_before_it_is_allocated() {
 fn another_image_size_is_not_resumed() {
     let config = config(Length::Steps(2));
     let state = programs::initial(&config, [14, 14]).expect("a valid configuration");
-    let checkpoint = train::Checkpoint {
+    let checkpoint = Checkpoint {
         config: config.clone(),
         image: [14, 14],
         progress: Default::default(),
@@ -239,6 +241,7 @@ fn another_image_size_is_not_resumed() {
         choices: Default::default(),
         state,
     };
-    let outcome = block_on(Run::start(&mut engine(), config.clone(), samples(&config), Some(checkpoint))).map(|_| ());
+    let outcome =
+        block_on(Run::start(Box::new(engine()), config.clone(), samples(&config), Some(checkpoint))).map(|_| ());
     assert!(matches!(outcome, Err(RunError::Image { .. })));
 }

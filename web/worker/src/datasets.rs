@@ -1,9 +1,9 @@
 //! Data sets: drawn here, fetched from the site, or given by the visitor.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use data::{
-    DataError, Images, SIDE, digits,
+    DataError, SIDE,
     files::{Dataset, File, MNIST, spellings},
     gzip, idx,
 };
@@ -12,6 +12,7 @@ use protocol::{
     Cause, Failure,
     worker::{Reply, Work},
 };
+use train::Set;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_time::Instant;
@@ -28,17 +29,6 @@ extern "C" {
     fn unpack(bytes: &[u8]) -> JsValue;
 }
 
-/// Images in memory.
-#[derive(Clone)]
-pub(crate) struct Set {
-    /// What a configuration calls it: never `auto`.
-    pub(crate) name: String,
-    /// Training images followed by test images.
-    pub(crate) images: Arc<Images>,
-    /// How many are for training.
-    pub(crate) training: usize,
-}
-
 /// What is there: the visitor's sets, and the last one that was drawn or fetched, with the number of digits asked for.
 #[derive(Default)]
 pub(crate) struct Store {
@@ -47,14 +37,13 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// A data set by its name in a configuration, and the seconds that its download took; `count` is the number of
-    /// training images to draw.
+    /// A data set by its name in a configuration; `count` is the number of training images to draw.
     ///
     /// # Errors
     /// What is wrong and what to do.
-    pub(crate) async fn load(&mut self, name: &str, count: usize, line: &Line) -> Result<(Set, f64), Failure> {
+    pub(crate) async fn load(&mut self, name: &str, count: usize, line: &Line) -> Result<Set, Failure> {
         if let Some(set) = self.given.get(name) {
-            return Ok((set.clone(), 0.0));
+            return Ok(set.clone());
         }
         let is_wanted = |set: &Set, digits: usize| match name {
             "auto" => set.name == MNIST.name,
@@ -62,15 +51,15 @@ impl Store {
             _ => set.name == name,
         };
         if let Some((set, _)) = self.last.as_ref().filter(|(set, digits)| is_wanted(set, *digits)) {
-            return Ok((set.clone(), 0.0));
+            return Ok(set.clone());
         }
         self.last = None; // there may not be room for both
         let clock = Instant::now();
-        let (set, download) = match (name, Dataset::by_name(name)) {
-            ("digits", _) => (drawn(count, line)?, 0.0),
+        let set = match (name, Dataset::by_name(name)) {
+            ("digits", _) => drawn(count, line)?,
             ("auto", _) => match is_on_site(&MNIST).await {
                 true => fetched(&MNIST, line, clock).await?,
-                false => (drawn(count, line)?, 0.0),
+                false => drawn(count, line)?,
             },
             (_, Some(dataset)) if is_on_site(&dataset).await => fetched(&dataset, line, clock).await?,
             _ => {
@@ -81,8 +70,8 @@ impl Store {
                 return Err(Failure { message, cause: Some(Cause::NoDataSet) });
             }
         };
-        self.last = Some((set.clone(), count));
-        Ok((set, download))
+        self.last = Some((Set { download: 0.0, ..set.clone() }, count)); // the next run need not wait for it
+        Ok(set)
     }
 
     /// Takes the visitor's four files: images and labels to learn from, and for the test.
@@ -107,17 +96,17 @@ impl Store {
             })?;
             four.push(unpacked(bytes).await.map_err(|error| bad(format!("{wanted}: {error}")))?);
         }
-        let (images, training) = pool(&four)?;
-        if (images.height, images.width) != (SIDE, SIDE) {
-            let Images { height, width, .. } = images;
+        let set = pool(name.clone(), &four)?;
+        let data::Images { height, width, .. } = *set.images;
+        if (height, width) != (SIDE, SIDE) {
             let message = format!(
                 "the images are {height}×{width}, but this page draws and shows {SIDE}×{SIDE}: use the command line"
             );
             return Err(Failure { message, cause: Some(Cause::OtherSize) });
         }
-        let tested = images.len() - training;
-        self.given.insert(name.clone(), Set { name, images: images.into(), training });
-        Ok([training as u64, tested as u64])
+        let images = [set.training as u64, (set.images.len() - set.training) as u64];
+        self.given.insert(name, set);
+        Ok(images)
     }
 }
 
@@ -126,11 +115,9 @@ fn bad(message: String) -> Failure {
     Failure { message, cause: Some(Cause::BadFile) }
 }
 
-fn drawn(training: usize, line: &Line) -> Result<Set, Failure> {
+fn drawn(count: usize, line: &Line) -> Result<Set, Failure> {
     line.tell(&Reply::Progress { what: Work::Data, done: 0, total: None });
-    let count = u32::try_from(training).map_err(|_| "there are not so many digits".to_owned())?;
-    let images = digits::set(count);
-    Ok(Set { name: "digits".into(), images: images.into(), training })
+    Ok(Set::digits(count).map_err(|error| error.to_string())?)
 }
 
 /// Where a file of a data set is: beside the page, as is the worker's own script.
@@ -148,8 +135,8 @@ async fn is_on_site(dataset: &Dataset) -> bool {
     }
 }
 
-/// The data set, and the seconds since `clock` until its files were here.
-async fn fetched(dataset: &Dataset, line: &Line, clock: Instant) -> Result<(Set, f64), Failure> {
+/// The data set, whose download began at `clock`.
+async fn fetched(dataset: &Dataset, line: &Line, clock: Instant) -> Result<Set, Failure> {
     let total = dataset.files().iter().map(|file| file.bytes).sum();
     let mut before = 0;
     let mut packed = vec![];
@@ -174,19 +161,12 @@ async fn fetched(dataset: &Dataset, line: &Line, clock: Instant) -> Result<(Set,
             .map_err(|error| bad(format!("{address}: {error}: reload the page, or tell its owner")))?;
         four.push(content);
     }
-    let (images, training) = pool(&four)?;
-    Ok((Set { name: dataset.name.into(), images: images.into(), training }, download))
+    Ok(Set { download, ..pool(dataset.name.into(), &four)? })
 }
 
-/// Training images followed by test images, and how many are for training, of four files.
-fn pool(four: &[Vec<u8>]) -> Result<(Images, usize), Failure> {
-    let all = || {
-        let mut images = idx::images(&four[0], &four[1])?;
-        let training = images.len();
-        images.append(idx::images(&four[2], &four[3])?)?;
-        Ok((images, training))
-    };
-    all().map_err(|error: DataError| bad(error.to_string()))
+fn pool(name: String, four: &[Vec<u8>]) -> Result<Set, Failure> {
+    let set = || Set::new(name, idx::images(&four[0], &four[1])?, idx::images(&four[2], &four[3])?);
+    set().map_err(|error: DataError| bad(error.to_string()))
 }
 
 /// What a file holds, which may be packed.
