@@ -122,14 +122,7 @@ impl Checkpoint {
             choices: self.choices.clone(),
         };
         let header = serde_json::to_string(&header).expect("plain data with string keys serialises");
-        let bytes: Vec<(&String, &HostTensor, Vec<u8>)> =
-            self.state.iter().map(|(name, tensor)| (name, tensor, little_endian(tensor))).collect();
-        let views = bytes.iter().map(|(name, tensor, data)| {
-            let view = TensorView::new(Dtype::F32, tensor.shape.0.clone(), data);
-            (name.as_str(), view.expect("as many bytes as the shape needs"))
-        });
-        safetensors::serialize(views, Some(HashMap::from([(KEY.into(), header)])))
-            .expect("names are unique and metadata is text")
+        write(&self.state, Some(HashMap::from([(KEY.into(), header)])))
     }
 
     /// Reads a file, which may come from anywhere: everything is checked before it is believed.
@@ -148,7 +141,8 @@ impl Checkpoint {
             return Err(CheckpointError::Record(format!("images of {}×{}, at most 1024×1024", image[0], image[1])));
         }
         config.check()?;
-        let state = read(bytes, &config, image, true)?;
+        let slots = programs::slots(&config, image)?;
+        let state = state_from_bytes(bytes, slots.iter().map(|(name, shape)| (name.as_str(), shape)))?;
         Ok(Checkpoint { config, image, progress, engine, choices, state })
     }
 }
@@ -159,17 +153,34 @@ impl Checkpoint {
 /// # Errors
 /// As [`Checkpoint::from_bytes`].
 pub fn weights_from_bytes(bytes: &[u8], config: &RunConfig, image: [usize; 2]) -> Result<Values, CheckpointError> {
-    read(bytes, config, image, false)
+    let slots = programs::slots(config, image)?;
+    let weights = slots.iter().filter(|(name, _)| !name.starts_with(optimizer::PREFIX));
+    state_from_bytes(bytes, weights.map(|(name, shape)| (name.as_str(), shape)))
 }
 
-fn read(bytes: &[u8], config: &RunConfig, image: [usize; 2], optimizer: bool) -> Result<Values, CheckpointError> {
+/// State slots as a safetensors file without a record: what an own model keeps.
+///
+/// # Panics
+/// Where a slot is not f32; engines have no others.
+pub fn state_to_bytes(state: &Values) -> Vec<u8> {
+    write(state, None)
+}
+
+/// State slots from a safetensors file: these and no others, as [`graph::Graph::slots`] says.
+///
+/// # Errors
+/// [`CheckpointError`], naming the tensor at fault.
+pub fn state_from_bytes<'a>(
+    bytes: &[u8],
+    slots: impl IntoIterator<Item = (&'a str, &'a Shape)>,
+) -> Result<Values, CheckpointError> {
     let tensors = SafeTensors::deserialize(bytes)?;
-    let mut expected = programs::slots(config, image)?;
-    expected.retain(|(name, _)| optimizer || !name.starts_with(optimizer::PREFIX));
-    if let Some(name) = tensors.names().into_iter().find(|name| !expected.iter().any(|(known, _)| known == name)) {
+    let slots: BTreeMap<&str, &Shape> = slots.into_iter().collect();
+    if let Some(name) = tensors.names().into_iter().find(|&name| !slots.contains_key(name)) {
         return Err(CheckpointError::Extra { name: name.to_owned() });
     }
-    let value = |(name, shape): (String, Shape)| {
+    let value = |(name, shape): (&str, &Shape)| {
+        let (name, shape) = (name.to_owned(), shape.clone());
         let view = tensors.tensor(&name).map_err(|_| CheckpointError::Missing { name: name.clone() })?;
         if view.dtype() != Dtype::F32 || view.shape() != shape.0 {
             let got = format!("{:?}{}", view.dtype(), Shape::from(view.shape()));
@@ -178,7 +189,17 @@ fn read(bytes: &[u8], config: &RunConfig, image: [usize; 2], optimizer: bool) ->
         let data = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         Ok((name, HostTensor::f32(shape, data)))
     };
-    expected.into_iter().map(value).collect()
+    slots.into_iter().map(value).collect()
+}
+
+fn write(state: &Values, metadata: Option<HashMap<String, String>>) -> Vec<u8> {
+    let bytes: Vec<(&String, &HostTensor, Vec<u8>)> =
+        state.iter().map(|(name, tensor)| (name, tensor, little_endian(tensor))).collect();
+    let views = bytes.iter().map(|(name, tensor, data)| {
+        let view = TensorView::new(Dtype::F32, tensor.shape.0.clone(), data);
+        (name.as_str(), view.expect("as many bytes as the shape needs"))
+    });
+    safetensors::serialize(views, metadata).expect("names are unique and metadata is text")
 }
 
 /// The first slot that holds a NaN or an infinity.

@@ -5,7 +5,7 @@
 
 pub mod checkpoint;
 pub mod metrics;
-mod optimizer;
+pub mod optimizer;
 pub mod programs;
 mod run;
 mod samples;

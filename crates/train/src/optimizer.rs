@@ -1,6 +1,7 @@
-//! Update rules as recorded operations: from parameters and gradients to new parameters and new optimizer state.
+//! Update rules as recorded operations: from parameters and gradients to new parameters and new optimizer state. For
+//! every model that is recorded; [`crate::programs`] uses them for networks of layers.
 
-use graph::{DType, Feed, GraphError, HostTensor, Recorder, Shape, Tensor, Values};
+use graph::{DType, Feed, GraphError, HostTensor, Recorder, Shape, Tensor, Values, gradients};
 use protocol::{Adam, Optimizer, Rule};
 
 use crate::programs::names;
@@ -11,17 +12,38 @@ type Result<T> = std::result::Result<T, GraphError>;
 const CLIP_EPSILON: f32 = 1e-6;
 
 /// Slots of the optimizer begin with this; no layer is called so.
-pub(crate) const PREFIX: &str = "optimizer.";
+pub const PREFIX: &str = "optimizer.";
 
-/// A trainable slot, its value and its gradient.
-pub(crate) struct Weight<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) value: &'a Tensor,
-    pub(crate) gradient: Tensor,
+/// A trainable slot.
+#[derive(Clone, Debug)]
+pub struct Weight<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// Its value before the step.
+    pub value: &'a Tensor,
+    /// The derivative of the loss by it.
+    pub gradient: Tensor,
+}
+
+/// Trainable slots and the gradients of `loss`, which are marked for engines that find them in a way of their own.
+///
+/// # Errors
+/// As [`gradients`].
+pub fn weights<'a>(loss: &Tensor, slots: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Result<Vec<Weight<'a>>> {
+    let (names, values): (Vec<_>, Vec<_>) = slots.into_iter().unzip();
+    let derivatives = gradients(loss, &values)?;
+    let weights = names.into_iter().zip(values).zip(derivatives).map(|((name, value), gradient)| {
+        loss.recorder().mark_gradient(name, &gradient)?;
+        Weight { name, value, gradient }
+    });
+    Ok(weights.collect())
 }
 
 /// √(Σ g²) over all gradients, a scalar.
-pub(crate) fn global_norm(recorder: &Recorder, weights: &[Weight]) -> Result<Tensor> {
+///
+/// # Errors
+/// [`GraphError`] where a gradient is of another recorder.
+pub fn global_norm(recorder: &Recorder, weights: &[Weight]) -> Result<Tensor> {
     let mut sum = recorder.constant(0.0);
     for weight in weights {
         sum = sum.add(&weight.gradient.square()?.sum_all()?)?; // []
@@ -29,8 +51,11 @@ pub(crate) fn global_norm(recorder: &Recorder, weights: &[Weight]) -> Result<Ten
     sum.sqrt()
 }
 
-/// Scales gradients down so that together they are at most `limit` long.
-pub(crate) fn clip(weights: &mut [Weight], norm: &Tensor, limit: f32) -> Result<()> {
+/// Scales gradients down so that together they are at most `limit` long; `norm` is their [`global_norm`].
+///
+/// # Errors
+/// [`GraphError`] where a gradient is of another recorder.
+pub fn clip(weights: &mut [Weight], norm: &Tensor, limit: f32) -> Result<()> {
     let limit = norm.recorder().constant(limit);
     let scale = limit.div(&norm.add_scalar(CLIP_EPSILON)?.max(&limit)?)?; // [], at most 1
     for weight in weights {
@@ -39,8 +64,12 @@ pub(crate) fn clip(weights: &mut [Weight], norm: &Tensor, limit: f32) -> Result<
     Ok(())
 }
 
-/// New values of all slots that the optimizer writes.
-pub(crate) fn updates(optimizer: &Optimizer, weights: &[Weight], rate: &Tensor) -> Result<Vec<(String, Tensor)>> {
+/// New values of all slots that the optimizer writes, the weights among them: what a step keeps. `rate []` is the step's
+/// learning rate. Rules with momentum add a step input `momentum f32[]`; `optimizer.clip_norm` is for [`clip`], before.
+///
+/// # Errors
+/// [`GraphError`] where a value or the rate is of another shape.
+pub fn updates(optimizer: &Optimizer, weights: &[Weight], rate: &Tensor) -> Result<Vec<(String, Tensor)>> {
     let recorder = rate.recorder();
     let mut updates = vec![];
     let adam = match optimizer.rule {
@@ -111,7 +140,7 @@ fn bias_correction(
 }
 
 /// The optimizer's slots before the first step, for the given trainable slots.
-pub(crate) fn initial<'a>(rule: &Rule, weights: impl Iterator<Item = (&'a str, &'a Shape)>) -> Values {
+pub fn initial<'a>(rule: &Rule, weights: impl Iterator<Item = (&'a str, &'a Shape)>) -> Values {
     let kinds: &[&str] = match rule {
         Rule::Sgd => &[],
         Rule::Momentum { .. } | Rule::Nesterov { .. } => &["velocity"],

@@ -1,10 +1,11 @@
-//! The three graphs of a model: train, evaluate, predict.
+//! The three graphs of a network of layers: train, evaluate, predict. What an own model needs of them is here by itself:
+//! [`batch`], [`losses`], [`names`], [`upload`], and the rules of [`crate::optimizer`].
 
-use graph::{DType, Feed, Graph, GraphError, HostTensor, Recorder, Shape, Tensor, Values, gradients};
+use graph::{DType, Feed, Graph, GraphError, HostTensor, Recorder, Shape, Tensor, Values};
 use models::{Forward, Mode, ModelError, Network, forward};
 use protocol::{ConfigError, Loss, MAX_PARAMETERS, RunConfig};
 
-use crate::optimizer::{self, Weight};
+use crate::optimizer;
 
 /// Classes of every data set here.
 pub const CLASSES: usize = 10;
@@ -74,13 +75,8 @@ pub fn train(config: &RunConfig, table: &Table, gradient_norm: bool) -> Result<G
     let loss = losses(config.loss, &output, &targets)?.mean_all()?; // []
     let hits = output.arg_max()?.to_float()?.equal(&labels.to_float()?)?.sum_all()?; // []
 
-    let trainable: Vec<_> = parameters.iter().filter(|p| p.trainable).collect();
-    let derivatives = gradients(&loss, &trainable.iter().map(|p| &p.tensor).collect::<Vec<_>>())?;
-    let mut weights = vec![];
-    for (p, gradient) in trainable.iter().zip(derivatives) {
-        r.mark_gradient(&p.name, &gradient)?;
-        weights.push(Weight { name: &p.name, value: &p.tensor, gradient });
-    }
+    let trainable = parameters.iter().filter(|p| p.trainable).map(|p| (p.name.as_str(), &p.tensor));
+    let mut weights = optimizer::weights(&loss, trainable)?;
     let mut outputs = vec![(names::LOSS, loss), (names::HITS, hits)];
     if gradient_norm || config.optimizer.clip_norm.is_some() {
         let norm = optimizer::global_norm(&r, &weights)?; // []
@@ -163,8 +159,12 @@ fn checked(network: &Network, x: &Tensor, mode: Mode) -> Result<Forward, BuildEr
     Ok(pass)
 }
 
-/// The batch of the step: images `[count, 1, height, width]` and labels `[count]`.
-fn batch(r: &Recorder, table: &Table, count: usize) -> Result<(Tensor, Tensor), GraphError> {
+/// The batch of a step: images `[count, 1, height, width]` in [0, 1] and labels `[count]`, by the step input `indices
+/// u32[count]`.
+///
+/// # Errors
+/// [`GraphError`] where the images' type is none for pixels.
+pub fn batch(r: &Recorder, table: &Table, count: usize) -> Result<(Tensor, Tensor), GraphError> {
     let [height, width] = table.size;
     let indices = r.input(names::INDICES, Feed::Step, [count], DType::U32);
     let images = r.input(names::IMAGES, Feed::Resident, [table.rows, height * width], table.dtype);
@@ -182,8 +182,11 @@ fn normalise(pixels: &Tensor, count: usize, size: [usize; 2]) -> Result<Tensor, 
     scaled.reshape([count, 1, size[0], size[1]])
 }
 
-/// The loss of each image, `[n]`.
-fn losses(loss: Loss, output: &Tensor, targets: &Tensor) -> Result<Tensor, GraphError> {
+/// The loss of each image, `[n]`, by the network's output and one-hot labels, both `[n, classes]`.
+///
+/// # Errors
+/// [`GraphError`] where these are of other shapes.
+pub fn losses(loss: Loss, output: &Tensor, targets: &Tensor) -> Result<Tensor, GraphError> {
     let each = match loss {
         Loss::CrossEntropy => output.log_softmax()?.mul(targets)?.sum(&[1])?.neg()?, // [n, 1]
         Loss::MeanSquaredError => output.sub(targets)?.square()?.mean(&[1])?,        // [n, 1]

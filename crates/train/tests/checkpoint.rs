@@ -8,7 +8,7 @@ use protocol::{RunConfig, preset};
 use safetensors::{Dtype, tensor::TensorView};
 use train::{
     Checkpoint, Progress,
-    checkpoint::{CheckpointError, weights_from_bytes},
+    checkpoint::{CheckpointError, state_from_bytes, state_to_bytes, weights_from_bytes},
     programs,
 };
 
@@ -125,4 +125,16 @@ fn weights_alone_need_a_configuration() {
     let read = weights_from_bytes(&weights.to_bytes(), &config(), [28, 28]).expect("the network's weights");
     assert_eq!(read, weights.state);
     assert!(weights_from_bytes(&weights.to_bytes(), &preset("mlp").expect("a preset"), [28, 28]).is_err());
+}
+
+#[test]
+fn a_state_without_a_record_is_read_by_its_slots() {
+    let state = checkpoint().state;
+    let file = state_to_bytes(&state);
+    let shapes: Vec<(String, graph::Shape)> = state.iter().map(|(name, v)| (name.clone(), v.shape.clone())).collect();
+    let read =
+        |count: usize| state_from_bytes(&file, shapes[..count].iter().map(|(name, shape)| (name.as_str(), shape)));
+    assert_eq!(read(shapes.len()).expect("our own file"), state);
+    assert!(matches!(read(shapes.len() - 1), Err(CheckpointError::Extra { .. })));
+    assert!(matches!(Checkpoint::from_bytes(&file), Err(CheckpointError::NoRecord)));
 }
