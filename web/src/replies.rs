@@ -156,6 +156,7 @@ impl App {
                 self.ask_tests(request, SAMPLES);
                 self.ask_nearest();
             }
+            // Also a run that has begun, or gone on, in a hidden tab: that it makes steps is how it shows.
             Told::Steps if hidden && self.pause_hidden.get_untracked() => self.pause_if_hidden(),
             Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
             Told::Steps | Told::New => self.ask_again(),
