@@ -34,9 +34,9 @@ pub fn weights<'a>(loss: &Tensor, slots: impl IntoIterator<Item = (&'a str, &'a 
     let derivatives = gradients(loss, &values)?;
     let weights = names.into_iter().zip(values).zip(derivatives).map(|((name, value), gradient)| {
         loss.recorder().mark_gradient(name, &gradient)?;
-        Weight { name, value, gradient }
+        Ok(Weight { name, value, gradient })
     });
-    Ok(weights.collect())
+    weights.collect()
 }
 
 /// √(Σ g²) over all gradients, a scalar.

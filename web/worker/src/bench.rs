@@ -1,7 +1,7 @@
 //! How fast an engine trains here: a workload that other libraries are measured on too, or any preset.
 
-use bench::{Bench, BenchError, Length, Timed, Workload};
 use ::engine::Engine;
+use bench::{Bench, BenchError, Length, Timed, Workload};
 use js_sys::{Array, Function};
 use protocol::{
     Seconds, Target,
