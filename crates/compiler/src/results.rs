@@ -68,12 +68,12 @@ fn store_too(builder: &mut Builder, from: BufferId, to: BufferId) -> bool {
 /// only the same element.
 fn may_write(builder: &Builder, slot: &str, buffer: BufferId) -> bool {
     let is_old = |id: BufferId| builder.buffers[id].place == Place::State(slot.into());
-    let Some(step) = builder.steps.iter().position(|draft| draft.writes().contains(&buffer)) else { return false };
-    if builder.steps[step + 1..].iter().any(|draft| draft.reads().into_iter().any(is_old)) {
+    let Some(number) = builder.steps.iter().position(|draft| draft.writes().contains(&buffer)) else { return false };
+    if builder.steps[number + 1..].iter().any(|draft| draft.reads().into_iter().any(is_old)) {
         return false;
     }
     let writes = |stage: &Stage| stage.body.stores.iter().any(|store| store.buffer == buffer);
-    match &builder.steps[step] {
+    match &builder.steps[number] {
         Draft::Map(stages) => stages.iter().all(|stage| match writes(stage) {
             true => reads_own_element(stage, &is_old),
             false => !stage.reads().into_iter().any(is_old),
@@ -83,6 +83,10 @@ fn may_write(builder: &Builder, slot: &str, buffer: BufferId) -> bool {
             // Another stage may run after this one, or beside it.
             false => !stage.reads().into_iter().any(is_old),
         }),
+        Draft::Contraction(step) if step.row_sums == Some(buffer) => {
+            // They are made beside the elements, not with them.
+            !builder.steps[number].reads().into_iter().any(is_old)
+        }
         Draft::Contraction(Contraction { operands, body, .. }) | Draft::PoolGrad(PoolGrad { operands, body, .. }) => {
             !operands.iter().any(|operand| is_old(operand.buffer)) && body_reads_own_element(body, &is_old)
         }

@@ -192,20 +192,26 @@ impl Run<'_> {
                 let first = base + at.block.at(place.start);
                 match (at.block.form(), instruction.dtype) {
                     (Form::Constant, DType::U8) => {
-                        return Some(Value::Splat(word(self.memory.bytes(*buffer, first..first + 1)[0])));
+                        return Some(Value::Splat(word(self.memory.all_bytes(*buffer).slice(first..first + 1)[0])));
                     }
                     (Form::Constant, _) => return Some(Value::Splat(self.memory.words(*buffer, first..first + 1)[0])),
                     (Form::Contiguous, DType::F32 | DType::U32) if !instruction.stored => {
                         return Some(Value::Memory(*buffer, first));
                     }
-                    (_, DType::U8) => at.block.runs(place.start, place.len, |part, element, stride| {
-                        let bytes = self.memory.bytes_apart(*buffer, base + element, stride, part.len());
-                        bytes.combine(&mut out[part], |out, byte| *out = word(byte));
-                    }),
-                    _ => at.block.runs(place.start, place.len, |part, element, stride| {
-                        let words = self.memory.words_apart(*buffer, base + element, stride, part.len());
-                        words.combine(&mut out[part], |out, word| *out = word);
-                    }),
+                    (_, DType::U8) => {
+                        let bytes = self.memory.all_bytes(*buffer);
+                        at.block.runs(place.start, place.len, |part, element, stride| {
+                            let bytes = bytes.apart(base + element, stride, part.len());
+                            bytes.combine(&mut out[part], |out, byte| *out = word(byte));
+                        });
+                    }
+                    _ => {
+                        let words = self.memory.all_words(*buffer);
+                        at.block.runs(place.start, place.len, |part, element, stride| {
+                            let words = words.apart(base + element, stride, part.len());
+                            words.combine(&mut out[part], |out, word| *out = word);
+                        });
+                    }
                 }
             }
             Line::Row { table, row, stride: width, .. } => {
@@ -228,11 +234,11 @@ impl Run<'_> {
                         let out = &mut out[part.start..part.start + many];
                         match instruction.dtype {
                             DType::U8 => {
-                                let bytes = self.memory.bytes_apart(*table, from, stride, many);
+                                let bytes = self.memory.all_bytes(*table).apart(from, stride, many);
                                 bytes.combine(out, |out, byte| *out = word(byte));
                             }
                             _ => {
-                                let words = self.memory.words_apart(*table, from, stride, many);
+                                let words = self.memory.all_words(*table).apart(from, stride, many);
                                 words.combine(out, |out, word| *out = word);
                             }
                         }

@@ -31,6 +31,14 @@ pub(crate) struct Span {
     writable: bool,
 }
 
+/// All of a buffer, of which nothing is lent yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Elements<'a, T> {
+    first: *const T,
+    count: usize,
+    memory: PhantomData<&'a Memory>,
+}
+
 /// Elements at equal distances, each of which is read by itself.
 #[derive(Clone, Copy)]
 pub(crate) struct Apart<'a, T> {
@@ -58,54 +66,35 @@ impl Memory {
         self.0[buffer] = Some(span);
     }
 
-    fn get(&self, buffer: BufferId, range: &Range<usize>) -> Span {
+    /// A buffer of f32, or the bits of u32, of which parts are read.
+    #[inline]
+    pub(crate) fn all_words(&self, buffer: BufferId) -> Elements<'_, f32> {
         let span = self.0[buffer].expect("every buffer is bound before the step");
-        assert!(range.start <= range.end && range.end <= span.count, "{range:?} of {}", span.count);
-        span
+        assert_ne!(span.dtype, DType::U8, "bytes are read as such");
+        Elements { first: span.pointer.cast(), count: span.count, memory: PhantomData }
+    }
+
+    /// A buffer of bytes, of which parts are read.
+    #[inline]
+    pub(crate) fn all_bytes(&self, buffer: BufferId) -> Elements<'_, u8> {
+        let span = self.0[buffer].expect("every buffer is bound before the step");
+        assert_eq!(span.dtype, DType::U8, "words are read as such");
+        Elements { first: span.pointer, count: span.count, memory: PhantomData }
     }
 
     /// Elements of f32, or the bits of u32.
     pub(crate) fn words(&self, buffer: BufferId, range: Range<usize>) -> &[f32] {
-        let span = self.get(buffer, &range);
-        assert_ne!(span.dtype, DType::U8, "bytes are read as such");
-        // SAFETY: the range is inside; the memory lives and lies as for `f32` while it is bound; nobody writes these elements
-        // now.
-        unsafe { std::slice::from_raw_parts(span.pointer.cast::<f32>().add(range.start), range.len()) }
-    }
-
-    pub(crate) fn bytes(&self, buffer: BufferId, range: Range<usize>) -> &[u8] {
-        let span = self.get(buffer, &range);
-        assert_eq!(span.dtype, DType::U8, "words are read as such");
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts(span.pointer.add(range.start), range.len()) }
-    }
-
-    /// [`Memory::words`] from the `first` on, `stride` from each other.
-    #[inline]
-    pub(crate) fn words_apart(&self, buffer: BufferId, first: usize, stride: usize, count: usize) -> Apart<'_, f32> {
-        let span = self.get(buffer, &reach(first, stride, count));
-        assert_ne!(span.dtype, DType::U8, "bytes are read as such");
-        // SAFETY: the first one is inside, or behind the last where there is none.
-        let first = unsafe { span.pointer.cast::<f32>().add(first) };
-        Apart { first, stride, count, memory: PhantomData }
-    }
-
-    /// [`Memory::bytes`] from the `first` on, `stride` from each other.
-    #[inline]
-    pub(crate) fn bytes_apart(&self, buffer: BufferId, first: usize, stride: usize, count: usize) -> Apart<'_, u8> {
-        let span = self.get(buffer, &reach(first, stride, count));
-        assert_eq!(span.dtype, DType::U8, "words are read as such");
-        // SAFETY: as above.
-        let first = unsafe { span.pointer.add(first) };
-        Apart { first, stride, count, memory: PhantomData }
+        self.all_words(buffer).slice(range)
     }
 
     /// Elements to be written by one task.
     #[allow(clippy::mut_from_ref)]
     pub(crate) fn words_mut(&self, buffer: BufferId, range: Range<usize>) -> &mut [f32] {
-        let span = self.get(buffer, &range);
+        let span = self.0[buffer].expect("every buffer is bound before the step");
         assert!(span.writable, "inputs and bytes are never written");
-        // SAFETY: as for `words`, and no other task touches these elements now. They are words: others are not writable.
+        assert!(range.start <= range.end && range.end <= span.count, "{range:?} of {}", span.count);
+        // SAFETY: the range is inside; the memory lives and lies as for `f32` while it is bound, since only words are
+        // writable; no other task touches these elements now.
         unsafe { std::slice::from_raw_parts_mut(span.pointer.cast::<f32>().add(range.start), range.len()) }
     }
 
@@ -131,6 +120,28 @@ fn reach(first: usize, stride: usize, count: usize) -> Range<usize> {
     // What is too far for a number is outside of every span.
     let farthest = (count.max(1) - 1).saturating_mul(stride);
     first..first.saturating_add(farthest).saturating_add(count.min(1))
+}
+
+#[allow(unsafe_code)]
+impl<'a, T> Elements<'a, T> {
+    /// Some that lie side by side.
+    #[inline]
+    pub(crate) fn slice(self, range: Range<usize>) -> &'a [T] {
+        assert!(range.start <= range.end && range.end <= self.count, "{range:?} of {}", self.count);
+        // SAFETY: the range is inside; the memory lives and lies as for `T` while it is bound; nobody writes these elements
+        // now.
+        unsafe { std::slice::from_raw_parts(self.first.add(range.start), range.len()) }
+    }
+
+    /// `count` elements, from the `first` on, `stride` from each other.
+    #[inline]
+    pub(crate) fn apart(self, first: usize, stride: usize, count: usize) -> Apart<'a, T> {
+        let reach = reach(first, stride, count);
+        assert!(reach.start <= reach.end && reach.end <= self.count, "{reach:?} of {}", self.count);
+        // SAFETY: the first one is inside, or behind the last where there is none.
+        let first = unsafe { self.first.add(first) };
+        Apart { first, stride, count, memory: PhantomData }
+    }
 }
 
 impl<T: Copy> Apart<'_, T> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use compiler::{BufferId, Fold, FoldKind, Group, LineId, Stage};
+use compiler::{Fold, FoldKind, Group, LineId, Stage};
 use graph::DType;
 use pulp::{Simd, WithSimd};
 
@@ -10,7 +10,7 @@ use crate::{
     body::{BLOCK, Block, Registers, Values, max},
     code::{At, Code, Loops, Place},
     job::{Job, Worker},
-    memory::Memory,
+    memory::{Elements, Memory},
     vectors,
 };
 
@@ -114,7 +114,7 @@ impl Folded {
         results.total.0[..place.len].fill(start);
         if let (Some(window), Some((buffer, at))) = (&self.window, self.code.only_load()) {
             let total = &mut results.total.0[..place.len];
-            let from = (memory, buffer);
+            let from = memory.all_words(buffer);
             return vectors::dispatch(Window { kind: self.kind, window, from, at, place, total });
         }
         if self.sideways {
@@ -161,7 +161,7 @@ impl Folded {
 struct Window<'a> {
     kind: FoldKind,
     window: &'a [usize],
-    from: (&'a Memory, BufferId),
+    from: Elements<'a, f32>,
     at: &'a At,
     place: Place,
     total: &'a mut [f32],
@@ -184,12 +184,11 @@ impl WithSimd for Window<'_> {
                 FoldKind::Max | FoldKind::ArgMax => pairs(from, at, place, lower, total, |a, b| max(b, a)),
             };
         }
-        let (memory, buffer) = from;
         let base = place.row * at.row;
         at.block.runs(place.start, place.len, |part, element, stride| {
             let total = &mut total[part];
             for i in window {
-                let from = memory.words_apart(buffer, base + element + i, stride, total.len());
+                let from = from.apart(base + element + i, stride, total.len());
                 match kind {
                     FoldKind::Sum => from.combine(total, add),
                     FoldKind::Max | FoldKind::ArgMax => from.combine(total, most),
@@ -201,18 +200,11 @@ impl WithSimd for Window<'_> {
 
 /// Windows of 2×2 side by side: lines by line first, where runs are longest, then neighbours, of all runs in one go.
 #[inline(always)]
-fn pairs(
-    (memory, buffer): (&Memory, BufferId),
-    at: &At,
-    place: Place,
-    lower: usize,
-    total: &mut [f32],
-    f: impl Fn(f32, f32) -> f32,
-) {
+fn pairs(from: Elements<'_, f32>, at: &At, place: Place, lower: usize, total: &mut [f32], f: impl Fn(f32, f32) -> f32) {
     let mut both = [0.0; 2 * BLOCK];
     let base = place.row * at.row;
     at.block.runs(place.start, place.len, |part, element, _| {
-        let line = |first: usize| memory.words(buffer, base + first..base + first + 2 * part.len());
+        let line = |first: usize| from.slice(base + first..base + first + 2 * part.len());
         let (above, below) = (line(element), line(element + lower));
         let both = &mut both[2 * part.start..2 * part.end];
         both.iter_mut().zip(above.iter().zip(below)).for_each(|(both, (a, b))| *both = f(*a, *b));
