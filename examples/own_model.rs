@@ -73,7 +73,7 @@ fn initial() -> Values {
         (name.into(), HostTensor::f32([inputs, outputs], (0..(inputs * outputs) as u32).map(number).collect()))
     };
     let mut state: Values = WEIGHTS.into_iter().enumerate().map(uniform).collect();
-    let moments = optimizer::initial(&OPTIMIZER.rule, state.iter().map(|(name, value)| (name.as_str(), &value.shape)));
+    let moments = optimizer::initial(&OPTIMIZER.rule, state.iter().map(|(name, value)| (name.as_str(), value.shape())));
     state.extend(moments);
     state
 }

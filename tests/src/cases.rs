@@ -45,8 +45,8 @@ pub fn disagreement(got: &Values, want: &Values, bound: f64) -> Option<String> {
     if !got.keys().eq(want.keys()) {
         return Some(format!("{:?} instead of {:?}", got.keys(), want.keys()));
     }
-    got.iter().zip(want.values()).find_map(|((name, got), want)| match (&got.data, &want.data) {
-        (HostData::F32(g), HostData::F32(w)) if got.shape == want.shape => {
+    got.iter().zip(want.values()).find_map(|((name, got), want)| match (got.data(), want.data()) {
+        (HostData::F32(g), HostData::F32(w)) if got.shape() == want.shape() => {
             close(name, g, w, FLOOR, bound).err().map(|mismatch| mismatch.to_string())
         }
         _ => (got != want).then(|| format!("{name}: {got:?} instead of {want:?}")),
@@ -91,7 +91,7 @@ pub async fn step(engine: &mut dyn Engine, program: Program, case: &Case) -> Res
             }
         }
     }
-    let poison = |tensor: &HostTensor| HostTensor::f32(tensor.shape.clone(), vec![POISON; tensor.shape.count()]);
+    let poison = |tensor: &HostTensor| HostTensor::f32(tensor.shape().clone(), vec![POISON; tensor.shape().count()]);
     engine.write_state(&case.state.iter().map(|(slot, tensor)| (slot.clone(), poison(tensor))).collect()).await?;
     engine.write_state(&case.state).await?;
     let mut values = engine.run(program, &[feed]).await?.outputs.remove(0);
@@ -164,7 +164,7 @@ pub async fn assert_nan_comes_through(engine: &mut dyn Engine, known: &[&str]) {
                 engine.write_state(&state).await.expect("there is memory");
                 let got = engine.run(program, &[Values::new()]).await.expect("it runs").outputs.remove(0);
                 for (name, want) in want {
-                    let got: Vec<f64> = match &got[&name].data {
+                    let got: Vec<f64> = match got[&name].data() {
                         HostData::F32(got) => got.iter().map(|&v| v.into()).collect(),
                         HostData::U32(got) => got.iter().map(|&v| v.into()).collect(),
                         HostData::U8(got) => got.iter().map(|&v| v.into()).collect(),

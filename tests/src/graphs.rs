@@ -100,8 +100,8 @@ impl Random {
     /// What the engine says. The first difference is inside, if there is one.
     pub async fn difference(&self, engine: &mut dyn Engine) -> Result<Option<String>, EngineError> {
         let program = engine.load(&self.graph).await?;
-        let broken = |tensor: &HostTensor| match &tensor.data {
-            HostData::F32(data) => HostTensor::f32(tensor.shape.clone(), vec![f32::NAN; data.len()]),
+        let broken = |tensor: &HostTensor| match tensor.data() {
+            HostData::F32(data) => HostTensor::f32(tensor.shape().clone(), vec![f32::NAN; data.len()]),
             HostData::U32(_) | HostData::U8(_) => tensor.clone(), // rows of tables
         };
         let is_resident = |name: &str| {
@@ -158,12 +158,12 @@ impl Random {
 fn difference(got: &Values, want: &BTreeMap<String, Vec<R>>) -> Option<String> {
     want.iter().find_map(|(name, want)| {
         let Some(got) = got.get(name) else { return Some(format!("{name} is missing")) };
-        let numbers: Vec<f64> = match &got.data {
+        let numbers: Vec<f64> = match got.data() {
             HostData::F32(data) => data.iter().map(|&v| v.into()).collect(),
             HostData::U32(data) => data.iter().map(|&v| v.into()).collect(),
             HostData::U8(data) => data.iter().map(|&v| v.into()).collect(),
         };
-        element(&numbers, want).map(|how| format!("{name}{}: {how}", got.shape))
+        element(&numbers, want).map(|how| format!("{name}{}: {how}", got.shape()))
     })
 }
 
@@ -250,7 +250,7 @@ impl Maker<'_> {
 
     fn slot(&mut self, value: HostTensor) -> Tensor {
         let name = format!("s{}", self.state.len());
-        let slot = self.recorder.state(&name, value.shape.clone());
+        let slot = self.recorder.state(&name, value.shape().clone());
         self.state.insert(name.clone(), value);
         self.slots.push((name, slot.clone()));
         self.known.push(slot.clone());

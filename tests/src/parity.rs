@@ -180,11 +180,11 @@ fn largest_gap(got: &Values, want: &Values) -> Result<f64, String> {
 fn changes(new: &Values, old: &Values) -> Result<Values, String> {
     let change = |(slot, new): (&String, &HostTensor)| {
         let old = old.get(slot).ok_or_else(|| format!("there is no slot `{slot}`"))?;
-        if new.shape != old.shape {
-            return Err(format!("slot `{slot}` is {}, not {}", new.shape, old.shape));
+        if new.shape() != old.shape() {
+            return Err(format!("slot `{slot}` is {}, not {}", new.shape(), old.shape()));
         }
         let moved = floats(new).iter().zip(floats(old)).map(|(new, old)| new - old).collect();
-        Ok((slot.clone(), HostTensor::f32(new.shape.clone(), moved)))
+        Ok((slot.clone(), HostTensor::f32(new.shape().clone(), moved)))
     };
     new.iter().map(change).collect()
 }

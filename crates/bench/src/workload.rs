@@ -91,7 +91,7 @@ impl Workload {
             }
             for (slot, value) in &mut state {
                 if slot.ends_with(".bias") && !slot.starts_with("optimizer.") {
-                    *value = HostTensor::zeros(value.shape.clone());
+                    *value = HostTensor::zeros(value.shape().clone());
                 }
             }
             templates(config.batch)
@@ -124,11 +124,11 @@ impl Workload {
     /// [`BenchError::NoSlot`], or [`BenchError::Numbers`] where these are too few or too many.
     pub fn set(&mut self, slot: &str, numbers: Vec<f32>) -> Result<(), BenchError> {
         let value = self.state.get_mut(slot).ok_or_else(|| BenchError::NoSlot { slot: slot.into() })?;
-        let (got, need) = (numbers.len(), value.shape.count());
+        let (got, need) = (numbers.len(), value.shape().count());
         if got != need {
             return Err(BenchError::Numbers { slot: slot.into(), got, need });
         }
-        *value = HostTensor::f32(value.shape.clone(), numbers);
+        *value = HostTensor::f32(value.shape().clone(), numbers);
         Ok(())
     }
 
@@ -179,11 +179,11 @@ fn weights(state: &Values) -> Vec<(String, HostTensor)> {
 /// Uniform weights, which the harness of the comparison draws as `[in, out]` or `[height, width, in, out]`, in our layout. Its convolutions
 /// are `[batch, height, width, channel]`, so the columns of a dense layer behind one are permuted.
 fn weight(seed: u32, like: &HostTensor) -> HostTensor {
-    let axes = &like.shape.0;
+    let axes = &like.shape().0;
     let fan_in: usize = axes[1..].iter().product();
     let bound = (6.0 / fan_in as f64).sqrt() * 0.7;
     let mut random = mulberry32(seed);
-    let drawn: Vec<f32> = (0..like.shape.count()).map(|_| ((2.0 * random() - 1.0) * bound) as f32).collect();
+    let drawn: Vec<f32> = (0..like.shape().count()).map(|_| ((2.0 * random() - 1.0) * bound) as f32).collect();
     let mut data = vec![0.0; drawn.len()];
     let outputs = axes[0];
     for (i, value) in drawn.into_iter().enumerate() {
@@ -197,7 +197,7 @@ fn weight(seed: u32, like: &HostTensor) -> HostTensor {
         };
         data[output * fan_in + input] = value;
     }
-    HostTensor::f32(like.shape.clone(), data)
+    HostTensor::f32(like.shape().clone(), data)
 }
 
 /// Images and labels: a random template for each class, mixed with noise.
@@ -250,7 +250,7 @@ mod tests {
         let images = floats(&w1.resident, "images");
         assert_eq!([images[0], images[1], images[783]], [0.840_028_1, 0.946_054_46, 0.061_529_156]);
         assert_eq!(images.last(), Some(&0.504_561_07));
-        let HostTensor { data: graph::HostData::U8(labels), .. } = &w1.resident["labels"] else { panic!("bytes") };
+        let graph::HostData::U8(labels) = w1.resident["labels"].data() else { panic!("bytes") };
         assert_eq!(labels[3 * 64..3 * 64 + 8], [2, 1, 5, 6, 2, 8, 0, 3]);
         let dense = floats(&w1.state, "dense1.weight"); // [128, 784]
         assert_eq!([dense[0], dense[784], dense[128 * 784 - 1]], [0.015_563_316, -0.060_902_186, 0.015_599_439]);
@@ -267,7 +267,7 @@ mod tests {
     fn batches_are_whole_and_taken_in_turn() {
         for (name, batch, rows) in [("W1", 16, 128), ("softmax", 100, 2000), ("softmax", 3000, 3000)] {
             let w = Workload::new(name, None, Some(batch)).expect("valid");
-            assert_eq!((w.table.rows, w.resident["labels"].shape.count()), (rows, rows), "{name}");
+            assert_eq!((w.table.rows, w.resident["labels"].shape().count()), (rows, rows), "{name}");
             let first = |step: usize| w.feed(step)["indices"].as_u32().expect("u32")[0] as usize;
             let batches = rows / batch;
             assert_eq!([first(0), first(batches - 1), first(batches)], [0, rows - batch, 0], "{name}");

@@ -5,8 +5,8 @@ use graph::{HostData, HostTensor, Shape};
 
 /// A copy on the device.
 pub(crate) fn upload(value: &HostTensor, device: &Device) -> Result<Tensor> {
-    let shape = value.shape.0.as_slice();
-    match &value.data {
+    let shape = value.shape().0.as_slice();
+    match value.data() {
         HostData::F32(data) => Tensor::from_slice(data, shape, device),
         HostData::U32(data) => Tensor::from_slice(data, shape, device),
         HostData::U8(data) => Tensor::from_slice(data, shape, device),

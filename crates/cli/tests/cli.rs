@@ -312,7 +312,8 @@ fn weights(checkpoint: &Checkpoint) -> Vec<u8> {
     for (name, tensor) in checkpoint.state.iter().filter(|(name, _)| !name.starts_with("optimizer.")) {
         let start = data.len();
         data.extend(tensor.as_f32().unwrap().iter().flat_map(|x| x.to_le_bytes()));
-        let entry = serde_json::json!({ "dtype": "F32", "shape": tensor.shape.0, "data_offsets": [start, data.len()] });
+        let entry =
+            serde_json::json!({ "dtype": "F32", "shape": tensor.shape().0, "data_offsets": [start, data.len()] });
         header.insert(name.clone(), entry);
     }
     let header = serde_json::Value::from(header).to_string();

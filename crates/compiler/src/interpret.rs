@@ -46,7 +46,7 @@ pub fn run(plan: &Plan, inputs: &Values, state: &mut State<f64>) -> BTreeMap<Str
 }
 
 fn floats(tensor: &HostTensor) -> Vec<f64> {
-    match &tensor.data {
+    match tensor.data() {
         HostData::F32(v) => v.iter().map(|&v| v.into()).collect(),
         HostData::U32(v) => v.iter().map(|&v| v.into()).collect(),
         HostData::U8(v) => v.iter().map(|&v| v.into()).collect(),

@@ -109,7 +109,7 @@ impl Engine for Cpu {
     }
 
     async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
-        let held = |values: &Values, name: &str| values.get(name).map(|value| (value.shape.clone(), value.dtype()));
+        let held = |values: &Values, name: &str| values.get(name).map(|value| (value.shape().clone(), value.dtype()));
         let graph = &self.programs[program.0].graph;
         graph.check(feeds, |name| held(&self.resident, name), |slot| held(&self.state, slot))?;
         let (team, workers) = (&mut self.team, &self.workers);

@@ -173,7 +173,7 @@ impl<T: Copy> Apart<'_, T> {
 impl Span {
     /// All of a tensor that is only read.
     pub(crate) fn input(tensor: &HostTensor) -> Self {
-        let (pointer, count) = match &tensor.data {
+        let (pointer, count) = match tensor.data() {
             HostData::F32(data) => (data.as_ptr().cast_mut().cast(), data.len()),
             HostData::U32(data) => (data.as_ptr().cast_mut().cast(), data.len()),
             HostData::U8(data) => (data.as_ptr().cast_mut(), data.len()),
@@ -184,12 +184,14 @@ impl Span {
     /// All of a tensor, which is written where it has words.
     pub(crate) fn of(tensor: &mut HostTensor) -> Self {
         let dtype = tensor.dtype();
-        let (pointer, count) = match &mut tensor.data {
-            HostData::F32(data) => (data.as_mut_ptr().cast(), data.len()),
-            HostData::U32(data) => (data.as_mut_ptr().cast(), data.len()),
-            HostData::U8(data) => (data.as_mut_ptr(), data.len()),
+        let (pointer, count) = if let Some(data) = tensor.as_f32_mut() {
+            (data.as_mut_ptr().cast(), data.len())
+        } else if let Some(data) = tensor.as_u32_mut() {
+            (data.as_mut_ptr().cast(), data.len())
+        } else {
+            return Span::input(tensor);
         };
-        Span { pointer, count, dtype, writable: dtype != DType::U8 }
+        Span { pointer, count, dtype, writable: true }
     }
 
     /// All of a block.

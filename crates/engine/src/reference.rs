@@ -48,7 +48,7 @@ impl<T: Number> Engine for Reference<T> {
 
     async fn write_state(&mut self, slots: &Values) -> Result<(), EngineError> {
         for (slot, data) in reference::state_from::<T>(slots) {
-            let shape = slots[&slot].shape.clone();
+            let shape = slots[&slot].shape().clone();
             self.state.insert(slot, (shape, data));
         }
         Ok(())

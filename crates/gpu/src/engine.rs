@@ -319,7 +319,7 @@ impl Engine for Gpu {
     }
 
     async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<()> {
-        let (bytes, shape, dtype) = (bytes(value), value.shape.clone(), value.dtype());
+        let (bytes, shape, dtype) = (bytes(value), value.shape().clone(), value.dtype());
         let fits = self.residents.get(name).is_some_and(|old| old.allocation.buffer.size() >= bytes.len() as u64);
         if !fits {
             let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;

@@ -85,7 +85,7 @@ impl Layout {
 
 /// A value as it lies in memory.
 pub(crate) fn bytes(value: &HostTensor) -> &[u8] {
-    match &value.data {
+    match value.data() {
         HostData::F32(v) => bytemuck::cast_slice(v),
         HostData::U32(v) => bytemuck::cast_slice(v),
         HostData::U8(v) => v,

@@ -156,14 +156,14 @@ impl State {
         for (name, value) in values {
             let data = value.as_f32().ok_or_else(|| GraphError::Value {
                 name: name.clone(),
-                need: format!("f32{}", value.shape),
-                got: format!("{}{}", value.dtype(), value.shape),
+                need: format!("f32{}", value.shape()),
+                got: format!("{}{}", value.dtype(), value.shape()),
             })?;
             if self.slots.get(name).is_none_or(|slot| slot.room != data.len()) {
                 self.gather(opened, vec![(name.clone(), data.len())]).await?;
             }
             let slot = self.slots.get_mut(name).expect("it has a place now");
-            slot.shape = Some(value.shape.clone());
+            slot.shape = Some(value.shape().clone());
             if let Some(allocation) = &self.allocations[slot.allocation] {
                 opened.queue.write_buffer(&allocation.buffer, 4 * slot.offset as u64, bytemuck::cast_slice(data));
             }

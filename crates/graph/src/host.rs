@@ -13,13 +13,11 @@ pub enum HostData {
     U8(Vec<u8>),
 }
 
-/// A tensor in host memory: what goes to an engine and what comes back.
+/// A tensor in host memory: what goes to an engine and what comes back. It has as many elements as its shape says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostTensor {
-    /// Axes; their product is the number of elements.
-    pub shape: Shape,
-    /// Elements.
-    pub data: HostData,
+    shape: Shape,
+    data: HostData,
 }
 
 /// Values by name: state slots, inputs, outputs.
@@ -72,6 +70,32 @@ impl HostTensor {
             HostData::F32(data) => data.len(),
             HostData::U32(data) => data.len(),
             HostData::U8(data) => data.len(),
+        }
+    }
+
+    /// Axes; their product is the number of elements.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Elements.
+    pub fn data(&self) -> &HostData {
+        &self.data
+    }
+
+    /// The elements of an f32 tensor to be written, `None` for integers.
+    pub fn as_f32_mut(&mut self) -> Option<&mut [f32]> {
+        match &mut self.data {
+            HostData::F32(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// The elements of a u32 tensor to be written, `None` for other types.
+    pub fn as_u32_mut(&mut self) -> Option<&mut [u32]> {
+        match &mut self.data {
+            HostData::U32(data) => Some(data),
+            _ => None,
         }
     }
 

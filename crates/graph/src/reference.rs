@@ -50,7 +50,7 @@ impl<T: Number> Value<'_, T> {
         match self {
             Value::Float(v) => Cow::Borrowed(v),
             Value::Integer(v) => v.iter().map(|&v| T::from_u32(v)).collect(),
-            Value::Host(tensor) => match &tensor.data {
+            Value::Host(tensor) => match tensor.data() {
                 HostData::F32(v) => v.iter().map(|&v| T::from_f32(v)).collect(),
                 HostData::U32(v) => v.iter().map(|&v| T::from_u32(v)).collect(),
                 HostData::U8(v) => v.iter().map(|&v| T::from_u32(v.into())).collect(),
@@ -61,9 +61,12 @@ impl<T: Number> Value<'_, T> {
     fn integer(&self) -> Cow<'_, [u32]> {
         match self {
             Value::Integer(v) => Cow::Borrowed(v),
-            Value::Host(HostTensor { data: HostData::U32(v), .. }) => Cow::Borrowed(v),
-            Value::Host(HostTensor { data: HostData::U8(v), .. }) => v.iter().map(|&v| v.into()).collect(),
-            Value::Host(_) | Value::Float(_) => unreachable!("types were checked by inference"),
+            Value::Host(tensor) => match tensor.data() {
+                HostData::U32(v) => Cow::Borrowed(v),
+                HostData::U8(v) => v.iter().map(|&v| v.into()).collect(),
+                HostData::F32(_) => unreachable!("types were checked by inference"),
+            },
+            Value::Float(_) => unreachable!("types were checked by inference"),
         }
     }
 
@@ -77,9 +80,6 @@ impl<T: Number> Value<'_, T> {
             (DType::F32, value) => {
                 let data = value.float();
                 Value::Float(positions.map(|i| data[i]).collect())
-            }
-            (_, Value::Host(HostTensor { data: HostData::U8(data), .. })) => {
-                Value::Integer(positions.map(|i| data[i].into()).collect())
             }
             (_, value) => {
                 let data = value.integer();

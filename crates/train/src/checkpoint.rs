@@ -108,7 +108,7 @@ impl Checkpoint {
     /// Whether these are its tensors, no more and no fewer.
     pub(crate) fn has_slots<'a>(&self, slots: impl Iterator<Item = (&'a str, &'a Shape)>) -> bool {
         let slots: BTreeMap<&str, &Shape> = slots.collect();
-        slots.into_iter().eq(self.state.iter().map(|(name, value)| (name.as_str(), &value.shape)))
+        slots.into_iter().eq(self.state.iter().map(|(name, value)| (name.as_str(), value.shape())))
     }
 
     /// The file's content.
@@ -196,7 +196,7 @@ fn write(state: &Values, metadata: Option<HashMap<String, String>>) -> Vec<u8> {
     let bytes: Vec<(&String, &HostTensor, Vec<u8>)> =
         state.iter().map(|(name, tensor)| (name, tensor, little_endian(tensor))).collect();
     let views = bytes.iter().map(|(name, tensor, data)| {
-        let view = TensorView::new(Dtype::F32, tensor.shape.0.clone(), data);
+        let view = TensorView::new(Dtype::F32, tensor.shape().0.clone(), data);
         (name.as_str(), view.expect("as many bytes as the shape needs"))
     });
     safetensors::serialize(views, metadata).expect("names are unique and metadata is text")

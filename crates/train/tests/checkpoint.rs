@@ -48,7 +48,7 @@ fn with_integers() -> Vec<u8> {
     let data = vec![0; 4 * 7840];
     let views = checkpoint().state.into_iter().map(|(slot, tensor)| {
         let dtype = if slot == "dense1.bias" { Dtype::I32 } else { Dtype::F32 };
-        let view = TensorView::new(dtype, tensor.shape.0.clone(), &data[..4 * tensor.shape.count()]);
+        let view = TensorView::new(dtype, tensor.shape().0.clone(), &data[..4 * tensor.shape().count()]);
         (slot, view.expect("four bytes an element"))
     });
     safetensors::serialize(views, Some(record)).expect("it serialises")
@@ -131,7 +131,7 @@ fn weights_alone_need_a_configuration() {
 fn a_state_without_a_record_is_read_by_its_slots() {
     let state = checkpoint().state;
     let file = state_to_bytes(&state);
-    let shapes: Vec<(String, graph::Shape)> = state.iter().map(|(name, v)| (name.clone(), v.shape.clone())).collect();
+    let shapes: Vec<(String, graph::Shape)> = state.iter().map(|(name, v)| (name.clone(), v.shape().clone())).collect();
     let read =
         |count: usize| state_from_bytes(&file, shapes[..count].iter().map(|(name, shape)| (name.as_str(), shape)));
     assert_eq!(read(shapes.len()).expect("our own file"), state);

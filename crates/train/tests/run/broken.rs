@@ -115,7 +115,7 @@ impl Engine for Poisoned {
     async fn read_state(&mut self) -> Result<Values, EngineError> {
         let mut state = self.engine.read_state().await?;
         if self.left == 0 {
-            let shape = state[self.slot].shape.clone();
+            let shape = state[self.slot].shape().clone();
             let numbers = vec![f32::NAN; shape.count()];
             state.insert(self.slot.into(), HostTensor::f32(shape, numbers));
         }
@@ -165,7 +165,7 @@ fn a_state_that_no_loss_has_seen_to_be_broken_is_not_good() {
 fn a_broken_state_is_not_resumed() {
     let config = config(Length::Steps(2));
     let (_, mut good) = all(engine(), &config);
-    let shape = good.state["dense1.bias"].shape.clone();
+    let shape = good.state["dense1.bias"].shape().clone();
     good.state.insert("dense1.bias".into(), HostTensor::f32(shape, vec![f32::INFINITY; 10]));
     let good = Checkpoint::from_bytes(&good.to_bytes()).expect("it can be looked at");
     let outcome = block_on(Run::start(Box::new(engine()), config.clone(), samples(&config), Some(good))).map(|_| ());
