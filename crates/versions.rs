@@ -5,6 +5,7 @@ use std::{error::Error, fs};
 
 const LOCK: &str = "../../Cargo.lock";
 
+#[allow(clippy::disallowed_methods)] // it runs where the compiler does, also for a browser
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={LOCK}");
     let lock = fs::read_to_string(LOCK)?;

@@ -40,8 +40,11 @@ pub struct Random {
     /// Slots before the first step.
     pub state: Values,
     /// What each step gives: outputs, and slots after it.
-    pub steps: Vec<[BTreeMap<String, Vec<R>>; 2]>,
+    pub steps: Vec<[Numbers; 2]>,
 }
+
+/// Elements by name.
+type Numbers = BTreeMap<String, Vec<R>>;
 
 /// The graph that some numbers decide on; `None` where its values are not worth comparing: too large, or such that
 /// rounding decides a comparison.
@@ -78,7 +81,7 @@ pub fn random(numbers: &[u32]) -> Option<Random> {
 }
 
 /// What the reference makes of some steps, as long as there is no doubt about them.
-fn steps(graph: &Graph, inputs: &Values, state: &Values) -> Option<Vec<[BTreeMap<String, Vec<R>>; 2]>> {
+fn steps(graph: &Graph, inputs: &Values, state: &Values) -> Option<Vec<[Numbers; 2]>> {
     let mut state = reference::state_from::<R>(state);
     let mut steps = vec![];
     for _ in 0..STEPS {
@@ -155,7 +158,7 @@ impl Random {
 }
 
 /// The first number that is not what it should be.
-fn difference(got: &Values, want: &BTreeMap<String, Vec<R>>) -> Option<String> {
+fn difference(got: &Values, want: &Numbers) -> Option<String> {
     want.iter().find_map(|(name, want)| {
         let Some(got) = got.get(name) else { return Some(format!("{name} is missing")) };
         let numbers: Vec<f64> = match got.data() {

@@ -59,7 +59,8 @@ impl<const BITS: i32> Rounded<BITS> {
     }
 
     fn judged(self) -> Self {
-        if !(self.mass + self.bound() < LARGEST) {
+        let is_small = self.mass + self.bound() < LARGEST; // false for NaN
+        if !is_small {
             DOUBT.set(true);
         }
         self
@@ -93,7 +94,8 @@ impl<const BITS: i32> Rounded<BITS> {
     /// Whether they are close, so that rounding decides which is larger.
     fn is_close(self, other: Self) -> bool {
         let margin = self.bound() + other.bound();
-        margin > 0.0 && !((self.value - other.value).abs() > margin)
+        let is_apart = (self.value - other.value).abs() > margin; // false for NaN
+        margin > 0.0 && !is_apart
     }
 
     /// 1 or 0; either, where rounding decides.
@@ -187,8 +189,9 @@ impl<const BITS: i32> Div for Rounded<BITS> {
 
     fn div(self, other: Self) -> Self {
         let (x, y, ex, ey) = (self.value, other.value, self.bound(), other.bound());
-        if !(y.abs() > ey) {
-            DOUBT.set(true); // it may be 0
+        let is_nonzero = y.abs() > ey; // false for NaN
+        if !is_nonzero {
+            DOUBT.set(true);
         }
         let farthest = (x.abs() + ex) / (y.abs() - ey) - x.abs() / y.abs();
         Self::made(x / y, farthest, 2.5)

@@ -12,6 +12,8 @@ const MAX_ELEMENTS: usize = 1 << 31;
 const MOMENTUM: f32 = 0.1;
 /// Added to batch norm's variance.
 const EPSILON: f32 = 1e-5;
+/// Deviation, relative to the mean, up to which a feature of a batch counts as constant: what rounding a mean may leave.
+const CONSTANT: f32 = 1e-5;
 /// The step input from which dropout makes its masks: `u32[2]`, see [`graph::random::step_key`].
 pub const KEY: &str = "key";
 
@@ -357,8 +359,8 @@ impl<'a> Context<'a> {
         let (mean_slot, var_slot) = (format!("{name}.running_mean"), format!("{name}.running_var"));
         let running_mean = self.statistic(&mean_slot, features, 0.0);
         let running_var = self.statistic(&var_slot, features, 1.0);
-        let (centred, variance) = match self.mode {
-            Mode::Evaluate => (x.sub(&running_mean.reshape(wide.clone())?)?, running_var.reshape(wide)?),
+        let (centred, variance, weight) = match self.mode {
+            Mode::Evaluate => (x.sub(&running_mean.reshape(wide.clone())?)?, running_var.reshape(wide)?, weight),
             Mode::Train => {
                 let mean = x.mean(axes)?; // [1, features, 1, 1]
                 let centred = x.sub(&mean)?;
@@ -366,11 +368,14 @@ impl<'a> Context<'a> {
                 // The running variance is the unbiased one, as in PyTorch.
                 let count = axes.iter().map(|&a| x.shape().0[a]).product::<usize>();
                 let unbiased = variance.scale(count as f32 / (count.max(2) - 1) as f32)?;
-                for (slot, old, new) in [(mean_slot, running_mean, mean), (var_slot, running_var, unbiased)] {
+                for (slot, old, new) in [(mean_slot, running_mean, &mean), (var_slot, running_var, &unbiased)] {
                     let new = new.reshape([features])?;
                     self.updates.push((slot, old.scale(1.0 - MOMENTUM)?.add(&new.scale(MOMENTUM)?)?));
                 }
-                (centred, variance)
+                // Of a constant feature rounding alone is left, which √ε would make larger in every layer again: each
+                // engine would train something else. So such features are what the bias says, and have no derivative.
+                let varies = variance.greater(&mean.square()?.scale(CONSTANT * CONSTANT)?)?; // [1, features, 1, 1]
+                (centred, variance, weight.mul(&varies)?)
             }
         };
         let scale = weight.div(&variance.add_scalar(EPSILON)?.sqrt()?)?; // [1, features, 1, 1]

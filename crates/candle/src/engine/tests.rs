@@ -196,14 +196,13 @@ fn long_sums_do_not_drift() {
 fn a_row_that_a_table_lacks_is_an_error() {
     for (rows, index) in [(3, u32::MAX), (3, 3), (0, 0)] {
         let r = Recorder::new();
-        // Indices of a step are checked before it is made; these are already on the device.
-        let indices = r.input("indices", Feed::Resident, [2], DType::U32);
+        let indices = r.input("indices", Feed::Step, [2], DType::U32);
         let taken = r.input("table", Feed::Resident, [rows, 2], DType::F32).gather(&indices).expect("it fits");
         let graph = r.finish(&[("taken", &taken)], &[]).expect("it is valid");
         let table = HostTensor::f32([rows, 2], vec![1.0; 2 * rows]);
         let inputs = Values::from([("table".into(), table), ("indices".into(), HostTensor::u32([2], vec![0, index]))]);
         let error = run(false, &graph, &inputs, &Values::new()).expect_err("there is no such row");
-        assert!(matches!(error, EngineError::Failed { .. }), "{error}");
+        assert!(matches!(error, EngineError::Graph(GraphError::Row { .. })), "{error}");
     }
 }
 
