@@ -296,9 +296,12 @@ impl Told {
             Event::Epoch { .. } => Told::Epoch,
             Event::Finished(_) => Told::Finished,
             Event::Failed { .. } => Told::Failed,
-            Event::Phase { .. } | Event::Changed { .. } | Event::Checkpoint { .. } | Event::Stopped { .. } => {
-                Told::Other
-            }
+            Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Rate { .. }
+            | Event::Momentum { .. }
+            | Event::Checkpoint { .. }
+            | Event::Stopped { .. } => Told::Other,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use protocol::{Data, Device, Event, Failure, Part, Phase, RunConfig, Seconds, Setting, Summary};
+use protocol::{Data, Device, Event, Failure, Part, RunConfig, Seconds, Summary};
 use serde::{Deserialize, Serialize};
 
 use crate::curve::Curve;
@@ -62,6 +62,9 @@ pub struct Start {
     pub steps_per_epoch: u64,
 }
 
+/// Values of a setting, each with the steps made before it holds.
+pub type Changes = Vec<(f64, u32)>;
+
 /// A run as the page knows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunState {
@@ -99,9 +102,12 @@ pub struct RunState {
     /// Why it cannot go on. Only runs that reached their end are kept.
     #[serde(skip)]
     pub failure: Option<Failure>,
-    /// Settings that were changed while it trained, and the steps made before.
+    /// Rates that it was changed to while it trained, each with the steps made before; they are kept as curves are.
     #[serde(default)]
-    pub changes: Vec<(u64, Setting)>,
+    pub rates: Changes,
+    /// The same for the momentum.
+    #[serde(default)]
+    pub momenta: Changes,
     /// Steps and seconds of the last pieces.
     #[serde(skip)]
     pieces: VecDeque<(u64, f64)>,
@@ -126,7 +132,8 @@ impl Default for RunState {
             recovered: None,
             summary: None,
             failure: None,
-            changes: vec![],
+            rates: vec![],
+            momenta: vec![],
             pieces: VecDeque::new(),
         }
     }
@@ -186,16 +193,13 @@ impl RunState {
                 self.confusion = Some((on, confusion));
                 self.seconds.evaluation += seconds;
             }
-            Event::Phase { phase: Phase::Paused, .. } => self.stage = Stage::Paused,
-            Event::Phase { phase: Phase::Running, .. } => {
+            Event::Paused { .. } => self.stage = Stage::Paused,
+            Event::Resumed { .. } => {
                 self.stage = Stage::Running;
                 self.pieces.clear(); // the speed is not that of single steps
             }
-            Event::Phase { phase: Phase::Done | Phase::Failed, .. } => {} // each has an event of its own
-            Event::Changed { step, setting } => {
-                self.changes.retain(|(from, other)| *from < step || !other.is_of_kind(setting));
-                self.changes.push((step, setting));
-            }
+            Event::Rate { step, rate } => change(&mut self.rates, step, rate),
+            Event::Momentum { step, momentum } => change(&mut self.momenta, step, momentum),
             Event::Recovered { step, reason, .. } => {
                 self.back_to(step);
                 let times = self.recovered.as_ref().map_or(0, |(times, _)| *times);
@@ -230,12 +234,9 @@ impl RunState {
     }
 
     /// The learning rate that the schedule scales: as it was configured, and where it was changed, as it was last.
-    pub fn rates(&self) -> Option<(f32, Option<f32>)> {
-        let rate = |(_, setting): &(u64, Setting)| match setting {
-            Setting::Rate(rate) => Some(*rate),
-            Setting::Momentum(_) => None,
-        };
-        Some((self.start.as_ref()?.config.schedule.rate, self.changes.iter().rev().find_map(rate)))
+    pub fn first_and_last_rate(&self) -> Option<(f32, Option<f32>)> {
+        let last = self.rates.last().map(|(rate, _)| *rate as f32);
+        Some((self.start.as_ref()?.config.schedule.rate, last))
     }
 
     /// Whether this is a finished run that can be shown, wherever it comes from.
@@ -275,6 +276,13 @@ impl RunState {
     pub fn accuracy_now(&self) -> Option<f64> {
         self.test.as_ref().or(self.validation.last()).map(|evaluated| evaluated.accuracy)
     }
+}
+
+/// The last value said before a step holds.
+fn change(changes: &mut Changes, step: u64, value: f32) {
+    let step = u32::try_from(step).unwrap_or(u32::MAX); // beyond protocol::MAX_STEPS
+    changes.retain(|(_, from)| *from < step);
+    changes.push((value.into(), step));
 }
 
 #[cfg(test)]
@@ -364,9 +372,9 @@ mod tests {
 
     #[test]
     fn what_the_run_was_told_is_what_it_says() {
-        let phase = |phase| Event::Phase { step: 0, phase };
         let mut state = fold([started(0)]);
-        let events = [phase(Phase::Paused), steps(1, &[1.0], 5.0), phase(Phase::Running), steps(2, &[1.0], 0.5)];
+        let events =
+            [Event::Paused { step: 0 }, steps(1, &[1.0], 5.0), Event::Resumed { step: 1 }, steps(2, &[1.0], 0.5)];
         let stages = events.map(|event| {
             state.apply(event);
             (state.stage, state.speed())
@@ -380,20 +388,19 @@ mod tests {
 
     #[test]
     fn changed_settings_are_known_with_their_steps() {
-        let rate = |step, rate| Event::Changed { step, setting: Setting::Rate(rate) };
-        let momentum = Event::Changed { step: 4, setting: Setting::Momentum(0.5) };
+        let rate = |step, rate| Event::Rate { step, rate };
+        let momentum = Event::Momentum { step: 4, momentum: 0.5 };
         let state = fold([started(0), rate(2, 0.5), momentum, rate(4, 0.25), rate(4, 0.125)]);
-        let known = [(2, Setting::Rate(0.5)), (4, Setting::Momentum(0.5)), (4, Setting::Rate(0.125))];
-        assert_eq!(state.changes, known);
+        assert_eq!((&state.rates[..], &state.momenta[..]), (&[(0.5, 2), (0.125, 4)][..], &[(0.5, 4)][..]));
         let configured = preset("softmax").unwrap().schedule.rate;
-        assert_eq!(state.rates(), Some((configured, Some(0.125))));
+        assert_eq!(state.first_and_last_rate(), Some((configured, Some(0.125))));
         // A lost device takes none of them back, but what is said then holds from then on.
         let mut state = fold([started(0), rate(2, 0.5), rate(8, 0.25)]);
         state.apply(Event::Recovered { step: 5, repeated: 4, reason: "lost".into() });
         state.apply(rate(6, 0.125));
-        assert_eq!(state.changes, [(2, Setting::Rate(0.5)), (6, Setting::Rate(0.125))]);
+        assert_eq!(state.rates, [(0.5, 2), (0.125, 6)]);
         state.apply(Event::Rewound {});
-        assert_eq!((state.changes.len(), state.rates()), (0, Some((configured, None))));
+        assert_eq!((state.rates.len(), state.first_and_last_rate()), (0, Some((configured, None))));
     }
 
     #[test]

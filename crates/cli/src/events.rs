@@ -209,7 +209,7 @@ impl Listener for Person<'_> {
                 self.bar.suspend(|| say(&again));
                 Ok(())
             }
-            Event::Phase { .. } | Event::Changed { .. } => Ok(()), // nobody can tell a run such things here
+            Event::Paused { .. } | Event::Resumed { .. } | Event::Rate { .. } | Event::Momentum { .. } => Ok(()), // nobody can tell a run such things here
             Event::Rewound {} => {
                 self.epochs.clear();
                 self.pending = None;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::{Device, EngineName};
 use serde::{Deserialize, Serialize};
 
-use crate::{ConfigError, EarlyEnd, Failure, RunConfig, number};
+use crate::{EarlyEnd, Failure, RunConfig, number};
 
 /// Where a run happens. Not part of [`RunConfig`]: a configuration or a checkpoint runs anywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,8 +46,7 @@ impl Seconds {
 }
 
 /// The state of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Phase {
     Running,
@@ -80,37 +79,6 @@ pub enum Command {
     },
     /// End, with what is in flight. A checkpoint continues it.
     Stop,
-}
-
-/// What may be changed while a run trains.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Setting {
-    /// `schedule.rate`.
-    Rate(f32),
-    /// The optimizer's momentum.
-    Momentum(f32),
-}
-
-impl Setting {
-    /// Sets it.
-    ///
-    /// # Errors
-    /// [`ConfigError::NoMomentum`] where the rule has none.
-    pub fn apply(self, config: &mut RunConfig) -> Result<(), ConfigError> {
-        match self {
-            Setting::Rate(rate) => config.schedule.rate = rate,
-            Setting::Momentum(momentum) => {
-                *config.optimizer.rule.momentum().ok_or(ConfigError::NoMomentum)? = momentum;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the other one sets the same.
-    pub fn is_of_kind(self, other: Setting) -> bool {
-        std::mem::discriminant(&self) == std::mem::discriminant(&other)
-    }
 }
 
 /// What a run says. Every event of one run carries the same id (see [`Message`]).
@@ -190,20 +158,30 @@ pub enum Event {
         /// Seconds that it took.
         seconds: f64,
     },
-    /// It was told to wait, and does, or to go on. A run that waits makes single steps without a word about it.
-    Phase {
+    /// It was told to wait, and does; single steps are made without a word about it.
+    Paused {
         /// Steps made before.
         step: u64,
-        /// `Running` or `Paused`: every other phase has an event of its own.
-        phase: Phase,
     },
-    /// It was told to change a setting. Steps that are made again, behind `recovered`, are made with what they were made
+    /// It was told to go on, and does.
+    Resumed {
+        /// Steps made before.
+        step: u64,
+    },
+    /// It was told another learning rate. Steps that are made again, behind `recovered`, are made with what they were made
     /// with.
-    Changed {
+    Rate {
         /// Steps made before it holds: some of them may still be on their way.
         step: u64,
-        /// What is another one from then on, and what it is.
-        setting: Setting,
+        /// `schedule.rate` from then on.
+        rate: f32,
+    },
+    /// The same for the optimizer's momentum.
+    Momentum {
+        /// Steps made before it holds.
+        step: u64,
+        /// The momentum from then on.
+        momentum: f32,
     },
     /// The device was lost and opened anew; the run goes on from the last evaluation, to the same end.
     Recovered {

@@ -32,6 +32,6 @@ pub use config::{
     VERSION,
 };
 pub use engine::{Device, DeviceState, EngineName, Missing};
-pub use event::{Command, Data, Event, Message, Part, Phase, Seconds, Setting, Summary, Target};
+pub use event::{Command, Data, Event, Message, Part, Phase, Seconds, Summary, Target};
 pub use failure::{Cause, EarlyEnd, Failure};
 pub use preset::{preset, presets};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 use protocol::{
-    Cause, Command, Data, Device, DeviceState, EarlyEnd, EngineName, Event, Failure, Message, Missing, Part, Phase,
-    Seconds, Setting, Summary, Target, preset,
+    Cause, Command, Data, Device, DeviceState, EarlyEnd, EngineName, Event, Failure, Message, Missing, Part, Seconds,
+    Summary, Target, preset,
     worker::{DeviceReport, Reply, Request, Work},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -161,9 +161,9 @@ fn every_event_is_read_as_it_was_written() {
             confusion: vec![vec![1, 0], vec![0, 2]],
             seconds,
         },
-        Event::Phase { step: 2, phase: Phase::Paused },
-        Event::Changed { step: 2, setting: Setting::Rate(0.1) },
-        Event::Changed { step: 3, setting: Setting::Momentum(0.5) },
+        Event::Paused { step: 2 },
+        Event::Rate { step: 2, rate: 0.1 },
+        Event::Momentum { step: 3, momentum: 0.5 },
         Event::Recovered { step: 2, repeated: 1, reason: "lost".into() },
         Event::Rewound {},
         Event::Checkpoint { step: 2, path: "p".into() },

@@ -4,15 +4,14 @@
 mod evaluate;
 mod pace;
 mod predict;
+mod setting;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use data::Order;
 use engine::{Device, Engine, EngineError, Program, Ran};
 use graph::{Graph, Values};
-use protocol::{
-    Cause, Command, ConfigError, Data, EarlyEnd, Event, Failure, Part, Phase, RunConfig, Seconds, Setting, Summary,
-};
+use protocol::{Cause, Command, ConfigError, Data, EarlyEnd, Event, Failure, Part, Phase, RunConfig, Seconds, Summary};
 use web_time::Instant;
 
 use crate::{
@@ -25,6 +24,7 @@ use crate::{
 use evaluate::Evaluation;
 pub use evaluate::evaluate;
 use pace::Pace;
+use setting::Setting;
 
 /// Most steps of one piece.
 const PIECE_STEPS: usize = 256;
@@ -290,7 +290,7 @@ impl Run {
         self.changes.retain(|(from, other)| *from < step || !other.is_of_kind(setting));
         self.changes.push((step, setting));
         if !self.rewind {
-            self.untold.push(Event::Changed { step, setting }); // else it follows `rewound`
+            self.untold.push(setting.event(step)); // else it follows `rewound`
         }
         Ok(())
     }
@@ -364,9 +364,9 @@ impl Run {
         }
         let step = self.progress.step;
         let event = match phase {
-            Phase::Running => Event::Phase { step, phase },
+            Phase::Running => Event::Resumed { step },
             Phase::Paused | Phase::Done if !self.in_flight.is_empty() => return,
-            Phase::Paused => Event::Phase { step, phase },
+            Phase::Paused => Event::Paused { step },
             Phase::Done => Event::Stopped { reason: "stopped".into(), step, checkpoint: None },
             Phase::Failed => return, // said where it was found
         };
@@ -426,7 +426,7 @@ impl Run {
         let (config, progress) = (self.config.clone(), self.progress.clone());
         self.last_good = Checkpoint { config, progress, state, ..self.last_good.clone() };
         self.untold = vec![Event::Rewound {}];
-        self.untold.extend(self.changes.iter().map(|&(step, setting)| Event::Changed { step, setting }));
+        self.untold.extend(self.changes.iter().map(|&(step, setting)| setting.event(step)));
         self.told = Phase::Paused; // as the event says
         // From here on a lost device comes back to the same place.
         for _ in std::mem::take(&mut self.in_flight) {

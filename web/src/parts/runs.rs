@@ -40,7 +40,7 @@ pub fn Runs() -> impl IntoView {
             protocol::Model::Preset(name) => name.clone(),
             protocol::Model::Network(_) => t.preset_own.into(),
         };
-        let rate = match kept.state.rates()? {
+        let rate = match kept.state.first_and_last_rate()? {
             (rate, None) => rate.to_string(),
             (first, Some(last)) => format!("{first} → {last}"),
         };
@@ -105,7 +105,9 @@ fn difference(runs: &[Kept], t: &Texts) -> Option<String> {
     let (start, summary) = of(latest)?;
     let (other, (_, other_summary)) = runs.iter().skip(1).find_map(|kept| {
         let found = of(kept)?;
-        let is_same_job = found.0.config == start.config && kept.state.changes == latest.state.changes;
+        let is_same_job = found.0.config == start.config
+            && kept.state.rates == latest.state.rates
+            && kept.state.momenta == latest.state.momenta;
         (is_same_job && found.1.engine != summary.engine).then_some((kept, found))
     })?;
     let pairs = latest.state.loss.points().zip(other.state.loss.points());

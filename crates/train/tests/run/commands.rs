@@ -2,7 +2,7 @@
 
 use data::digits;
 use pollster::block_on;
-use protocol::{Command, Event, Length, Phase, Setting};
+use protocol::{Command, Event, Length, Phase};
 use train::Run;
 
 use super::{
@@ -41,10 +41,10 @@ fn single_steps_are_the_same_steps() {
             let finished = run.phase() == Phase::Done;
             assert_eq!(run.step(), before + u64::from(!finished), "one step, and its end is a step of its own");
         }
-        let phase = |phase| move |e: &Event| matches!(e, Event::Phase { phase: told, .. } if *told == phase);
-        assert!(events.iter().filter(|e| phase(Phase::Paused)(e)).count() == 1, "it waits all the time");
-        assert!(!events.iter().any(phase(Phase::Running)));
-        events.retain(|event| !matches!(event, Event::Phase { .. }));
+        assert!(!events.iter().any(|event| matches!(event, Event::Resumed { .. })));
+        let before = events.len();
+        events.retain(|event| !matches!(event, Event::Paused { .. }));
+        assert_eq!(before - events.len(), 1, "it waits all the time");
         assert_eq!(timeless(events), timeless(expected.clone()));
         assert_eq!(run.last_good().state, state);
     }
@@ -53,8 +53,8 @@ fn single_steps_are_the_same_steps() {
 /// Whoever folds the events knows what a run was told, and when it holds, without having told it.
 #[test]
 fn what_a_command_does_is_an_event() {
-    let paused = |step| Event::Phase { step, phase: Phase::Paused };
-    let running = |step| Event::Phase { step, phase: Phase::Running };
+    let paused = |step| Event::Paused { step };
+    let running = |step| Event::Resumed { step };
     let mut plain = config(Length::Steps(9));
     plain.optimizer.rule = protocol::Rule::Sgd;
     let (mut run, started) = start(Late::new(|| false), &plain);
@@ -71,7 +71,7 @@ fn what_a_command_does_is_an_event() {
     command(&mut run, Command::Rate { rate: 0.25 });
     command(&mut run, Command::Pause);
     let told = block_on(run.advance());
-    assert_eq!(told[0], Event::Changed { step: 3, setting: Setting::Rate(0.25) });
+    assert_eq!(told[0], Event::Rate { step: 3, rate: 0.25 });
     assert_eq!((told.last(), run.step()), (Some(&paused(3)), 3));
     run.command(&Command::Momentum { momentum: 0.5 }).expect_err("the rule has none");
     run.command(&Command::Rate { rate: -1.0 }).expect_err("no rate");
@@ -87,7 +87,7 @@ fn what_a_command_does_is_an_event() {
 
     command(&mut run, Command::Rewind);
     command(&mut run, Command::Rate { rate: 0.5 });
-    let changed = Event::Changed { step: 0, setting: Setting::Rate(0.5) };
+    let changed = Event::Rate { step: 0, rate: 0.5 };
     assert_eq!(block_on(run.advance()), [Event::Rewound {}, changed]);
     command(&mut run, Command::Resume);
     let told = drive(&mut run);
@@ -176,7 +176,7 @@ fn a_rewound_run_gives_the_same_numbers_again() {
         assert_eq!((told, run.step()), (vec![Event::Rewound {}], 0), "after {advances} calls");
         command(&mut run, Command::Resume);
         let mut events = drive(&mut run);
-        assert_eq!(events.remove(0), Event::Phase { step: 0, phase: Phase::Running });
+        assert_eq!(events.remove(0), Event::Resumed { step: 0 });
         assert_eq!(timeless(events), timeless(expected.clone()), "after {advances} calls");
         assert_eq!(run.last_good().state, state);
         if was == Phase::Done {

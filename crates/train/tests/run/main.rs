@@ -86,7 +86,7 @@ fn a_pause_changes_no_number() {
     run.command(&Command::Pause).expect("a good command");
     assert_eq!(run.phase(), Phase::Paused);
     let step = run.step();
-    assert_eq!(block_on(run.advance()), [Event::Phase { step, phase: Phase::Paused }]);
+    assert_eq!(block_on(run.advance()), [Event::Paused { step }]);
     assert_eq!(block_on(run.advance()), []);
     run.command(&Command::Resume).expect("a good command");
     while run.phase() == Phase::Running {
@@ -145,12 +145,12 @@ fn an_evaluation_is_made_in_pieces() {
     let mut silent = 0;
     while run.phase() == Phase::Running {
         let events = block_on(run.advance());
-        silent += usize::from(events.iter().all(|event| matches!(event, Event::Phase { .. })));
+        silent += usize::from(events.iter().all(|event| matches!(event, Event::Resumed { .. })));
         // Whatever is said to the run is heard between pieces.
         run.command(&Command::Pause).expect("no bounds");
         let waits = run.phase() == Phase::Paused;
         assert_eq!(waits, events.iter().all(|event| !matches!(event, Event::Finished(_))));
-        let paused = waits.then_some(Event::Phase { step: run.step(), phase: Phase::Paused });
+        let paused = waits.then_some(Event::Paused { step: run.step() });
         assert_eq!(block_on(run.advance()), Vec::from_iter(paused));
         run.command(&Command::Resume).expect("no bounds");
         told.extend(events);
