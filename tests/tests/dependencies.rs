@@ -136,6 +136,7 @@ fn libraries_in_several_versions() {
         bit-set 0.10, 0.8
         bit-vec 0.8, 0.9
         convert_case 0.11, 0.6
+        cpufeatures 0.2, 0.3
         foldhash 0.1, 0.2
         getrandom 0.2, 0.3, 0.4
         hashbrown 0.15, 0.16, 0.17
@@ -143,6 +144,8 @@ fn libraries_in_several_versions() {
         libloading 0.8, 0.9
         miniz_oxide 0.8, 0.9
         r-efi 5, 6
+        rand 0.10, 0.9
+        rand_core 0.10, 0.9
         rustc-hash 1, 2
         syn 2, 3
         thiserror 1, 2
