@@ -43,7 +43,7 @@ fn reduced(x: &Tensor, axes: &[usize]) -> Vec<usize> {
 /// Maximum over axes, which stay with size 1. candle's own loses a NaN that is not the first element, and on a GPU
 /// any; on CPU cores it divides by the stride of the axis, which is 0 where that was added by a broadcast.
 pub(crate) fn reduce_max(x: &Tensor, axes: &[usize]) -> Result<Tensor> {
-    let x = &x.contiguous()?;
+    let x = &x.contiguous()?.reshape(x.shape())?; // which writes the strides anew
     let most = |x: Tensor| axes.iter().try_fold(x, |most, &axis| most.max_keepdim(axis));
     let most_of_x = most(x.clone())?;
     let nan = Tensor::full(f32::NAN, most_of_x.shape(), x.device())?;
@@ -67,7 +67,8 @@ pub(crate) fn arg_max(x: &Tensor) -> Result<Tensor> {
     let classes = x.dims()[last];
     let infinities = [&[f32::INFINITY][..], &vec![f32::NEG_INFINITY; classes - 1]].concat();
     let instead = Tensor::from_vec(infinities, classes, x.device())?.broadcast_as(x.shape())?; // of NaN: the first stays
-    let x = x.ne(x)?.where_cond(&instead, x)?; // contiguous, which `reduce_max` says why
+    let x = x.contiguous()?.reshape(x.shape())?; // as in `reduce_max`
+    let x = x.ne(&x)?.where_cond(&instead, &x)?;
     let is_largest = x.eq(&x.max_keepdim(last)?.broadcast_as(x.shape())?)?;
     let indices = Tensor::arange(0, classes as u32, x.device())?.broadcast_as(x.shape())?;
     let none = Tensor::full(classes as u32 - 1, x.shape(), x.device())?;
