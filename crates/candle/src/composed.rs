@@ -40,10 +40,16 @@ fn reduced(x: &Tensor, axes: &[usize]) -> Vec<usize> {
     x.dims().iter().enumerate().map(|(axis, &size)| if axes.contains(&axis) { 1 } else { size }).collect()
 }
 
+/// The elements one behind the other, with strides that say so. candle's reductions on CPU cores divide by the stride of an
+/// axis, which is 0 where a broadcast added it; its `contiguous` leaves such a tensor as it is.
+fn dense(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.reshape(x.shape())
+}
+
 /// Maximum over axes, which stay with size 1. candle's own loses a NaN that is not the first element, and on a GPU
-/// any; on CPU cores it divides by the stride of the axis, which is 0 where that was added by a broadcast.
+/// any.
 pub(crate) fn reduce_max(x: &Tensor, axes: &[usize]) -> Result<Tensor> {
-    let x = &x.contiguous()?.reshape(x.shape())?; // which writes the strides anew
+    let x = &dense(x)?;
     let most = |x: Tensor| axes.iter().try_fold(x, |most, &axis| most.max_keepdim(axis));
     let most_of_x = most(x.clone())?;
     let nan = Tensor::full(f32::NAN, most_of_x.shape(), x.device())?;
@@ -53,7 +59,7 @@ pub(crate) fn reduce_max(x: &Tensor, axes: &[usize]) -> Result<Tensor> {
 /// The same as the sum of what attains the maximum, each divided by their number: so candle's tape shares the derivative
 /// among them, where that of its own maximum gives each of them all. NaN, which is below nothing, comes through.
 pub(crate) fn reduce_max_on_tape(x: &Tensor, axes: &[usize]) -> Result<Tensor> {
-    let most = axes.iter().try_fold(x.detach().contiguous()?, |most, &axis| most.max_keepdim(axis))?;
+    let most = axes.iter().try_fold(dense(&x.detach())?, |most, &axis| most.max_keepdim(axis))?;
     let below = x.lt(&most.broadcast_as(x.shape())?)?;
     let zeros = x.zeros_like()?;
     let count = sum(&below.where_cond(&zeros, &x.ones_like()?)?, axes)?;
@@ -67,7 +73,7 @@ pub(crate) fn arg_max(x: &Tensor) -> Result<Tensor> {
     let classes = x.dims()[last];
     let infinities = [&[f32::INFINITY][..], &vec![f32::NEG_INFINITY; classes - 1]].concat();
     let instead = Tensor::from_vec(infinities, classes, x.device())?.broadcast_as(x.shape())?; // of NaN: the first stays
-    let x = x.contiguous()?.reshape(x.shape())?; // as in `reduce_max`
+    let x = dense(x)?;
     let x = x.ne(&x)?.where_cond(&instead, &x)?;
     let is_largest = x.eq(&x.max_keepdim(last)?.broadcast_as(x.shape())?)?;
     let indices = Tensor::arange(0, classes as u32, x.device())?.broadcast_as(x.shape())?;
