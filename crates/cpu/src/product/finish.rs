@@ -2,6 +2,7 @@
 
 use compiler::BufferId;
 
+use super::RUN;
 use crate::{
     body::BLOCK,
     code::{Code, Place},
@@ -98,9 +99,13 @@ impl Job for ColumnSums {
         let part = task * COLUMNS..columns.min((task + 1) * COLUMNS);
         let sums = memory.words_mut(self.to, part.clone());
         sums.fill(0.0);
-        for row in 0..rows {
-            let row = memory.words(self.from, row * columns + part.start..row * columns + part.end);
-            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        for run in (0..rows).step_by(RUN) {
+            let mut partial = [0.0; COLUMNS];
+            for row in run..rows.min(run + RUN) {
+                let row = memory.words(self.from, row * columns + part.start..row * columns + part.end);
+                partial.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+            }
+            sums.iter_mut().zip(partial).for_each(|(sum, partial)| *sum += partial);
         }
     }
 }
