@@ -1,24 +1,20 @@
-//! Random graphs over the whole vocabulary, with what the reference makes of them and how far rounding may lead.
-//!
-//! A graph is made from a list of numbers, each of which decides something; a list that is missing numbers has zeros, and
-//! zero is the simplest choice. So a shorter list of smaller numbers is a simpler graph, and whatever shrinks lists shrinks
-//! graphs.
+//! Random graphs over the whole vocabulary.
 
 use std::collections::BTreeMap;
 
-use compiler::{Plan, interpret};
-use engine::{Engine, EngineError};
 use graph::{
-    Conv, DType, Feed, Graph, GraphError, HostData, HostTensor, Op, Pool, PoolKind, Recorder, Tensor, Values,
-    gradients, random, reference, simplify,
+    Conv, DType, Feed, Graph, GraphError, HostTensor, Pool, PoolKind, Recorder, Tensor, Values, gradients, random,
+    reference, simplify,
 };
 
-use crate::rounded::{Rounded, doubt};
+use crate::{
+    random::{Case, Decisions, Generator, R, Random},
+    rounded::doubt,
+};
 
-type R = Rounded<23>;
+/// Graphs.
+pub const GRAPHS: Generator = Generator { numbers: 240, make };
 
-/// Numbers that a graph needs at most.
-pub const NUMBERS: usize = 240;
 /// Operations of a graph at most, what derivatives add apart.
 const OPERATIONS: usize = 14;
 /// Steps that are compared.
@@ -30,27 +26,9 @@ const AXES: [usize; 20] = [1, 2, 3, 4, 2, 3, 5, 7, 1, 0, 8, 13, 16, 17, 31, 33, 
 /// Elements of a tensor at most: mostly few, sometimes more than buffers that count as small have.
 const ELEMENTS: [usize; 8] = [24, 24, 64, 64, 160, 160, 600, 5000];
 
-/// A graph, values for it, and what comes of them.
-#[derive(Clone, Debug)]
-pub struct Random {
-    /// As engines get it.
-    pub graph: Graph,
-    /// Inputs, the same for each step.
-    pub inputs: Values,
-    /// Slots before the first step.
-    pub state: Values,
-    /// What each step gives: outputs, and slots after it.
-    pub steps: Vec<[Numbers; 2]>,
-}
-
-/// Elements by name.
-type Numbers = BTreeMap<String, Vec<R>>;
-
-/// The graph that some numbers decide on; `None` where its values are not worth comparing: too large, or such that
-/// rounding decides a comparison.
-pub fn random(numbers: &[u32]) -> Option<Random> {
+fn make(numbers: &[u32]) -> Option<Random> {
     let mut maker = Maker {
-        numbers: numbers.iter(),
+        decide: Decisions::new(numbers),
         recorder: Recorder::new(),
         known: vec![],
         inputs: Values::new(),
@@ -58,7 +36,7 @@ pub fn random(numbers: &[u32]) -> Option<Random> {
         slots: vec![],
         most: 0,
     };
-    maker.most = ELEMENTS[maker.below(ELEMENTS.len())];
+    maker.most = maker.decide.of(ELEMENTS);
     let is_simplified = maker.below(2) == 0;
     let count = 1 + maker.below(OPERATIONS);
     for _ in 0..count {
@@ -75,113 +53,14 @@ pub fn random(numbers: &[u32]) -> Option<Random> {
     let Maker { inputs, state, .. } = maker;
     let inputs = recorded.inputs().map(|(name, _)| (name.to_owned(), inputs[name].clone())).collect();
     let state = recorded.slots().map(|(slot, _)| (slot.to_owned(), state[slot].clone())).collect();
-    let steps = steps(&recorded, &inputs, &state)?;
+    let cases = vec![Case::new(&recorded, inputs, state, STEPS)?];
     let graph = if is_simplified { simplify(&recorded) } else { recorded };
-    Some(Random { graph, inputs, state, steps })
-}
-
-/// What the reference makes of some steps, as long as there is no doubt about them.
-fn steps(graph: &Graph, inputs: &Values, state: &Values) -> Option<Vec<[Numbers; 2]>> {
-    let mut state = reference::state_from::<R>(state);
-    let mut steps = vec![];
-    for _ in 0..STEPS {
-        doubt();
-        let outputs = reference::evaluate(graph, inputs, &mut state).ok()?;
-        if doubt() {
-            break;
-        }
-        steps.push([outputs, state.clone()]);
-    }
-    (!steps.is_empty()).then_some(steps)
-}
-
-impl Random {
-    /// What an engine makes of it, against the reference. Everything that the engine holds is filled with NaN by steps
-    /// before.
-    ///
-    /// # Errors
-    /// What the engine says. The first difference is inside, if there is one.
-    pub async fn difference(&self, engine: &mut dyn Engine) -> Result<Option<String>, EngineError> {
-        let program = engine.load(&self.graph).await?;
-        let broken = |tensor: &HostTensor| match tensor.data() {
-            HostData::F32(data) => HostTensor::f32(tensor.shape().clone(), vec![f32::NAN; data.len()]),
-            HostData::U32(_) | HostData::U8(_) => tensor.clone(), // rows of tables
-        };
-        let is_resident = |name: &str| {
-            self.graph
-                .nodes
-                .iter()
-                .any(|node| matches!(&node.op, Op::Input { name: n, feed: Feed::Resident } if n == name))
-        };
-        let mut got = vec![];
-        for is_real in [false, true] {
-            let value = |tensor: &HostTensor| if is_real { tensor.clone() } else { broken(tensor) };
-            let mut feed = Values::new();
-            for (name, tensor) in &self.inputs {
-                match is_resident(name) {
-                    true => engine.upload(name, &value(tensor)).await?,
-                    false => {
-                        feed.insert(name.clone(), value(tensor));
-                    }
-                }
-            }
-            engine
-                .write_state(&self.state.iter().map(|(slot, tensor)| (slot.clone(), value(tensor))).collect())
-                .await?;
-            got = engine.run(program, &vec![feed; self.steps.len()]).await?.outputs;
-        }
-        let state = engine.read_state().await?;
-        for (number, (got, [want, _])) in got.iter().zip(&self.steps).enumerate() {
-            if let Some(how) = difference(got, want) {
-                return Ok(Some(format!("step {number}, output {how}")));
-            }
-        }
-        let [_, want] = self.steps.last().expect("there is a step");
-        Ok(difference(&state, want).map(|how| format!("after step {}, slot {how}", self.steps.len() - 1)))
-    }
-
-    /// The same for a plan that is carried out as it is written, in f64. (What is constant was folded in f32.)
-    pub fn difference_of_plan(&self, plan: &Plan) -> Option<String> {
-        let mut state = reference::state_from::<f64>(&self.state);
-        self.steps.iter().enumerate().find_map(|(number, [outputs, slots])| {
-            let got = interpret::run(plan, &self.inputs, &mut state);
-            let compared = |(name, want): (&String, &Vec<R>), got: &BTreeMap<String, Vec<f64>>| match got.get(name) {
-                Some(got) => element(got, want).map(|how| format!("{name}: {how}")),
-                None if want.is_empty() => None,
-                None => Some(format!("{name} is not written")),
-            };
-            let how = outputs.iter().find_map(|pair| compared(pair, &got));
-            let how = how.or_else(|| slots.iter().find_map(|pair| compared(pair, &state)));
-            how.map(|how| format!("step {number}, {how}"))
-        })
-    }
-}
-
-/// The first number that is not what it should be.
-fn difference(got: &Values, want: &Numbers) -> Option<String> {
-    want.iter().find_map(|(name, want)| {
-        let Some(got) = got.get(name) else { return Some(format!("{name} is missing")) };
-        let numbers: Vec<f64> = match got.data() {
-            HostData::F32(data) => data.iter().map(|&v| v.into()).collect(),
-            HostData::U32(data) => data.iter().map(|&v| v.into()).collect(),
-            HostData::U8(data) => data.iter().map(|&v| v.into()).collect(),
-        };
-        element(&numbers, want).map(|how| format!("{name}{}: {how}", got.shape()))
-    })
-}
-
-fn element(got: &[f64], want: &[R]) -> Option<String> {
-    if got.len() != want.len() {
-        return Some(format!("{} elements instead of {}", got.len(), want.len()));
-    }
-    let wrong = got.iter().zip(want).position(|(got, want)| !want.admits(*got))?;
-    let (got, want) = (got[wrong], want[wrong]);
-    Some(format!("element {wrong} is {got} instead of {} ± {:.1e}", want.value(), want.bound()))
+    Some(Random { text: graph.to_string(), graph, cases })
 }
 
 /// A graph in the making.
 struct Maker<'a> {
-    numbers: std::slice::Iter<'a, u32>,
+    decide: Decisions<'a>,
     recorder: Recorder,
     /// What can be used and kept.
     known: Vec<Tensor>,
@@ -196,15 +75,15 @@ type Made = Result<Option<Vec<Tensor>>, GraphError>;
 
 impl Maker<'_> {
     fn below(&mut self, end: usize) -> usize {
-        self.numbers.next().map_or(0, |&number| number as usize) % end
+        self.decide.below(end)
     }
 
     fn chance(&mut self, of: usize) -> bool {
-        self.below(of) == of - 1
+        self.decide.chance(of)
     }
 
     fn axis(&mut self) -> usize {
-        AXES[self.below(AXES.len())]
+        self.decide.of(AXES)
     }
 
     /// An axis that leaves room for `others` elements.
@@ -296,7 +175,7 @@ impl Maker<'_> {
         self.float(
             |_| true,
             |maker| {
-                let rank = [2, 1, 0, 3, 4, 2][maker.below(6)];
+                let rank = maker.decide.of([2, 1, 0, 3, 4, 2]);
                 maker.shape(rank)
             },
         )
@@ -306,9 +185,9 @@ impl Maker<'_> {
         self.float(
             |shape| shape.len() == 4,
             |maker| {
-                let mut shape = vec![[1, 2, 3, 1, 0][maker.below(5)], [1, 2, 3, 5, 17][maker.below(5)]];
+                let mut shape = vec![maker.decide.of([1, 2, 3, 1, 0]), maker.decide.of([1, 2, 3, 5, 17])];
                 for _ in 0..2 {
-                    let axis = [4, 3, 5, 1, 2, 7, 9, 0, 12][maker.below(9)];
+                    let axis = maker.decide.of([4, 3, 5, 1, 2, 7, 9, 0, 12]);
                     shape.push(axis);
                 }
                 shape
@@ -461,7 +340,7 @@ impl Maker<'_> {
                 match self.below(3) {
                     0 => x.detach()?,
                     _ => {
-                        let value = [0.0, 1.0, -1.0, 0.5, 3.0][self.below(5)];
+                        let value = self.decide.of([0.0, 1.0, -1.0, 0.5, 3.0]);
                         self.recorder.constant(value)
                     }
                 }
@@ -539,15 +418,15 @@ impl Maker<'_> {
 
     fn pool(&mut self) -> Pool {
         let kind = if self.chance(2) { PoolKind::Average } else { PoolKind::Max };
-        Pool { kind, size: [2, 1, 3][self.below(3)], stride: [2, 1, 3, 4][self.below(4)] }
+        Pool { kind, size: self.decide.of([2, 1, 3]), stride: self.decide.of([2, 1, 3, 4]) }
     }
 
     /// An image, weights for it, and the shape of their convolution.
     fn convolvable(&mut self) -> Option<(Tensor, Tensor, Conv, Vec<usize>)> {
         let (x, conv) = (self.image(), self.conv());
         let [batch, channels, height, width] = x.shape().0[..] else { return None };
-        let filters = [1, 2, 3, 8, 0][self.below(5)];
-        let kernel = [[3, 1, 2, 5][self.below(4)], [3, 1, 2, 5][self.below(4)]];
+        let filters = self.decide.of([1, 2, 3, 8, 0]);
+        let kernel = [self.decide.of([3, 1, 2, 5]), self.decide.of([3, 1, 2, 5])];
         let output = [conv.output(height, kernel[0])?, conv.output(width, kernel[1])?];
         let shape = vec![batch, filters, output[0], output[1]];
         let count: usize = shape.iter().product();

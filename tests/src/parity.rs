@@ -2,7 +2,7 @@
 
 use data::digits;
 use engine::{Engine, EngineError, Program, Reference};
-use graph::{HostTensor, Values};
+use graph::{Graph, HostTensor, Values};
 use protocol::{Device, EngineName, RunConfig, Split};
 use train::{Samples, feed, programs};
 
@@ -99,9 +99,7 @@ impl Job {
 
     async fn load(&self, engine: &mut dyn Engine, config: &RunConfig) -> Result<Program, EngineError> {
         let (table, resident) = programs::upload(&self.samples.images);
-        let mut graph = programs::train(config, &table, true).expect("a valid configuration");
-        let gradients = graph.gradients.iter().map(|(slot, id)| (format!("{GRADIENT}{slot}"), *id));
-        graph.outputs.extend(gradients.collect::<Vec<_>>());
+        let graph = with_gradients(programs::train(config, &table, true).expect("a valid configuration"));
         for (name, value) in &resident {
             engine.upload(name, value).await?;
         }
@@ -160,6 +158,13 @@ impl Job {
         let (got, want) = (end(engine).await?, end(&mut reference::<f64>()).await?);
         Ok([0, 1].map(|i| gap(&got[i], &want[i], f64::MIN_POSITIVE)))
     }
+}
+
+/// A step that gives its gradients, too.
+pub fn with_gradients(mut graph: Graph) -> Graph {
+    let gradients = graph.gradients.iter().map(|(slot, id)| (format!("{GRADIENT}{slot}"), *id));
+    graph.outputs.extend(gradients.collect::<Vec<_>>());
+    graph
 }
 
 /// The largest gap of any of the wanted values. One whose norm is a small part of the largest is judged by that part:

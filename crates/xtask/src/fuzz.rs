@@ -11,24 +11,24 @@ use xshell::{Shell, cmd};
 
 use crate::workspace::{run_cargo, target_dir};
 
-/// Fuzz the readers of files and configurations for a bounded time, or compare engines on random graphs.
+/// Fuzz the readers of files and configurations for a bounded time, or compare engines on what is made at random.
 ///
 /// Starts from the inputs in `fuzz/seeds` and from those that earlier runs found. An input that breaks a reader is kept
-/// in the target folder, and its path is printed. The target `graphs` has engines compute random graphs and compares them
-/// with the reference; it prints the smallest graph that fails.
+/// in the target folder, and its path is printed. The targets `graphs` and `configurations` have an engine compute random graphs,
+/// and three steps of random runs, and compare it with the reference; they print the smallest that fails.
 ///
 /// Example: `cargo xtask fuzz graphs --engine wgpu --seeds 0..5000 --seconds 3600`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The targets to run: the names of the files in fuzz/targets, or `graphs` [default: all of the former]
+    /// The targets to run: the names of the files in fuzz/targets, `graphs` or `configurations` [default: all of the first]
     targets: Vec<String>,
     /// Seconds for each target
     #[arg(long, default_value_t = SECONDS)]
     seconds: u32,
-    /// For `graphs`: plan, cpu, candle-cpu or wgpu
+    /// For `graphs` and `configurations`: plan, cpu, candle-cpu or wgpu
     #[arg(long, default_value = "cpu")]
     engine: String,
-    /// For `graphs`: the seeds to try, FIRST..END
+    /// For `graphs` and `configurations`: the seeds to try, FIRST..END
     #[arg(long, value_parser = seeds, default_value = "0..18446744073709551615")]
     seeds: Range<u64>,
 }
@@ -38,8 +38,8 @@ fn seeds(text: &str) -> Result<Range<u64>> {
     Ok(first.parse()?..end.parse()?)
 }
 
-/// The target that is no reader: `tests/examples/graphs.rs`.
-const GRAPHS: &str = "graphs";
+/// The targets that are no readers: `tests/examples/random.rs`.
+const RANDOM: [&str; 2] = ["graphs", "configurations"];
 
 /// Enough to find what a small change breaks; a new reader deserves an hour by hand.
 const SECONDS: u32 = 20;
@@ -51,17 +51,17 @@ impl Default for Args {
 }
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
-    let is_graphs = |target: &String| target == GRAPHS;
-    if args.targets.iter().any(is_graphs) {
-        let Args { engine, seeds, seconds, .. } = args;
+    let is_random = |target: &String| RANDOM.contains(&target.as_str());
+    let Args { engine, seeds, seconds, .. } = args;
+    for target in args.targets.iter().filter(|target| is_random(target)) {
         let [first, end, seconds] = [seeds.start, seeds.end, u64::from(*seconds)].map(|number| number.to_string());
         run_cargo(cmd!(
             sh,
-            "cargo run --release --quiet --package tests --example {GRAPHS} -- {engine} {first} {end} {seconds}"
+            "cargo run --release --quiet --package tests --example random -- {target} {engine} {first} {end} {seconds}"
         ))?;
     }
     let targets = if args.targets.is_empty() { all_targets(sh)? } else { args.targets.clone() };
-    let targets: Vec<String> = targets.into_iter().filter(|target| !is_graphs(target)).collect();
+    let targets: Vec<String> = targets.into_iter().filter(|target| !is_random(target)).collect();
     if targets.is_empty() {
         return Ok(());
     }

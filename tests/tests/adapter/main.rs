@@ -9,7 +9,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use pollster::block_on;
 use tests::{
     cases,
+    configurations::CONFIGURATIONS,
     goldens::{goldens, largest_gap, pytorch},
+    graphs::GRAPHS,
     presets,
     search::{judge_by, search},
     tolerance,
@@ -17,8 +19,10 @@ use tests::{
 
 use gpu::{Gpu, Tier};
 
-/// Seeds of random graphs for each kind of kernels: `cargo xtask fuzz graphs --engine wgpu` tries more.
+/// Seeds of random graphs, and of random configurations, for each kind of kernels: `cargo xtask fuzz graphs --engine wgpu`
+/// tries more.
 const SEEDS: u64 = 60;
+const RUNS: u64 = 10;
 
 fn main() {
     let adapters: Vec<String> = block_on(Gpu::devices()).into_iter().map(|device| device.name).collect();
@@ -79,14 +83,16 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
     }
     for tier in [None, Some(Tier::Default), Some(Tier::Discrete)] {
         let kernels = tier.map_or(String::new(), |tier| format!(" with kernels of tier {tier:?}").to_lowercase());
-        trials.push(trial(
-            format!("random graphs{kernels}"),
-            Box::new(move |adapter| {
-                let open = || block_on(Gpu::open_as(Some(adapter), tier)).expect("the adapter was listed");
-                let searched = search(0..SEEDS, None, judge_by(open)).unwrap_or_else(|how| panic!("{how}"));
-                assert_eq!(searched.refused, 0);
-            }),
-        ));
+        for (what, generator, seeds) in [("graphs", GRAPHS, SEEDS), ("configurations", CONFIGURATIONS, RUNS)] {
+            trials.push(trial(
+                format!("random {what}{kernels}"),
+                Box::new(move |adapter| {
+                    let open = || block_on(Gpu::open_as(Some(adapter), tier)).expect("the adapter was listed");
+                    let searched = search(&generator, 0..seeds, None, judge_by(1.0, open));
+                    assert_eq!(searched.unwrap_or_else(|how| panic!("{how}")).refused, 0);
+                }),
+            ));
+        }
     }
     for preset in ["mlp", "cnn"] {
         trials.push(trial(
