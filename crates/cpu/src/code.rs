@@ -187,10 +187,14 @@ impl Code {
         }
     }
 
-    /// Buffers of which each element is read for the element of the result with the same number.
+    /// Buffers of words of which each is read for the element of the result with the same number.
     pub(crate) fn contiguous_loads(&self) -> Vec<BufferId> {
-        let buffer = |instruction: &Instruction| match (&instruction.work, &instruction.at) {
-            (Work::Line(Line::Load { buffer, .. }), Some(at)) if at.block.form() == Form::Contiguous => Some(*buffer),
+        let buffer = |instruction: &Instruction| match (&instruction.work, &instruction.at, instruction.dtype) {
+            (Work::Line(Line::Load { buffer, .. }), Some(at), DType::F32 | DType::U32)
+                if at.block.form() == Form::Contiguous =>
+            {
+                Some(*buffer)
+            }
             _ => None,
         };
         self.lines.iter().filter_map(buffer).collect()

@@ -62,6 +62,10 @@ pub fn cases() -> Vec<Case> {
             let classes = r.input("labels", Feed::Resident, [5], DType::U8).gather(&indices)?.one_hot(4)?; // [3, 4]
             x[0].mul(&rows.scale(1.0 / 255.0)?)?.mul(&classes)
         }),
+        case("matmul/beside bytes", &[&[2, 4], &[4, 3]], |x| {
+            let bytes = x[0].recorder().input("bytes", Feed::Resident, [2, 3], DType::U8).to_float()?;
+            x[0].matmul(&x[1])?.add(&bytes.scale(1.0 / 255.0)?)
+        }),
         case("pool/max", &[&[2, 3, 5, 7]], |x| x[0].pool2d(Pool { kind: PoolKind::Max, size: 2, stride: 2 })),
         case("pool/max overlapping", &[&[1, 2, 7, 5]], |x| {
             x[0].pool2d(Pool { kind: PoolKind::Max, size: 3, stride: 2 })

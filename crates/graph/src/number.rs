@@ -85,3 +85,15 @@ macro_rules! float {
 
 float!(f32);
 float!(f64);
+
+#[cfg(test)]
+mod tests {
+    use super::Number;
+
+    #[test]
+    fn a_maximum_never_hides_nan() {
+        assert!(Number::is_nan(f32::NAN.larger(1.0)) && Number::is_nan(1.0_f32.larger(f32::NAN)));
+        assert!(Number::is_nan(f64::NAN.larger(1.0)) && Number::is_nan(1.0_f64.larger(f64::NAN)));
+        assert_eq!((2.0_f32.larger(1.0), 1.0_f32.larger(2.0)), (2.0, 2.0));
+    }
+}
