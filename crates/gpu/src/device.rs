@@ -262,21 +262,26 @@ impl Opened {
                 wgpu::PollType::Wait { submission_index: Some(mapping.submission), timeout: Some(self.patience) };
             if let Err(wgpu::PollError::Timeout) = self.device.poll(wait) {
                 self.sound()?;
-                return Err(EngineError::Hung {
-                    device: self.about.name.clone(),
-                    seconds: self.patience.as_secs_f64(),
-                });
+                let seconds = self.patience.as_secs_f64();
+                // What is still on its way would be taken for the answer to what is asked next.
+                self.lose(format!("it did not answer within {seconds} s"));
+                return Err(EngineError::Hung { device: self.about.name.clone(), seconds });
             }
         }
         let done = mapping.done.await;
         self.sound()?;
         match done {
             Ok(Ok(())) => Ok(()),
-            _ => Err(EngineError::Lost {
-                device: self.about.name.clone(),
-                reason: "it gave back no results: it was reset or taken away".into(),
-            }),
+            _ => {
+                self.lose("it gave back no results: it was reset or taken away".into());
+                self.sound()
+            }
         }
+    }
+
+    /// Nothing is asked of the device any more.
+    fn lose(&self, reason: String) {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).lost.get_or_insert(reason);
     }
 
     /// Begins to map the first `bytes` of a buffer behind a submission.

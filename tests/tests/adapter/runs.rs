@@ -162,6 +162,11 @@ pub(crate) fn assert_a_hung_device_is_told(adapter: &str) {
         other => panic!("{other:?}"),
     }
     gpu.wait_at_most(Duration::from_secs(60));
+    // What was asked before must not come as the answer to something else.
+    match block_on(gpu.run(program, &[w.feed(0)])) {
+        Err(error) => assert!(error.is_loss(), "{error}"),
+        Ok(ran) => panic!("{} steps from a device that hung", ran.outputs.len()),
+    }
     block_on(gpu.reopen()).expect("it is opened anew");
     let (w, program) = loaded(&mut gpu, "W1");
     block_on(gpu.run(program, &[w.feed(0)])).expect("it runs");
