@@ -16,16 +16,16 @@ pub const ALIGNMENT: usize = 64;
 
 /// From the first to the last step that touches something.
 #[derive(Clone, Copy, Debug)]
-struct Life {
+struct LiveRange {
     first: usize,
     last: usize,
 }
 
 pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Plan {
-    let lives = lives(buffers.len(), &steps);
+    let live = liveness(buffers.len(), &steps);
     let arenas = arenas(&buffers, &steps);
     let mut blocks = Vec::new();
-    let mut free: Vec<(Block, Life)> = vec![];
+    let mut free: Vec<(Block, LiveRange)> = vec![];
     let is_scratch = |buffer: &Buffer| matches!(buffer.place, Place::Scratch { .. });
 
     // What is updated together lies together, and small values share a block for each type.
@@ -33,7 +33,7 @@ pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Pl
         arenas.iter().filter(|arena| arena.iter().all(|&id| is_scratch(&buffers[id]))).cloned().collect();
     let in_arena = |id: BufferId, clusters: &[Vec<BufferId>]| clusters.iter().any(|cluster| cluster.contains(&id));
     let rest: Vec<BufferId> = (0..buffers.len())
-        .filter(|&id| lives[id].is_some() && is_scratch(&buffers[id]) && !in_arena(id, &clusters))
+        .filter(|&id| live[id].is_some() && is_scratch(&buffers[id]) && !in_arena(id, &clusters))
         .collect();
     for dtype in [DType::F32, DType::U32] {
         let small = |id: &BufferId| buffers[*id].shape.count() <= SMALL && buffers[*id].dtype == dtype;
@@ -41,14 +41,14 @@ pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Pl
     }
     clusters.extend(rest.into_iter().filter(|&id| buffers[id].shape.count() > SMALL).map(|id| vec![id]));
 
-    let life = |cluster: &[BufferId]| {
-        let lives = cluster.iter().filter_map(|&id| lives[id]);
-        lives.reduce(|a, b| Life { first: a.first.min(b.first), last: a.last.max(b.last) })
+    let range = |cluster: &[BufferId]| {
+        let live = cluster.iter().filter_map(|&id| live[id]);
+        live.reduce(|a, b| LiveRange { first: a.first.min(b.first), last: a.last.max(b.last) })
     };
-    let mut clusters: Vec<(Life, Vec<BufferId>)> =
-        clusters.into_iter().filter_map(|cluster| Some((life(&cluster)?, cluster))).collect();
-    clusters.sort_by_key(|(life, _)| life.first);
-    for (life, cluster) in clusters {
+    let mut clusters: Vec<(LiveRange, Vec<BufferId>)> =
+        clusters.into_iter().filter_map(|cluster| Some((range(&cluster)?, cluster))).collect();
+    clusters.sort_by_key(|(range, _)| range.first);
+    for (range, cluster) in clusters {
         let mut elements = 0;
         let mut offsets = vec![];
         for &id in &cluster {
@@ -56,7 +56,7 @@ pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Pl
             elements += buffers[id].shape.count().next_multiple_of(ALIGNMENT);
         }
         let block = Block { elements: elements.max(ALIGNMENT), dtype: buffers[cluster[0]].dtype };
-        let number = take(&mut free, block, life);
+        let number = take(&mut free, block, range);
         for (id, offset) in cluster.into_iter().zip(offsets) {
             buffers[id].place = Place::Scratch { block: number, offset };
         }
@@ -67,32 +67,32 @@ pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Pl
 }
 
 /// The free block that fits best, or a new one. Blocks that are a little too small grow.
-fn take(blocks: &mut Vec<(Block, Life)>, need: Block, life: Life) -> usize {
-    let fits = |(block, busy): &(Block, Life)| block.dtype == need.dtype && busy.last < life.first;
-    let waste = |(block, _): &(Block, Life)| block.elements.abs_diff(need.elements);
+fn take(blocks: &mut Vec<(Block, LiveRange)>, need: Block, range: LiveRange) -> usize {
+    let fits = |(block, busy): &(Block, LiveRange)| block.dtype == need.dtype && busy.last < range.first;
+    let waste = |(block, _): &(Block, LiveRange)| block.elements.abs_diff(need.elements);
     let best = (0..blocks.len()).filter(|&i| fits(&blocks[i])).min_by_key(|&i| waste(&blocks[i]));
     match best {
         Some(i) => {
             let (block, busy) = &mut blocks[i];
             block.elements = block.elements.max(need.elements);
-            busy.last = life.last;
+            busy.last = range.last;
             i
         }
         None => {
-            blocks.push((need, life));
+            blocks.push((need, range));
             blocks.len() - 1
         }
     }
 }
 
-fn lives(count: usize, steps: &[Step]) -> Vec<Option<Life>> {
-    let mut lives: Vec<Option<Life>> = vec![None; count];
+fn liveness(count: usize, steps: &[Step]) -> Vec<Option<LiveRange>> {
+    let mut live: Vec<Option<LiveRange>> = vec![None; count];
     for (number, step) in steps.iter().enumerate() {
         for id in step.reads().into_iter().chain(step.writes()) {
-            lives[id].get_or_insert(Life { first: number, last: number }).last = number;
+            live[id].get_or_insert(LiveRange { first: number, last: number }).last = number;
         }
     }
-    lives
+    live
 }
 
 /// Lists of buffers over which stages of one map do the same: where each list lies in one piece, so do the stages.

@@ -48,7 +48,7 @@ pub(crate) struct Product {
     rows: Side,
     lanes: Side,
     /// Whether rows of tiles are columns of the result.
-    turned: bool,
+    transposed: bool,
     /// Columns of the result.
     width: usize,
     tasks: Tasks,
@@ -103,8 +103,8 @@ impl Product {
         let side = |buffer, count, (along, deep)| Side { buffer, first: 0, count, along, deep };
         let (left, right) = (side(a.buffer, m, left), side(b.buffer, n, right));
         // Lanes that lie side by side are packed fast; else the smaller side is packed.
-        let turned = transpose[1] && (transpose[0] || m < n);
-        let (rows, lanes) = if turned { (right, left) } else { (left, right) };
+        let transposed = transpose[1] && (transpose[0] || m < n);
+        let (rows, lanes) = if transposed { (right, left) } else { (left, right) };
         let parts = (2 * m * n * terms).div_ceil(TASK).max(m * n * body.price() / PRICE).max(1);
         let mut jobs: Vec<Box<dyn Job>> = vec![];
         // A tile reads half a panel of lanes at least. Lines that lie a power of two apart share few places of a cache.
@@ -131,7 +131,7 @@ impl Product {
         let product = |terms: Range<usize>, end| -> Box<dyn Job> {
             let at = |side: Side| Side { first: terms.start * side.deep, ..side };
             let (rows, lanes, terms) = (at(rows), at(lanes), terms.len());
-            Box::new(Product { terms, rows, lanes, turned, width: n, tasks, batch, copied, panels, end })
+            Box::new(Product { terms, rows, lanes, transposed, width: n, tasks, batch, copied, panels, end })
         };
         if matches!((tasks, panels), (Tasks::Lanes(_), Panels::There)) && lanes.count * terms >= FAR {
             let parts = [reserve(m * n), reserve(m * n)];
@@ -140,7 +140,7 @@ impl Product {
             jobs.push(Box::new(AddHalves { parts, body, count: m * n }));
             return jobs;
         }
-        let (end, finish) = if turned || body.only_keeps(result) {
+        let (end, finish) = if transposed || body.only_keeps(result) {
             (End::Store(result), Finish::job(body, result, m * n))
         } else {
             let reads = body.contiguous_loads();
@@ -166,7 +166,7 @@ impl Product {
         // Whole rows of the result lie one behind the other.
         let mut out: Option<&mut [f32]> = match &self.end {
             End::Body(..) => Some(&mut room[..rows.len() * n]),
-            End::Store(to) if !self.turned && n == self.width => {
+            End::Store(to) if !self.transposed && n == self.width => {
                 Some(memory.words_mut(*to, rows.start * n..rows.end * n))
             }
             End::Store(_) => None,
@@ -230,7 +230,7 @@ impl Product {
     /// Where tasks share rows of the result, or a tile's rows are its columns.
     fn store(&self, memory: &Memory, rows: Range<usize>, lanes: Range<usize>, sums: &[f32]) {
         let End::Store(to) = self.end else { unreachable!("bodies take rows") };
-        if self.turned {
+        if self.transposed {
             for (j, lane) in lanes.enumerate() {
                 let place = lane * self.width + rows.start;
                 let out = memory.words_mut(to, place..place + rows.len());

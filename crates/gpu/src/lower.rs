@@ -12,7 +12,7 @@ use shaders::MAX_WORKGROUPS;
 use crate::{
     product::{self, Sizes},
     table::{Choice, Tier},
-    wgsl::{Binding, LocalRows, Spot, Writer, is_local, literal},
+    wgsl::{Binding, LocalRows, Location, Writer, is_local, literal},
 };
 
 /// Inner elements up to which a fold is written out.
@@ -140,13 +140,18 @@ fn sum_of_parts(plan: &mut Plan, body: Body, split: usize) -> (Stage, BufferId) 
 }
 
 /// The dispatches of a plan that [`split`] has prepared. Steps without elements have none.
-pub(crate) fn lower(plan: &Plan, choices: &[Option<Choice>], spots: &[Option<Spot>], tier: Tier) -> Vec<Dispatch> {
+pub(crate) fn lower(
+    plan: &Plan,
+    choices: &[Option<Choice>],
+    locations: &[Option<Location>],
+    tier: Tier,
+) -> Vec<Dispatch> {
     let mut dispatches = vec![];
     for (step, choice) in plan.steps.iter().zip(choices) {
         if step.bodies().iter().all(|body| body.space.count() == 0) {
             continue;
         }
-        let mut writer = Writer::new(plan, spots, &step.writes());
+        let mut writer = Writer::new(plan, locations, &step.writes());
         let mut touched = [step.reads(), step.writes()].concat();
         touched.sort_unstable();
         touched.dedup();
@@ -154,7 +159,7 @@ pub(crate) fn lower(plan: &Plan, choices: &[Option<Choice>], spots: &[Option<Spo
         let bytes = touched.iter().filter(|id| !is_local(plan, **id)).map(bytes).sum();
         let (mut flops, mut chosen) = (0, None);
         let (kernel, what, constants, rest, workgroups) = match step {
-            Step::Map(stages) => map(&mut writer, plan, stages, spots, tier),
+            Step::Map(stages) => map(&mut writer, plan, stages, locations, tier),
             Step::Group(group) => groups(&mut writer, plan, group, tier),
             Step::Contraction(step) => {
                 let choice = choice.expect("products have a choice");
@@ -173,9 +178,9 @@ pub(crate) fn lower(plan: &Plan, choices: &[Option<Choice>], spots: &[Option<Spo
 type Parts = (&'static str, String, String, String, usize);
 
 /// All elements of all stages, a lane each.
-fn map(writer: &mut Writer, plan: &Plan, stages: &[Stage], spots: &[Option<Spot>], tier: Tier) -> Parts {
+fn map(writer: &mut Writer, plan: &Plan, stages: &[Stage], locations: &[Option<Location>], tier: Tier) -> Parts {
     let lanes = tier.map_lanes();
-    let stages = merged(plan, stages, spots);
+    let stages = merged(plan, stages, locations);
     let mut main = format!(
         "\n@compute @workgroup_size({lanes})\nfn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{\n    \
          let id = group.y * {MAX_WORKGROUPS}u + group.x;\n"
@@ -205,10 +210,10 @@ fn map(writer: &mut Writer, plan: &Plan, stages: &[Stage], spots: &[Option<Spot>
 }
 
 /// Stages that do the same to neighbours in memory become one.
-fn merged(plan: &Plan, stages: &[Stage], spots: &[Option<Spot>]) -> Vec<Stage> {
+fn merged(plan: &Plan, stages: &[Stage], locations: &[Option<Location>]) -> Vec<Stage> {
     let mut merged: Vec<Stage> = vec![];
     for stage in stages.iter().filter(|stage| stage.body.space.count() > 0) {
-        let joined = merged.last_mut().is_some_and(|last| extend(plan, spots, last, stage));
+        let joined = merged.last_mut().is_some_and(|last| extend(plan, locations, last, stage));
         if !joined {
             merged.push(stage.clone());
         }
@@ -218,7 +223,7 @@ fn merged(plan: &Plan, stages: &[Stage], spots: &[Option<Spot>]) -> Vec<Stage> {
 
 /// Lets `last` go on over the elements of `next`, if these come next wherever it reads and writes. It also visits the
 /// padding in between.
-fn extend(plan: &Plan, spots: &[Option<Spot>], last: &mut Stage, next: &Stage) -> bool {
+fn extend(plan: &Plan, locations: &[Option<Location>], last: &mut Stage, next: &Stage) -> bool {
     let (Some((pattern, ours)), Some((other, theirs))) = (compiler::pattern(plan, last), compiler::pattern(plan, next))
     else {
         return false;
@@ -229,7 +234,7 @@ fn extend(plan: &Plan, spots: &[Option<Spot>], last: &mut Stage, next: &Stage) -
     let count = last.body.space.count();
     // How far the next elements are behind ours, if nothing else lies in between.
     let distance = |(&ours, &theirs): (&BufferId, &BufferId)| {
-        let (a, b) = (spots[ours].as_ref()?, spots[theirs].as_ref()?);
+        let (a, b) = (locations[ours].as_ref()?, locations[theirs].as_ref()?);
         let distance = a.memory.pitch(count);
         (a.memory == b.memory && b.offset == a.offset + distance).then_some(distance)
     };

@@ -96,7 +96,7 @@ pub(crate) fn operands(writer: &mut Writer, step: &Contraction) -> String {
             format!("m * {}u + n", sizes.n)
         }
         (ContractionKind::Conv2dInputGrad(_), Some(g)) => {
-            turned(writer, b, sizes, &g);
+            transposed(writer, b, sizes, &g);
             spread(writer, a, sizes, &g);
             let plane = g.input[0] * g.input[1];
             format!("(n / {plane}u * {}u + m) * {plane}u + n % {plane}u", g.channels)
@@ -236,7 +236,7 @@ fn channels(writer: &mut Writer, gradient: BufferId, sizes: Sizes, g: &Geometry)
 }
 
 /// `load_a` of a gradient by images: A[m, k] is the weight of channel m at tap k = (filter, y, x).
-fn turned(writer: &mut Writer, weights: BufferId, sizes: Sizes, g: &Geometry) {
+fn transposed(writer: &mut Writer, weights: BufferId, sizes: Sizes, g: &Geometry) {
     let (taps, channels) = (g.kernel[0] * g.kernel[1], g.channels);
     let place = |k: &str| format!("({k} / {taps}u * {channels}u + m) * {taps}u + {k} % {taps}u");
     scattered_a(writer, weights, sizes, taps, place);

@@ -12,7 +12,7 @@ use crate::{
     lower::{self, Dispatch},
     state::{self, State},
     table::{Choice, Tier},
-    wgsl::{Binding, Memory, Spot},
+    wgsl::{Binding, Location, Memory},
 };
 
 type Result<T> = std::result::Result<T, EngineError>;
@@ -100,25 +100,25 @@ fn layouts(plan: &Plan) -> (Layout, Layout) {
 }
 
 /// Where every buffer is, given where slots are; `None` for what is private to a group, and for nothing else.
-fn spots(plan: &Plan, feeds: &Layout, outputs: &Layout, slot: impl Fn(&str) -> Spot) -> Vec<Option<Spot>> {
-    let spot = |id: BufferId| match &plan.buffers[id].place {
-        Place::Resident(name) => Some(Spot { memory: Memory::Resident(name.clone()), offset: 0 }),
-        Place::Feed(name) => Some(Spot { memory: Memory::Feed, offset: feeds.offset(name) }),
-        Place::Output(name) => Some(Spot { memory: Memory::Output, offset: outputs.offset(name) }),
+fn locations(plan: &Plan, feeds: &Layout, outputs: &Layout, slot: impl Fn(&str) -> Location) -> Vec<Option<Location>> {
+    let location = |id: BufferId| match &plan.buffers[id].place {
+        Place::Resident(name) => Some(Location { memory: Memory::Resident(name.clone()), offset: 0 }),
+        Place::Feed(name) => Some(Location { memory: Memory::Feed, offset: feeds.offset(name) }),
+        Place::Output(name) => Some(Location { memory: Memory::Output, offset: outputs.offset(name) }),
         Place::State(name) => Some(slot(name)),
-        Place::Scratch { block, offset } => Some(Spot { memory: Memory::Block(*block), offset: *offset }),
+        Place::Scratch { block, offset } => Some(Location { memory: Memory::Block(*block), offset: *offset }),
         Place::Local => None,
     };
-    (0..plan.buffers.len()).map(spot).collect()
+    (0..plan.buffers.len()).map(location).collect()
 }
 
 /// A plan as an adapter of this kind runs it, and its dispatches, without any device.
 pub(crate) fn without_device(plan: &Plan, tier: Tier) -> (Plan, Vec<Dispatch>) {
     let (plan, choices) = lower::split(plan, tier, &Choices::new());
     let (feeds, outputs) = layouts(&plan);
-    let slots = state::spots(&plan);
-    let spots = spots(&plan, &feeds, &outputs, |slot| slots[slot].clone());
-    let dispatches = lower::lower(&plan, &choices, &spots, tier);
+    let slots = state::locations(&plan);
+    let locations = locations(&plan, &feeds, &outputs, |slot| slots[slot].clone());
+    let dispatches = lower::lower(&plan, &choices, &locations, tier);
     (plan, dispatches)
 }
 
@@ -215,9 +215,9 @@ impl Loaded {
         if self.compiled_for == Some(state.version) {
             return Ok(());
         }
-        let spots = spots(&self.plan, &self.feeds, &self.outputs, |slot| state.spot(slot));
+        let locations = locations(&self.plan, &self.feeds, &self.outputs, |slot| state.location(slot));
         self.kernels.clear();
-        for dispatch in lower::lower(&self.plan, &self.choices, &spots, opened.tier) {
+        for dispatch in lower::lower(&self.plan, &self.choices, &locations, opened.tier) {
             let pipeline = compile(opened, pipelines, &dispatch).await?;
             self.kernels.push((dispatch, pipeline));
         }

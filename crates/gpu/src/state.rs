@@ -9,7 +9,7 @@ use wgpu::BufferUsages;
 
 use crate::{
     device::{Allocation, Opened},
-    wgsl::{Memory, Spot},
+    wgsl::{Location, Memory},
 };
 
 type Result<T> = std::result::Result<T, EngineError>;
@@ -48,17 +48,17 @@ fn arrangement(plan: &Plan) -> (Vec<Vec<Named>>, Vec<Vec<Named>>) {
 }
 
 /// Where the slots of a plan would lie on a device that has no others.
-pub(crate) fn spots(plan: &Plan) -> BTreeMap<String, Spot> {
+pub(crate) fn locations(plan: &Plan) -> BTreeMap<String, Location> {
     let (arenas, rest) = arrangement(plan);
-    let mut spots = BTreeMap::new();
+    let mut locations = BTreeMap::new();
     for (allocation, slots) in arenas.into_iter().chain(rest).enumerate() {
         let mut offset = 0;
         for (slot, count) in slots {
-            spots.insert(slot, Spot { memory: Memory::State(allocation), offset });
+            locations.insert(slot, Location { memory: Memory::State(allocation), offset });
             offset += count.next_multiple_of(ALIGNMENT);
         }
     }
-    spots
+    locations
 }
 
 /// All slots of a device.
@@ -211,9 +211,9 @@ impl State {
     }
 
     /// Where a slot of a plan is that was [placed](Self::place).
-    pub(crate) fn spot(&self, name: &str) -> Spot {
+    pub(crate) fn location(&self, name: &str) -> Location {
         let slot = self.slots.get(name).expect("a plan's slots are placed when it is loaded, and stay");
-        Spot { memory: Memory::State(slot.allocation), offset: slot.offset }
+        Location { memory: Memory::State(slot.allocation), offset: slot.offset }
     }
 
     pub(crate) fn buffer(&self, allocation: usize) -> Option<&wgpu::Buffer> {

@@ -33,7 +33,7 @@ impl Memory {
 
 /// Where a buffer of the plan is: in which memory, from which element on. `None` if it is private to a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
+pub(crate) struct Location {
     pub(crate) memory: Memory,
     pub(crate) offset: usize,
 }
@@ -79,7 +79,7 @@ pub(crate) struct LocalRows {
 /// A kernel while it is written.
 pub(crate) struct Writer<'a> {
     plan: &'a Plan,
-    spots: &'a [Option<Spot>],
+    locations: &'a [Option<Location>],
     written: Vec<Memory>,
     pub(crate) bindings: Vec<Binding>,
     /// Functions, in the order in which they are used.
@@ -104,10 +104,10 @@ struct Coordinates {
 
 impl<'a> Writer<'a> {
     /// A kernel that writes these buffers and no others.
-    pub(crate) fn new(plan: &'a Plan, spots: &'a [Option<Spot>], writes: &[BufferId]) -> Self {
-        let written = writes.iter().filter_map(|&id| Some(spots[id].as_ref()?.memory.clone())).collect();
+    pub(crate) fn new(plan: &'a Plan, locations: &'a [Option<Location>], writes: &[BufferId]) -> Self {
+        let written = writes.iter().filter_map(|&id| Some(locations[id].as_ref()?.memory.clone())).collect();
         let (bindings, functions, locals) = (vec![], String::new(), vec![]);
-        Writer { plan, spots, written, bindings, functions, locals, uses_random: false }
+        Writer { plan, locations, written, bindings, functions, locals, uses_random: false }
     }
 
     /// The whole text: bindings, private memory, functions, then `rest`.
@@ -140,21 +140,21 @@ impl<'a> Writer<'a> {
 
     /// Whether a kernel may bind a buffer as vectors of four: it lies so, and is not written under another type.
     pub(crate) fn is_vectorizable(&self, buffer: BufferId, row: usize) -> bool {
-        let Some(spot) = &self.spots[buffer] else { return false };
+        let Some(location) = &self.locations[buffer] else { return false };
         let is_float = self.plan.buffers[buffer].dtype == DType::F32;
-        let is_plain = !matches!(spot.memory, Memory::Feed | Memory::Output);
+        let is_plain = !matches!(location.memory, Memory::Feed | Memory::Output);
         is_float
             && is_plain
             && row.is_multiple_of(4)
-            && spot.offset.is_multiple_of(4)
-            && !self.written.contains(&spot.memory)
+            && location.offset.is_multiple_of(4)
+            && !self.written.contains(&location.memory)
     }
 
     /// Four neighbours, from the number of the first, a multiple of 4.
     pub(crate) fn load_vec4(&mut self, buffer: BufferId, element: &str) -> String {
-        let spot = self.spots[buffer].clone().expect("vectors are not private");
-        let name = self.bind(&spot.memory, Element::Vec4);
-        match spot.offset {
+        let location = self.locations[buffer].clone().expect("vectors are not private");
+        let name = self.bind(&location.memory, Element::Vec4);
+        match location.offset {
             0 => format!("{name}[({element}) / 4u]"),
             offset => format!("{name}[({element}) / 4u + {}u]", offset / 4),
         }
@@ -176,25 +176,25 @@ impl<'a> Writer<'a> {
 
     fn load(&mut self, buffer: BufferId, element: &str) -> (String, Kind) {
         let dtype = self.plan.buffers[buffer].dtype;
-        let Some(spot) = self.spots[buffer].clone() else {
+        let Some(location) = self.locations[buffer].clone() else {
             let kind = if dtype == DType::F32 { Kind::Float } else { Kind::Integer };
             return (self.local(buffer, element), kind);
         };
-        let at = |unit: usize| match spot.offset / unit {
+        let at = |unit: usize| match location.offset / unit {
             0 => element.to_owned(),
             offset => format!("{element} + {offset}u"),
         };
-        let is_raw = spot.memory == Memory::Feed;
+        let is_raw = location.memory == Memory::Feed;
         match dtype {
             DType::F32 if is_raw => {
-                (format!("bitcast<f32>({}[{}])", self.bind(&spot.memory, Element::U32), at(1)), Kind::Float)
+                (format!("bitcast<f32>({}[{}])", self.bind(&location.memory, Element::U32), at(1)), Kind::Float)
             }
-            DType::F32 => (format!("{}[{}]", self.bind(&spot.memory, Element::F32), at(1)), Kind::Float),
-            DType::U32 => (format!("{}[{}]", self.bind(&spot.memory, Element::U32), at(1)), Kind::Integer),
+            DType::F32 => (format!("{}[{}]", self.bind(&location.memory, Element::F32), at(1)), Kind::Float),
+            DType::U32 => (format!("{}[{}]", self.bind(&location.memory, Element::U32), at(1)), Kind::Integer),
             // Four bytes a word; offsets count words.
             DType::U8 => {
-                let name = self.bind(&spot.memory, Element::U32);
-                let word = match spot.offset {
+                let name = self.bind(&location.memory, Element::U32);
+                let word = match location.offset {
                     0 => format!("({element}) / 4u"),
                     offset => format!("({element}) / 4u + {offset}u"),
                 };
@@ -213,16 +213,16 @@ impl<'a> Writer<'a> {
     }
 
     fn store(&mut self, buffer: BufferId, element: &str, value: &str, kind: Kind) -> String {
-        let Some(spot) = self.spots[buffer].clone() else {
+        let Some(location) = self.locations[buffer].clone() else {
             return format!("{} = {value};", self.local(buffer, element));
         };
-        let at = if spot.offset == 0 { element.to_owned() } else { format!("{element} + {}u", spot.offset) };
-        match (&spot.memory, kind) {
+        let at = if location.offset == 0 { element.to_owned() } else { format!("{element} + {}u", location.offset) };
+        match (&location.memory, kind) {
             (Memory::Output, Kind::Float) => {
-                format!("{}[{at}] = bitcast<u32>({value});", self.bind(&spot.memory, Element::U32))
+                format!("{}[{at}] = bitcast<u32>({value});", self.bind(&location.memory, Element::U32))
             }
-            (_, Kind::Float) => format!("{}[{at}] = {value};", self.bind(&spot.memory, Element::F32)),
-            (_, Kind::Integer) => format!("{}[{at}] = {value};", self.bind(&spot.memory, Element::U32)),
+            (_, Kind::Float) => format!("{}[{at}] = {value};", self.bind(&location.memory, Element::F32)),
+            (_, Kind::Integer) => format!("{}[{at}] = {value};", self.bind(&location.memory, Element::U32)),
         }
     }
 
@@ -231,11 +231,11 @@ impl<'a> Writer<'a> {
     /// of 4.
     pub(crate) fn is_body_vectorizable(&self, stage: &Stage) -> bool {
         let Some((_, buffers)) = compiler::pattern(self.plan, stage) else { return false };
-        let spot = |id: BufferId| self.spots[id].as_ref();
+        let location = |id: BufferId| self.locations[id].as_ref();
         let is_plain = |id: &BufferId| {
-            spot(*id)
-                .is_some_and(|spot| matches!(spot.memory, Memory::State(_) | Memory::Block(_)) && spot.offset % 4 == 0)
-                && self.plan.buffers[*id].dtype == DType::F32
+            location(*id).is_some_and(|location| {
+                matches!(location.memory, Memory::State(_) | Memory::Block(_)) && location.offset % 4 == 0
+            }) && self.plan.buffers[*id].dtype == DType::F32
         };
         let is_single = |index: &Index| index.strides.iter().all(|stride| *stride == 0);
         let singles = stage.body.lines.0.iter().filter_map(|line| match line {
@@ -243,14 +243,16 @@ impl<'a> Writer<'a> {
             _ => None,
         });
         buffers.iter().all(is_plain)
-            && singles.into_iter().all(|id| spot(id).is_some_and(|spot| !self.written.contains(&spot.memory)))
+            && singles
+                .into_iter()
+                .all(|id| location(id).is_some_and(|location| !self.written.contains(&location.memory)))
     }
 
     /// `fn NAME(i)`: a body for the four elements from 4 · i on. See [`Self::is_body_vectorizable`].
     pub(crate) fn vector_body(&mut self, name: &str, body: &Body) {
         let mut text = String::new();
         let mut values: Vec<String> = vec![];
-        let at = |spot: &Spot| match spot.offset {
+        let at = |location: &Location| match location.offset {
             0 => "i".to_owned(),
             offset => format!("i + {}u", offset / 4),
         };
@@ -264,8 +266,8 @@ impl<'a> Writer<'a> {
                     format!("vec4<f32>({})", self.load_float(*buffer, "0u"))
                 }
                 Line::Load { buffer, .. } => {
-                    let spot = self.spots[*buffer].clone().expect("maps have nothing private");
-                    format!("{}[{}]", self.bind(&spot.memory, Element::Vec4), at(&spot))
+                    let location = self.locations[*buffer].clone().expect("maps have nothing private");
+                    format!("{}[{}]", self.bind(&location.memory, Element::Vec4), at(&location))
                 }
                 Line::Unary(op, a) => unary(*op, &values[*a], "vec4<f32>"),
                 Line::Binary(op, a, b) => binary(*op, &values[*a], &values[*b], "vec4<f32>"),
@@ -275,9 +277,9 @@ impl<'a> Writer<'a> {
             values.push(format!("v{}", values.len()));
         }
         for store in &body.stores {
-            let spot = self.spots[store.buffer].clone().expect("maps have nothing private");
-            let name = self.bind(&spot.memory, Element::Vec4);
-            let _ = writeln!(text, "    {name}[{}] = {};", at(&spot), values[store.value]);
+            let location = self.locations[store.buffer].clone().expect("maps have nothing private");
+            let name = self.bind(&location.memory, Element::Vec4);
+            let _ = writeln!(text, "    {name}[{}] = {};", at(&location), values[store.value]);
         }
         let _ = write!(self.functions, "\nfn {name}(i: u32) {{\n{text}}}\n");
     }
