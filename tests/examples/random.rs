@@ -55,7 +55,11 @@ fn main() -> Result<(), String> {
             for adapter in adapters {
                 for tier in TIERS {
                     until += span / ways;
-                    let open = || block_on(Gpu::open_as(Some(&adapter.name), tier)).expect("it was listed");
+                    let open = || {
+                        let mut gpu = block_on(Gpu::open_as(Some(&adapter.name), tier)).expect("it was listed");
+                        gpu.wait_at_most(PATIENCE);
+                        gpu
+                    };
                     let what = format!("wgpu on {}, kernels of tier {tier:?}", adapter.name);
                     search.tell(&what, until, judge_by(1.0, open))?;
                 }
@@ -74,6 +78,9 @@ fn by_cpu() -> impl FnMut(&Random) -> Verdict {
         Cpu::open(Some(threads)).expect("there are threads")
     })
 }
+
+/// How long a machine may be busy with something else.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The adapter's own kernels, and those that others get.
 const TIERS: [Option<Tier>; 3] = [None, Some(Tier::Default), Some(Tier::Discrete)];
