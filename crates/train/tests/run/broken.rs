@@ -81,17 +81,21 @@ fn a_good_state_can_be_continued_from() {
     }
 }
 
-/// The reference with a slot that is NaN after some steps, though no loss sees it: the statistics of batch norm, or the
-/// weights behind a unit that is never active.
-struct Poisoned {
+/// The reference, which gives what `alter` makes of it.
+struct Altered<F> {
     engine: Reference<f32>,
-    slot: &'static str,
-    /// Steps until then.
-    left: usize,
+    alter: F,
+}
+
+/// What passes by.
+enum Passing<'a> {
+    Steps(Program, usize),
+    State(&'a mut Values),
+    Outputs(&'a mut Vec<Values>),
 }
 
 #[async_trait(?Send)]
-impl Engine for Poisoned {
+impl<F: FnMut(Passing)> Engine for Altered<F> {
     fn device(&self) -> &Device {
         self.engine.device()
     }
@@ -114,24 +118,33 @@ impl Engine for Poisoned {
 
     async fn read_state(&mut self) -> Result<Values, EngineError> {
         let mut state = self.engine.read_state().await?;
-        if self.left == 0 {
-            let shape = state[self.slot].shape().clone();
-            let numbers = vec![f32::NAN; shape.count()];
-            state.insert(self.slot.into(), HostTensor::f32(shape, numbers));
-        }
+        (self.alter)(Passing::State(&mut state));
         Ok(state)
     }
 
     async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
-        if program == Program(0) {
-            self.left = self.left.saturating_sub(feeds.len());
-        }
+        (self.alter)(Passing::Steps(program, feeds.len()));
         self.engine.submit(program, feeds).await
     }
 
     async fn collect(&mut self) -> Result<Ran, EngineError> {
-        self.engine.collect().await
+        let mut ran = self.engine.collect().await?;
+        (self.alter)(Passing::Outputs(&mut ran.outputs));
+        Ok(ran)
     }
+}
+
+/// With a slot that is NaN after some steps, though no loss sees it: the statistics of batch norm, or the weights behind a
+/// unit that is never active.
+fn poisoned(slot: &'static str, mut left: usize) -> impl Engine {
+    let alter = move |passing: Passing| match passing {
+        Passing::Steps(Program(0), steps) => left = left.saturating_sub(steps),
+        Passing::State(state) if left == 0 => {
+            state.get_mut(slot).and_then(HostTensor::as_f32_mut).expect("a slot").fill(f32::NAN);
+        }
+        Passing::Steps(..) | Passing::State(_) | Passing::Outputs(_) => {}
+    };
+    Altered { engine: engine(), alter }
 }
 
 #[test]
@@ -139,8 +152,7 @@ fn a_state_that_no_loss_has_seen_to_be_broken_is_not_good() {
     for validation in [20, 0] {
         let mut config = RunConfig { evaluate_every: Some(4), ..config(Length::Steps(12)) };
         config.dataset.split = Split::Standard { validation };
-        let engine = Poisoned { engine: engine(), slot: "dense1.bias", left: 6 };
-        let (events, good) = all(engine, &config);
+        let (events, good) = all(poisoned("dense1.bias", 6), &config);
         let Some(Event::Failed { failure, step: 8, .. }) = events.last() else { panic!("{:?}", events.last()) };
         let text = failure.to_string();
         assert!(text.starts_with("`dense1.bias` holds numbers that are not finite after step 8"), "{text}");
@@ -148,8 +160,7 @@ fn a_state_that_no_loss_has_seen_to_be_broken_is_not_good() {
         assert!(good.progress.step == 4 && is_finite(&good.state), "{}", good.progress.step);
 
         // Whoever stops a run in between gets what was sound.
-        let engine = Poisoned { engine: super::engine(), slot: "dense1.bias", left: 6 };
-        let (mut run, _) = start(engine, &config);
+        let (mut run, _) = start(poisoned("dense1.bias", 6), &config);
         while run.step() < 6 {
             run.command(&Command::Step).expect("no bounds");
             block_on(run.advance());
@@ -188,57 +199,15 @@ fn a_test_that_is_not_finite_is_no_end() {
     assert!(step == failed && good.progress.step < *step);
 }
 
-/// The reference without an output that a program has.
-struct Forgetful {
-    engine: Reference<f32>,
-    output: &'static str,
-}
-
-#[async_trait(?Send)]
-impl Engine for Forgetful {
-    fn device(&self) -> &Device {
-        self.engine.device()
-    }
-
-    fn versions(&self) -> Vec<String> {
-        self.engine.versions()
-    }
-
-    async fn load(&mut self, graph: &Graph) -> Result<Program, EngineError> {
-        self.engine.load(graph).await
-    }
-
-    async fn upload(&mut self, name: &str, value: &HostTensor) -> Result<(), EngineError> {
-        self.engine.upload(name, value).await
-    }
-
-    async fn write_state(&mut self, slots: &Values) -> Result<(), EngineError> {
-        self.engine.write_state(slots).await
-    }
-
-    async fn read_state(&mut self) -> Result<Values, EngineError> {
-        self.engine.read_state().await
-    }
-
-    async fn submit(&mut self, program: Program, feeds: &[Values]) -> Result<(), EngineError> {
-        self.engine.submit(program, feeds).await
-    }
-
-    async fn collect(&mut self) -> Result<Ran, EngineError> {
-        let mut ran = self.engine.collect().await?;
-        ran.outputs.iter_mut().for_each(|step| drop(step.remove(self.output)));
-        if self.output == "a step" {
-            ran.outputs.pop();
-        }
-        Ok(ran)
-    }
-}
-
 #[test]
 fn nothing_takes_the_place_of_what_an_engine_leaves_out() {
     for output in ["loss", "hits", "gradient_norm", "losses", "answers", "a step"] {
-        let engine = Forgetful { engine: engine(), output };
-        let (events, _) = all(engine, &config(Length::Steps(2)));
+        let alter = move |passing: Passing| match passing {
+            Passing::Outputs(steps) if output == "a step" => drop(steps.pop()),
+            Passing::Outputs(steps) => steps.iter_mut().for_each(|step| drop(step.remove(output))),
+            Passing::Steps(..) | Passing::State(_) => {}
+        };
+        let (events, _) = all(Altered { engine: engine(), alter }, &config(Length::Steps(2)));
         let Some(Event::Failed { failure, .. }) = events.last() else { panic!("{output}: {:?}", events.last()) };
         let said = match output {
             "a step" => "0 steps came back of 1".into(),
