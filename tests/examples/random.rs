@@ -17,7 +17,7 @@ use tests::{
     configurations::CONFIGURATIONS,
     graphs::GRAPHS,
     random::{Generator, Random},
-    search::{CANDLE, Searched, Verdict, by_plans, judge_by, search},
+    search::{Searched, Verdict, by_plans, for_candle, judge_by, once, search},
 };
 
 /// Seeds between two lines about progress.
@@ -40,9 +40,8 @@ fn main() -> Result<(), String> {
         "plan" => search.tell(engine, until, by_plans),
         "cpu" => search.tell(engine, until, by_cpu()),
         "candle-cpu" => {
-            let times = if what == "configurations" { CANDLE } else { 1.0 };
             let open = || Candle::open(EngineName::CandleCpu, false).expect("there is a CPU");
-            search.tell(engine, until, judge_by(times, open))
+            search.tell(engine, until, judge_by(for_candle, open))
         }
         "wgpu" => {
             let adapters = block_on(Gpu::devices());
@@ -61,7 +60,7 @@ fn main() -> Result<(), String> {
                         gpu
                     };
                     let what = format!("wgpu on {}, kernels of tier {tier:?}", adapter.name);
-                    search.tell(&what, until, judge_by(1.0, open))?;
+                    search.tell(&what, until, judge_by(once, open))?;
                 }
             }
             Ok(())
@@ -73,7 +72,7 @@ fn main() -> Result<(), String> {
 /// With 1, 2 and 3 threads.
 fn by_cpu() -> impl FnMut(&Random) -> Verdict {
     let mut threads = 0;
-    judge_by(1.0, move || {
+    judge_by(once, move || {
         threads = threads % 3 + 1;
         Cpu::open(Some(threads)).expect("there are threads")
     })

@@ -20,16 +20,17 @@ pub const CONFIGURATIONS: Generator = Generator { numbers: 120, make };
 
 /// Steps that are compared.
 const STEPS: u64 = 3;
-/// Layers before the last one at most.
-const LAYERS: usize = 6;
+/// Layers that are drawn before the last one at most; those that do not fit fall away.
+const LAYERS: usize = 10;
 /// Images a step.
 const BATCHES: [usize; 18] = [2, 1, 3, 4, 5, 8, 16, 33, 64, 100, 255, 257, 1000, 2048, 4097, 8160, 8191, 8192];
 /// Height or width of an image.
 const SIDES: [usize; 10] = [4, 3, 1, 2, 5, 7, 8, 9, 13, 28];
 /// Units or filters of a layer.
-const WIDTHS: [usize; 8] = [2, 1, 3, 4, 8, 10, 17, 33];
-/// Floating-point operations of a step at most. The largest take the reference two seconds.
-const WORK: [u64; 6] = [100_000, 300_000, 300_000, 1_000_000, 3_000_000, 10_000_000];
+const WIDTHS: [usize; 9] = [2, 1, 3, 4, 8, 10, 17, 33, 65];
+/// Floating-point operations of a step at most, and for each image of it: those take the reference two seconds.
+const WORK: [usize; 6] = [100_000, 300_000, 300_000, 1_000_000, 3_000_000, 10_000_000];
+const WORK_PER_IMAGE: usize = 4_000;
 /// Elements of a layer's output at most.
 const ELEMENTS: usize = 1_000_000;
 /// Parameters at most.
@@ -37,8 +38,7 @@ const PARAMETERS: usize = 30_000;
 
 fn make(numbers: &[u32]) -> Option<Random> {
     let mut decide = Decisions::new(numbers);
-    let size = [decide.of(SIDES), decide.of(SIDES)];
-    let config = configuration(&mut decide, size);
+    let (config, size) = configuration(&mut decide);
     let rows = [config.batch, config.batch + 1, 3, 64][decide.below(4)];
     let images = images(&mut decide, size, rows);
     config.check().unwrap_or_else(|error| panic!("{error}: {}", config.to_json()));
@@ -67,9 +67,16 @@ fn make(numbers: &[u32]) -> Option<Random> {
     (!cases.is_empty()).then_some(Random { text, graph, cases })
 }
 
-fn configuration(decide: &mut Decisions, size: [usize; 2]) -> RunConfig {
+/// A run, and the height and width of its images.
+fn configuration(decide: &mut Decisions) -> (RunConfig, [usize; 2]) {
     let batch = decide.of(BATCHES);
-    let network = network(decide, [batch, 1, size[0], size[1]]);
+    let work = decide.of(WORK).max(WORK_PER_IMAGE * batch);
+    let mut size = [decide.of(SIDES), decide.of(SIDES)];
+    // The last layer alone takes half of it at most.
+    while 2 * last_layer(size[0] * size[1], batch) > work {
+        size = size.map(|side| side.div_ceil(2));
+    }
+    let network = network(decide, [batch, 1, size[0], size[1]], work);
     let momentum = |decide: &mut Decisions| decide.of([0.9, 0.0, 0.5]);
     let adam = |decide: &mut Decisions| Adam {
         beta1: decide.of([0.9, 0.5, 0.0]),
@@ -90,7 +97,7 @@ fn configuration(decide: &mut Decisions, size: [usize; 2]) -> RunConfig {
         3 => ScheduleShape::Cosine,
         _ => ScheduleShape::OneCycle,
     };
-    RunConfig {
+    let config = RunConfig {
         version: VERSION,
         dataset: Dataset {
             split: Split::Standard { validation: 0 },
@@ -110,12 +117,17 @@ fn configuration(decide: &mut Decisions, size: [usize; 2]) -> RunConfig {
         seed: 1 + decide.below(100) as u64,
         evaluate_every: None,
         stop: Stop::default(),
-    }
+    };
+    (config, size)
+}
+
+/// Floating-point operations of a step in the last layer: derivatives take twice as much as what they are of.
+fn last_layer(features: usize, batch: usize) -> usize {
+    3 * 2 * features * programs::CLASSES * batch
 }
 
 /// Layers that fit `images: [batch, channel, height, width]` and one another, and that are not too much work.
-fn network(decide: &mut Decisions, images: [usize; 4]) -> Network {
-    let work = decide.of(WORK);
+fn network(decide: &mut Decisions, images: [usize; 4], work: usize) -> Network {
     let init = decide.of([Init::FanIn, Init::FanIn, Init::Normal { std: 0.1 }]);
     let mut network = Network { layers: vec![], init };
     for _ in 0..decide.below(LAYERS + 1) {
@@ -130,42 +142,61 @@ fn network(decide: &mut Decisions, images: [usize; 4]) -> Network {
     network
 }
 
-fn fits(network: &Network, images: [usize; 4], work: u64) -> bool {
+fn fits(network: &Network, images: [usize; 4], work: usize) -> bool {
     let x = Recorder::new().input("x", Feed::Step, images, DType::F32);
     let (rows, mistake) = survey(network, &x);
     let outer = || rows.iter().filter(|row| row.at.len() == 1);
-    let last = rows.last().map_or(0, |row| row.output.count() / images[0]); // features of the flattened images
-    let flops = outer().map(|row| row.flops).sum::<u64>() + (2 * programs::CLASSES * last * images[0]) as u64;
-    // Derivatives take twice as much as what they are of.
+    let features = outer().next_back().map_or(0, |row| row.output.count() / images[0]);
     mistake.is_none()
-        && 3 * flops <= work
+        && 3 * outer().map(|row| row.flops as usize).sum::<usize>() + last_layer(features, images[0]) <= work
         && rows.iter().all(|row| row.output.count() <= ELEMENTS)
-        && outer().map(|row| row.parameters).sum::<usize>() + programs::CLASSES * last <= PARAMETERS
+        && outer().map(|row| row.parameters).sum::<usize>() + programs::CLASSES * features <= PARAMETERS
 }
 
 fn layer(decide: &mut Decisions, depth: usize) -> Layer {
     match decide.below(20) {
-        0 | 1 => Layer::Dense { units: decide.of(WIDTHS) },
-        2..=4 => {
+        0 => Layer::Dense { units: decide.of(WIDTHS) },
+        1..=4 => {
             let kernel = decide.of([3, 1, 2, 5]);
             let (stride, padding) = (decide.of([1, 2, 3]), decide.below(kernel));
             Layer::Conv2d { filters: decide.of(WIDTHS), kernel, stride, padding }
         }
-        5 | 6 => Layer::MaxPool { size: decide.of([2, 1, 3]), stride: decide.of([None, Some(1), Some(2), Some(3)]) },
-        7 => Layer::AveragePool { size: decide.of([2, 1, 3]), stride: decide.of([None, Some(1), Some(2), Some(3)]) },
-        8 => Layer::GlobalAveragePool,
-        9 => Layer::Relu,
-        10 => Layer::LeakyRelu { slope: decide.of([0.01, 0.0, 0.5]) },
-        11 => Layer::Gelu,
-        12 => Layer::Tanh,
-        13 => Layer::Sigmoid,
-        14 => Layer::Dropout { rate: decide.of([0.5, 0.0, 0.1, 0.9]) },
-        15 | 16 => Layer::BatchNorm,
-        17 if depth > 0 => {
+        5 => Layer::MaxPool { size: decide.of([2, 1, 3]), stride: decide.of([None, Some(1), Some(2), Some(3)]) },
+        6 => Layer::AveragePool { size: decide.of([2, 1, 3]), stride: decide.of([None, Some(1), Some(2), Some(3)]) },
+        7 => Layer::GlobalAveragePool,
+        8 | 9 => activation(decide),
+        10 => Layer::Dropout { rate: decide.of([0.5, 0.0, 0.1, 0.9]) },
+        11..=13 => Layer::BatchNorm,
+        14 if depth > 0 => {
             let count = 1 + decide.below(3);
             Layer::Residual { layers: (0..count).map(|_| layer(decide, depth - 1)).collect() }
         }
-        _ => Layer::Flatten,
+        15..=17 if depth > 0 => Layer::Residual { layers: block(decide) },
+        18 => Layer::Flatten,
+        _ => activation(decide),
+    }
+}
+
+/// A path that keeps its images' size, or shrinks it evenly.
+fn block(decide: &mut Decisions) -> Vec<Layer> {
+    let (kernel, stride) = (decide.of([3, 1, 5]), decide.of([1, 1, 2]));
+    let mut layers = vec![Layer::Conv2d { filters: decide.of(WIDTHS), kernel, stride, padding: kernel / 2 }];
+    if decide.chance(2) {
+        layers.push(Layer::BatchNorm);
+    }
+    if decide.chance(2) {
+        layers.push(activation(decide));
+    }
+    layers
+}
+
+fn activation(decide: &mut Decisions) -> Layer {
+    match decide.below(5) {
+        0 => Layer::Relu,
+        1 => Layer::LeakyRelu { slope: decide.of([0.01, 0.0, 0.5]) },
+        2 => Layer::Gelu,
+        3 => Layer::Tanh,
+        _ => Layer::Sigmoid,
     }
 }
 
@@ -182,5 +213,65 @@ fn images(decide: &mut Decisions, [height, width]: [usize; 2], count: usize) -> 
         width,
         pixels: (0..count * height * width).map(pixel).collect(),
         labels: (0..count).map(|i| (noise(1, i) * programs::CLASSES as f32) as u8).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The configurations of some seeds.
+    fn drawn(count: u32) -> impl Iterator<Item = RunConfig> {
+        let number = |seed: u32, i: u32| u32::from_le_bytes(uniform([seed, 9], 0, i).to_le_bytes()) >> 3;
+        (0..count).map(move |seed| {
+            let numbers: Vec<u32> = (0..CONFIGURATIONS.numbers as u32).map(|i| number(seed, i)).collect();
+            configuration(&mut Decisions::new(&numbers)).0
+        })
+    }
+
+    fn has(layers: &[Layer], is: &impl Fn(&Layer) -> bool) -> bool {
+        let inner = |layer: &Layer| matches!(layer, Layer::Residual { layers } if has(layers, is));
+        layers.iter().any(|layer| is(layer) || inner(layer))
+    }
+
+    #[test]
+    fn runs_have_everything() {
+        let all: Vec<RunConfig> = drawn(1000).collect();
+        let often = |what: &str, is: &dyn Fn(&RunConfig) -> bool| {
+            let count = all.iter().filter(|config| is(config)).count();
+            println!("{what}: {count}");
+            assert!(count >= 20, "{what}: {count}");
+        };
+        let layer = |config: &RunConfig, is: &dyn Fn(&Layer) -> bool| {
+            let network = config.network().expect("it is written out");
+            has(&network.layers, &is)
+        };
+        for name in Layer::NAMES {
+            often(name, &|config| layer(config, &|layer| layer.name() == *name));
+        }
+        for name in ["conv", "bn", "residual", "max_pool", "gelu"] {
+            let is = |layer: &Layer| layer.name() == name;
+            often(&format!("{name}, large batch"), &|config| config.batch >= 1000 && layer(config, &is));
+        }
+        let with_conv = |layer: &Layer| matches!(layer, Layer::Residual { layers } if layers[0].name() == "conv");
+        often("convolution in a block", &|config| layer(config, &with_conv));
+        often("sgd", &|config| matches!(config.optimizer.rule, Rule::Sgd));
+        often("momentum", &|config| matches!(config.optimizer.rule, Rule::Momentum { .. }));
+        often("nesterov", &|config| matches!(config.optimizer.rule, Rule::Nesterov { .. }));
+        often("adam", &|config| matches!(config.optimizer.rule, Rule::Adam(_)));
+        often("adam_w", &|config| matches!(config.optimizer.rule, Rule::AdamW(_)));
+        often("decay", &|config| config.optimizer.weight_decay > 0.0);
+        often("clipping", &|config| config.optimizer.clip_norm.is_some());
+        often("constant", &|config| matches!(config.schedule.shape, ScheduleShape::Constant));
+        often("step", &|config| matches!(config.schedule.shape, ScheduleShape::Step { .. }));
+        often("exponential", &|config| matches!(config.schedule.shape, ScheduleShape::Exponential { .. }));
+        often("cosine", &|config| matches!(config.schedule.shape, ScheduleShape::Cosine));
+        often("one cycle", &|config| matches!(config.schedule.shape, ScheduleShape::OneCycle));
+        often("warm-up", &|config| config.schedule.warm_up > 0);
+        often("squared error", &|config| config.loss == Loss::MeanSquaredError);
+        often("replacement", &|config| config.dataset.sampling == Sampling::WithReplacement);
+        for batch in BATCHES {
+            often(&format!("batch {batch}"), &|config| config.batch == batch);
+        }
     }
 }

@@ -83,7 +83,7 @@ impl Case {
         let mut steps = vec![];
         for _ in 0..most {
             doubt();
-            let outputs = reference::evaluate(graph, &inputs, &mut now).ok()?;
+            let outputs = reference::evaluate(graph, &inputs, &mut now).expect("the graph has its inputs");
             if doubt() {
                 break;
             }
@@ -123,7 +123,18 @@ impl Random {
         Ok(None)
     }
 
-    /// The same for a plan that is carried out as it is written, in f64. (What is constant was folded in f32.)
+    /// How many numbers are compared, and how many of them may be off by a thousandth of the largest beside them at most:
+    /// the others prove little.
+    pub fn numbers(&self) -> [usize; 2] {
+        let steps = self.cases.iter().flat_map(|case| &case.steps).flatten();
+        steps.flat_map(BTreeMap::values).fold([0, 0], |[all, tight], tensor| {
+            let largest = tensor.iter().fold(0.0, |most: f64, number| most.max(number.value().abs()));
+            let is_tight = |number: &&R| number.bound() <= 1e-3 * largest;
+            [all + tensor.len(), tight + tensor.iter().filter(is_tight).count()]
+        })
+    }
+
+    /// How a plan differs that is carried out as it is written, in f64. (What is constant was folded in f32.)
     pub fn difference_of_plan(&self, plan: &Plan) -> Option<String> {
         let difference = |(number, case): (usize, &Case)| {
             let how = case.difference_of_plan(plan)?;

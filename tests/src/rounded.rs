@@ -29,9 +29,9 @@ const LARGEST: f64 = 1e30;
 const SMALLEST: f64 = 1.2e-38;
 
 /// Roundings of the sum of absolute values that a sum of n terms may be off by, in any order: never more than n - 1 of them.
-/// Where they are independent, half as many as 8 √(n - 1) are too few once in 10¹³ sums (Higham and Mary, theorem 2.4, with
-/// λ = 8). They are not where thousands of like terms are added one after the other: an engine that does that drifts, and
-/// shows.
+/// Where numbers are rounded to the nearest and independently, by half a unit in the last place each, 8 √(n - 1) of these
+/// halves are too few once in 4 · 10¹³ sums (Higham and Mary, theorem 2.4, with λ = 8). They are not independent where
+/// thousands of like terms are added one after the other: an engine that does that drifts, and shows.
 fn roundings(terms: f64) -> f64 {
     let additions = terms - 1.0;
     additions.min(4.0 * additions.sqrt())

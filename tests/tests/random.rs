@@ -6,13 +6,12 @@ use std::ops::Range;
 use candle::Candle;
 use cpu::Cpu;
 use graph::Op;
-use models::Layer;
 use protocol::EngineName;
 use tests::{
     configurations::CONFIGURATIONS,
     graphs::{self, GRAPHS},
     random::{Generator, Random},
-    search::{CANDLE, Searched, Verdict, by_plans, judge_by},
+    search::{Searched, Verdict, by_plans, for_candle, judge_by, once},
 };
 
 /// Seeds of each engine: a minute of two cores for all tests together.
@@ -21,20 +20,23 @@ const RUNS: Range<u64> = 0..60;
 
 fn search(generator: &Generator, seeds: Range<u64>, judge: impl FnMut(&Random) -> Verdict) -> Searched {
     let searched = tests::search::search(generator, seeds, None, judge).unwrap_or_else(|how| panic!("{how}"));
-    assert!(searched.dropped * 2 <= searched.agreed, "{searched:?}");
+    // What rounding decides is drawn now and then in networks, and avoided in graphs.
+    let most = if generator.numbers == GRAPHS.numbers { 100 } else { 1 };
+    assert!(searched.dropped * most <= searched.agreed + searched.refused, "{searched:?}");
+    assert!(searched.refused * 5 < searched.agreed, "{searched:?}");
     searched
 }
 
 fn by_cpu() -> impl FnMut(&Random) -> Verdict {
     let mut threads = 0;
-    judge_by(1.0, move || {
+    judge_by(once, move || {
         threads = threads % 3 + 1;
         Cpu::open(Some(threads)).expect("there are threads")
     })
 }
 
-fn by_candle(times: f64, autograd: bool) -> impl FnMut(&Random) -> Verdict {
-    judge_by(times, move || Candle::open(EngineName::CandleCpu, autograd).expect("there is always a CPU"))
+fn by_candle(autograd: bool) -> impl FnMut(&Random) -> Verdict {
+    judge_by(for_candle, move || Candle::open(EngineName::CandleCpu, autograd).expect("there is always a CPU"))
 }
 
 #[test]
@@ -44,13 +46,12 @@ fn plans_compute_random_graphs() {
 
 #[test]
 fn cpu_computes_random_graphs() {
-    search(&GRAPHS, SEEDS, by_cpu());
+    assert_eq!(search(&GRAPHS, SEEDS, by_cpu()).refused, 0);
 }
 
 #[test]
 fn candle_cpu_computes_random_graphs() {
-    let searched = search(&GRAPHS, SEEDS, by_candle(1.0, false));
-    assert!(searched.refused * 20 < searched.agreed, "{searched:?}");
+    search(&GRAPHS, SEEDS, by_candle(false));
 }
 
 #[test]
@@ -60,17 +61,17 @@ fn plans_compute_random_configurations() {
 
 #[test]
 fn cpu_computes_random_configurations() {
-    search(&CONFIGURATIONS, RUNS, by_cpu());
+    assert_eq!(search(&CONFIGURATIONS, RUNS, by_cpu()).refused, 0);
 }
 
 #[test]
 fn candle_cpu_computes_random_configurations() {
-    search(&CONFIGURATIONS, RUNS, by_candle(CANDLE, false));
+    search(&CONFIGURATIONS, RUNS, by_candle(false));
 }
 
 #[test]
 fn candle_cpu_computes_random_configurations_by_its_own_derivatives() {
-    search(&CONFIGURATIONS, RUNS, by_candle(CANDLE, true));
+    search(&CONFIGURATIONS, RUNS, by_candle(true));
 }
 
 #[test]
@@ -93,24 +94,15 @@ fn random_graphs_have_the_whole_vocabulary() {
 }
 
 #[test]
-fn random_configurations_have_everything() {
-    let mut texts = vec![];
+fn random_configurations_are_worth_comparing() {
+    let (mut runs, mut whole, mut numbers, mut tight) = (0, 0, 0, 0);
     search(&CONFIGURATIONS, RUNS, |random| {
-        texts.push(random.text.clone());
+        let [all, near] = random.numbers();
+        (numbers, tight) = (numbers + all, tight + near);
+        (runs, whole) = (runs + 1, whole + usize::from(random.cases.len() == 3));
         Verdict::Agrees
     });
-    let count = |word: &str| texts.iter().filter(|text| text.contains(&format!("\"{word}\""))).count();
-    // Two layers are called otherwise in weights' names than in configurations.
-    let written = |name: &&'static str| match *name {
-        "conv" => "conv2d",
-        "bn" => "batch_norm",
-        other => other,
-    };
-    let layers = Layer::NAMES.iter().map(written);
-    let rules = ["sgd", "momentum", "nesterov", "adam", "adam_w", "clip_norm"];
-    let schedules = ["constant", "step", "exponential", "cosine", "one_cycle"];
-    for word in layers.chain(rules).chain(schedules) {
-        println!("{word}: {}", count(word));
-        assert!(count(word) > 0, "{word}: {}", count(word));
-    }
+    println!("{whole} of {runs} have three steps, {tight} of {numbers} numbers are tight");
+    assert!(whole * 10 > runs * 8, "{whole} of {runs} have three steps");
+    assert!(tight * 100 > numbers * 80, "{tight} of {numbers} numbers are tight");
 }

@@ -22,7 +22,7 @@ struct LiveRange {
 }
 
 pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Plan {
-    let live = liveness(buffers.len(), &steps);
+    let live_ranges = live_ranges(buffers.len(), &steps);
     let arenas = arenas(&buffers, &steps);
     let mut blocks = Vec::new();
     let mut free: Vec<(Block, LiveRange)> = vec![];
@@ -33,7 +33,7 @@ pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Pl
         arenas.iter().filter(|arena| arena.iter().all(|&id| is_scratch(&buffers[id]))).cloned().collect();
     let in_arena = |id: BufferId, clusters: &[Vec<BufferId>]| clusters.iter().any(|cluster| cluster.contains(&id));
     let rest: Vec<BufferId> = (0..buffers.len())
-        .filter(|&id| live[id].is_some() && is_scratch(&buffers[id]) && !in_arena(id, &clusters))
+        .filter(|&id| live_ranges[id].is_some() && is_scratch(&buffers[id]) && !in_arena(id, &clusters))
         .collect();
     for dtype in [DType::F32, DType::U32] {
         let small = |id: &BufferId| buffers[*id].shape.count() <= SMALL && buffers[*id].dtype == dtype;
@@ -42,7 +42,7 @@ pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Pl
     clusters.extend(rest.into_iter().filter(|&id| buffers[id].shape.count() > SMALL).map(|id| vec![id]));
 
     let range = |cluster: &[BufferId]| {
-        let live = cluster.iter().filter_map(|&id| live[id]);
+        let live = cluster.iter().filter_map(|&id| live_ranges[id]);
         live.reduce(|a, b| LiveRange { first: a.first.min(b.first), last: a.last.max(b.last) })
     };
     let mut clusters: Vec<(LiveRange, Vec<BufferId>)> =
@@ -85,14 +85,14 @@ fn take(blocks: &mut Vec<(Block, LiveRange)>, need: Block, range: LiveRange) -> 
     }
 }
 
-fn liveness(count: usize, steps: &[Step]) -> Vec<Option<LiveRange>> {
-    let mut live: Vec<Option<LiveRange>> = vec![None; count];
+fn live_ranges(count: usize, steps: &[Step]) -> Vec<Option<LiveRange>> {
+    let mut live_ranges: Vec<Option<LiveRange>> = vec![None; count];
     for (number, step) in steps.iter().enumerate() {
         for id in step.reads().into_iter().chain(step.writes()) {
-            live[id].get_or_insert(LiveRange { first: number, last: number }).last = number;
+            live_ranges[id].get_or_insert(LiveRange { first: number, last: number }).last = number;
         }
     }
-    live
+    live_ranges
 }
 
 /// Lists of buffers over which stages of one map do the same: where each list lies in one piece, so do the stages.

@@ -14,15 +14,20 @@ pub(crate) const ROWS: usize = 12;
 /// Most lanes of a tile: two vectors of the widest instruction set. Narrower ones take several passes.
 pub(crate) const LANES: usize = 32;
 
+/// Terms that are added one after the other; sums of so many are added up in turn. Else the rounding of a sum over thousands
+/// of images, of which each adds nearly the same, would drift with their number.
+pub(crate) const RUN: usize = 512;
+
 /// Where the terms of a sum are, from the first one on.
 #[derive(Clone, Copy)]
 pub(crate) enum Terms<'a> {
     /// This many elements after each other.
     Step(usize),
-    At(&'a Places),
+    /// Any places, and the farthest of them.
+    At(&'a [usize], usize),
 }
 
-/// Any places, and the last of them.
+/// Any places, and the farthest of them.
 pub(crate) struct Places {
     list: Vec<usize>,
     last: usize,
@@ -53,6 +58,10 @@ impl Places {
     pub(crate) fn list(&self) -> &[usize] {
         &self.list
     }
+
+    pub(crate) fn terms(&self) -> Terms<'_> {
+        Terms::At(&self.list, self.last)
+    }
 }
 
 impl Terms<'_> {
@@ -60,16 +69,39 @@ impl Terms<'_> {
     fn last(&self, terms: usize) -> usize {
         match self {
             Terms::Step(step) => (terms - 1) * step,
-            Terms::At(places) => {
-                assert!(terms <= places.list.len(), "each term has a place");
-                places.last
+            Terms::At(places, last) => {
+                assert!(terms <= places.len(), "each term has a place");
+                *last
             }
+        }
+    }
+
+    /// Those from one on, and how much farther the first of them is.
+    fn from(self, first: usize) -> (Self, usize) {
+        match self {
+            Terms::Step(step) => (self, first * step),
+            Terms::At(places, last) => (Terms::At(&places[first..], last), 0),
         }
     }
 }
 
 impl Tile<'_> {
+    /// Run by run.
     pub(crate) fn compute(self) {
+        let Tile { terms, a, rows, deep, b, lanes, width, sums, pitch } = self;
+        Tile { terms: terms.min(RUN), sums, ..self }.compute_run();
+        for first in (RUN..terms).step_by(RUN) {
+            let mut more = [0.0; ROWS * LANES];
+            let ((deep, a_first), (lanes, b_first)) = (deep.from(first), lanes.from(first));
+            let (a, b, terms) = (&a[a_first..], &b[b_first..], RUN.min(terms - first));
+            Tile { terms, a, rows, deep, b, lanes, width, sums: &mut more, pitch: LANES }.compute_run();
+            for (sums, more) in sums.chunks_mut(pitch).zip(more.chunks(LANES)).take(rows.len()) {
+                sums.iter_mut().zip(&more[..width]).for_each(|(sum, more)| *sum += more);
+            }
+        }
+    }
+
+    fn compute_run(self) {
         assert!(self.rows.len() <= ROWS && self.width <= LANES);
         let wide = self.width.next_multiple_of(LANES / 2);
         if self.terms > 0 {
@@ -93,13 +125,13 @@ impl WithSimd for Tile<'_> {
     #[inline(always)]
     #[allow(unsafe_code)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: `compute` has checked that there are as many places as terms.
-        let at = |places: &Places, p: usize| unsafe { *places.list.get_unchecked(p) };
+        // SAFETY: `compute_run` has checked that there are as many places as terms.
+        let at = |places: &[usize], p: usize| unsafe { *places.get_unchecked(p) };
         match (self.deep, self.lanes) {
             (Terms::Step(a), Terms::Step(b)) => passes(simd, self, |p| (p * a, p * b)),
-            (Terms::Step(a), Terms::At(b)) => passes(simd, self, |p| (p * a, at(b, p))),
-            (Terms::At(a), Terms::Step(b)) => passes(simd, self, |p| (at(a, p), p * b)),
-            (Terms::At(_), Terms::At(_)) => unreachable!("no kernel looks both up"),
+            (Terms::Step(a), Terms::At(b, _)) => passes(simd, self, |p| (p * a, at(b, p))),
+            (Terms::At(a, _), Terms::Step(b)) => passes(simd, self, |p| (at(a, p), p * b)),
+            (Terms::At(..), Terms::At(..)) => unreachable!("no kernel looks both up"),
         }
     }
 }
@@ -181,13 +213,13 @@ impl Part<'_> {
     #[allow(unsafe_code)]
     fn block<S: Simd, const M: usize, const V: usize>(self, simd: S, place: impl Fn(usize) -> (usize, usize)) {
         let Part { terms, a, rows, b, j, sums, pitch } = self;
-        // SAFETY: `Tile::compute` has checked that each row's terms are inside.
+        // SAFETY: `Tile::compute_run` has checked that each row's terms are inside.
         let rows: [*const f32; M] = std::array::from_fn(|i| unsafe { a.as_ptr().add(rows[i]) });
         let mut acc = [[simd.splat_f32s(0.0); V]; M];
         for p in 0..terms {
             let (deep, lanes) = place(p);
             let lanes = lanes + j;
-            // SAFETY: `Tile::compute` has checked that the last row and the last lane at every place are inside.
+            // SAFETY: `Tile::compute_run` has checked that the last row and the last lane at every place are inside.
             let b: [S::f32s; V] = std::array::from_fn(|v| unsafe {
                 b.as_ptr().add(lanes + v * S::F32_LANES).cast::<S::f32s>().read_unaligned()
             });

@@ -13,7 +13,7 @@ use self::{
 };
 pub(crate) use self::{
     finish::{ColumnSums, Finish},
-    lanes::TURN,
+    lanes::TRANSPOSED,
 };
 use crate::{
     body::{BLOCK, Registers},
@@ -31,9 +31,6 @@ const NEAR: usize = 128 * 1024;
 const CROWD: usize = 64 * 1024;
 /// Elements from one line to the next, some of which have one place in the first cache.
 const CROWDED: usize = 512;
-/// Terms that are added one after the other; sums of so many are added up in turn. Else the rounding of a sum over thousands
-/// of images, of which each adds nearly the same, would drift with their number.
-const RUN: usize = 1024;
 /// Most tiles that go by a panel together, if there are as many tasks as this at least.
 const TOGETHER: usize = 4;
 const TASKS: usize = 32;
@@ -279,28 +276,18 @@ impl Product {
         pitch: usize,
     ) {
         let places: [usize; ROWS] = std::array::from_fn(|i| (rows.start + i) * along);
-        let tile = |run: Range<usize>, sums: &mut [f32], pitch: usize| {
-            Tile {
-                terms: run.len(),
-                a: &a[run.start * deep..],
-                rows: &places[..rows.len()],
-                deep: Terms::Step(deep),
-                b: &b[run.start * step..],
-                lanes: Terms::Step(step),
-                width,
-                sums,
-                pitch,
-            }
-            .compute();
+        let tile = Tile {
+            terms: self.terms,
+            a,
+            rows: &places[..rows.len()],
+            deep: Terms::Step(deep),
+            b,
+            lanes: Terms::Step(step),
+            width,
+            sums,
+            pitch,
         };
-        tile(0..self.terms.min(RUN), sums, pitch);
-        for run in (RUN..self.terms).step_by(RUN) {
-            let mut more = [0.0; ROWS * LANES];
-            tile(run..self.terms.min(run + RUN), &mut more, LANES);
-            for (sums, more) in sums.chunks_mut(pitch).zip(more.chunks(LANES)).take(rows.len()) {
-                sums.iter_mut().zip(&more[..width]).for_each(|(sum, more)| *sum += more);
-            }
-        }
+        tile.compute();
     }
 }
 

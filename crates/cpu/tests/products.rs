@@ -18,8 +18,8 @@ async fn run(
     threads: usize,
     new: impl Fn(&Tensor, &Tensor) -> Result<Tensor, GraphError>,
 ) -> Result<(Values, HostTensor), Box<dyn std::error::Error>> {
-    let turned = |[rows, columns]: [usize; 2], is: bool| if is { [columns, rows] } else { [rows, columns] };
-    let (left, right) = (turned([m, k], transpose[0]), turned([k, n], transpose[1]));
+    let transposed = |[rows, columns]: [usize; 2], is: bool| if is { [columns, rows] } else { [rows, columns] };
+    let (left, right) = (transposed([m, k], transpose[0]), transposed([k, n], transpose[1]));
     let r = Recorder::new();
     let (a, b, slot) = (r.state("a", left), r.state("b", right), r.state("slot", [m, n]));
     let product = a.matmul_transposed(transpose, &b)?; // [m, n]

@@ -34,13 +34,18 @@ pub(crate) struct Opened {
     pub(crate) tier: Tier,
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) patience: std::time::Duration,
-    /// Why it was lost, and the first error that no scope caught.
+    /// What has become of it: once there is a fault, nothing is asked of the device any more, since what is still on its way
+    /// would be taken for the answer to something else.
     fault: Arc<Mutex<Fault>>,
 }
 
 #[derive(Default)]
 struct Fault {
+    /// Why.
     lost: Option<String>,
+    /// Seconds that were waited.
+    hung: Option<f64>,
+    /// The first error that no scope caught.
     error: Option<String>,
 }
 
@@ -174,11 +179,17 @@ impl Opened {
     pub(crate) fn sound(&self) -> Result<()> {
         let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         let device = self.about.name.clone();
-        match (&fault.lost, &fault.error) {
-            (Some(reason), _) => Err(EngineError::Lost { device, reason: reason.clone() }),
-            (None, Some(reason)) => Err(EngineError::Failed { device, reason: reason.clone() }),
-            (None, None) => Ok(()),
+        match &*fault {
+            Fault { lost: Some(reason), .. } => Err(EngineError::Lost { device, reason: reason.clone() }),
+            Fault { hung: Some(seconds), .. } => Err(EngineError::Hung { device, seconds: *seconds }),
+            Fault { error: Some(reason), .. } => Err(EngineError::Failed { device, reason: reason.clone() }),
+            Fault { lost: None, hung: None, error: None } => Ok(()),
         }
+    }
+
+    /// Something went wrong that no later answer can be trusted after.
+    pub(crate) fn give_up(&self, reason: &str) {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).error.get_or_insert(reason.into());
     }
 
     /// A buffer, zeroed.
@@ -247,41 +258,35 @@ impl Opened {
     pub(crate) async fn read<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, mapping: Mapping) -> Result<Vec<T>> {
         let bytes = mapping.bytes;
         self.wait(mapping).await?;
-        let view = buffer.get_mapped_range(0..bytes);
-        let failed = |reason: String| EngineError::Failed { device: self.about.name.clone(), reason };
-        let values = bytemuck::pod_collect_to_vec(&view.map_err(|error| failed(error.to_string()))?[..]);
+        let values = match buffer.get_mapped_range(0..bytes) {
+            Ok(view) => bytemuck::pod_collect_to_vec(&view[..]),
+            Err(error) => {
+                self.give_up(&error.to_string());
+                vec![]
+            }
+        };
         buffer.unmap();
-        Ok(values)
+        self.sound().map(|()| values)
     }
 
     async fn wait(&self, mapping: Mapping) -> Result<()> {
+        self.sound()?;
         // A browser completes mappings by itself; natively somebody must ask the device.
         #[cfg(not(target_arch = "wasm32"))]
         {
             let wait =
                 wgpu::PollType::Wait { submission_index: Some(mapping.submission), timeout: Some(self.patience) };
             if let Err(wgpu::PollError::Timeout) = self.device.poll(wait) {
-                self.sound()?;
                 let seconds = self.patience.as_secs_f64();
-                // What is still on its way would be taken for the answer to what is asked next.
-                self.lose(format!("it did not answer within {seconds} s"));
-                return Err(EngineError::Hung { device: self.about.name.clone(), seconds });
+                self.fault.lock().unwrap_or_else(PoisonError::into_inner).hung.get_or_insert(seconds);
             }
+            self.sound()?;
         }
-        let done = mapping.done.await;
-        self.sound()?;
-        match done {
-            Ok(Ok(())) => Ok(()),
-            _ => {
-                self.lose("it gave back no results: it was reset or taken away".into());
-                self.sound()
-            }
+        if !matches!(mapping.done.await, Ok(Ok(()))) {
+            let reason = "it gave back no results: it was reset or taken away".into();
+            self.fault.lock().unwrap_or_else(PoisonError::into_inner).lost.get_or_insert(reason);
         }
-    }
-
-    /// Nothing is asked of the device any more.
-    fn lose(&self, reason: String) {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).lost.get_or_insert(reason);
+        self.sound()
     }
 
     /// Begins to map the first `bytes` of a buffer behind a submission.

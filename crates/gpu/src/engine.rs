@@ -139,7 +139,8 @@ impl Gpu {
         self.long_step = seconds;
     }
 
-    /// Takes a device for hung that does not answer for so long (30 s). A browser has a limit of its own.
+    /// Takes a device for hung that does not answer for so long (30 s), and asks nothing more of it until [`Engine::reopen`];
+    /// where the caller opened the device, it opens another and makes a new engine. A browser has a limit of its own.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait_at_most(&mut self, patience: std::time::Duration) {
         self.opened.patience = patience;
@@ -253,6 +254,19 @@ impl Gpu {
         Ok(Chunk { lane, mapping })
     }
 
+    /// Submits all steps of the newest submission, chunk by chunk.
+    async fn hand_over(&mut self, program: usize, feeds: &[Values]) -> Result<()> {
+        for chunk in feeds.chunks(self.programs[program].capacity) {
+            while self.free_lane(program).is_none() {
+                self.receive().await?;
+            }
+            let lane = self.free_lane(program).expect("the loop above waits for one");
+            let chunk = self.submit_chunk(program, chunk, lane).await?;
+            self.submissions.back_mut().expect("the caller pushed it").on_their_way.push_back(chunk);
+        }
+        Ok(())
+    }
+
     /// Waits for the oldest chunk and keeps its outputs with its submission.
     async fn receive(&mut self) -> Result<()> {
         let oldest = self.submissions.iter_mut().find(|submission| !submission.on_their_way.is_empty());
@@ -362,18 +376,18 @@ impl Engine for Gpu {
             begun,
             steps,
         });
-        for chunk in feeds.chunks(self.programs[program].capacity) {
-            while self.free_lane(program).is_none() {
-                self.receive().await?;
+        let handed_over = self.hand_over(program, feeds).await;
+        if handed_over.is_err() {
+            let begun = self.submissions.pop_back().expect("pushed above");
+            if !(begun.on_their_way.is_empty() && begun.outputs.is_empty()) {
+                self.opened.give_up("some steps of a submission were made, and some could not be");
             }
-            let lane = self.free_lane(program).expect("the loop above waits for one");
-            let chunk = self.submit_chunk(program, chunk, lane).await?;
-            self.submissions.back_mut().expect("pushed above").on_their_way.push_back(chunk);
         }
-        Ok(())
+        handed_over
     }
 
     async fn collect(&mut self) -> Result<Ran> {
+        self.opened.sound()?;
         while !self.submissions.front().expect("something was submitted").on_their_way.is_empty() {
             self.receive().await?;
         }

@@ -116,10 +116,14 @@ impl State {
             parts.last_mut().expect("there is a first one").push((slot, count, offset));
             offset += size;
         }
-        for part in parts {
-            let Some((_, count, offset)) = part.last() else { continue };
-            let elements = offset + count.next_multiple_of(ALIGNMENT);
-            let allocation = opened.allocate("state", 4 * elements as u64, USAGE).await?;
+        parts.retain(|part| !part.is_empty());
+        // All of them before anything moves, since memory may be full.
+        let mut allocations = vec![];
+        for part in &parts {
+            let elements = part.last().map_or(0, |(_, count, offset)| offset + count.next_multiple_of(ALIGNMENT));
+            allocations.push(opened.allocate("state", 4 * elements as u64, USAGE).await?);
+        }
+        for (part, allocation) in parts.into_iter().zip(allocations) {
             let mut encoder = opened.device.create_command_encoder(&Default::default());
             let number = self.allocations.len();
             for (slot, room, offset) in part {

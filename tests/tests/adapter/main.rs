@@ -5,6 +5,8 @@ mod neighbours;
 mod products;
 mod runs;
 
+use std::time::Duration;
+
 use libtest_mimic::{Arguments, Failed, Trial};
 use pollster::block_on;
 use tests::{
@@ -13,14 +15,14 @@ use tests::{
     goldens::{goldens, largest_gap, pytorch},
     graphs::GRAPHS,
     presets,
-    search::{judge_by, search},
+    search::{judge_by, once, search},
     tolerance,
 };
 
 use gpu::{Gpu, Tier};
 
-/// Seeds of random graphs, and of random configurations, for each kind of kernels: `cargo xtask fuzz graphs --engine wgpu`
-/// tries more.
+/// Seeds of random graphs, and of random configurations, for each kind of kernels: `cargo xtask fuzz graphs` and
+/// `configurations` with `--engine wgpu` try more.
 const SEEDS: u64 = 60;
 const RUNS: u64 = 10;
 
@@ -50,8 +52,17 @@ fn main() {
 
 type Test = Box<dyn Fn(&str) + Send>;
 
+/// How long an adapter may be busy with the trials beside this one, which software computes on the same cores.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 fn open(adapter: &str) -> Gpu {
-    block_on(Gpu::open(Some(adapter))).expect("the adapter was listed")
+    open_as(adapter, None)
+}
+
+fn open_as(adapter: &str, tier: Option<Tier>) -> Gpu {
+    let mut gpu = block_on(Gpu::open_as(Some(adapter), tier)).expect("the adapter was listed");
+    gpu.wait_at_most(PATIENCE);
+    gpu
 }
 
 fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
@@ -76,7 +87,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         trials.push(trial(
             format!("every case with kernels of tier {tier:?}").to_lowercase(),
             Box::new(move |adapter| {
-                let mut gpu = block_on(Gpu::open_as(Some(adapter), Some(tier))).expect("the adapter was listed");
+                let mut gpu = open_as(adapter, Some(tier));
                 block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, &[]));
             }),
         ));
@@ -87,8 +98,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             trials.push(trial(
                 format!("random {what}{kernels}"),
                 Box::new(move |adapter| {
-                    let open = || block_on(Gpu::open_as(Some(adapter), tier)).expect("the adapter was listed");
-                    let searched = search(&generator, 0..seeds, None, judge_by(1.0, open));
+                    let searched = search(&generator, 0..seeds, None, judge_by(once, || open_as(adapter, tier)));
                     assert_eq!(searched.unwrap_or_else(|how| panic!("{how}")).refused, 0);
                 }),
             ));

@@ -126,7 +126,7 @@ fn special_values_and_ties_follow_the_reference() {
     let r = Recorder::new();
     let x = r.state("x", [rows, 4]);
     let record = || -> std::result::Result<Graph, GraphError> {
-        let turned = x.reshape([rows, 2, 2])?.permute(&[0, 2, 1])?.reshape([rows, 4])?;
+        let transposed = x.reshape([rows, 2, 2])?.permute(&[0, 2, 1])?.reshape([rows, 4])?;
         let images = x.reshape([rows, 1, 2, 2])?;
         let pool = Pool { kind: PoolKind::Max, size: 2, stride: 2 };
         let g = r.constant(3.0).expand([rows, 1, 1, 1])?;
@@ -135,10 +135,10 @@ fn special_values_and_ties_follow_the_reference() {
             ("first", x.arg_max()?.to_float()?),
             ("attained", x.equal(&most.expand([rows, 4])?)?),
             ("most", most),
-            ("max", x.max(&turned)?),
+            ("max", x.max(&transposed)?),
             ("relu", x.relu()?),
-            ("greater", x.greater(&turned)?),
-            ("equal", x.equal(&turned)?),
+            ("greater", x.greater(&transposed)?),
+            ("equal", x.equal(&transposed)?),
             ("pool", images.pool2d(pool)?),
             ("pool grad", images.pool2d_grad(&g, pool)?),
         ];
@@ -181,7 +181,7 @@ fn long_sums_do_not_drift() {
             ("columns", x.sum(&[0])?),
             ("all", x.sum(&[0, 1])?),
             ("loss", x.sum(&[1])?.mean_all()?),
-            ("turned", x.permute(&[1, 0])?.sum(&[1])?),
+            ("transposed", x.permute(&[1, 0])?.sum(&[1])?),
             ("expanded", one.expand([COUNT, 2])?.sum(&[0])?),
         ];
         r.finish(&outputs.each_ref().map(|(name, tensor)| (*name, tensor)), &[])
@@ -221,7 +221,7 @@ fn bare_and_empty_results_are_kept() {
             ("fed", fed.clone()),
             ("held", held.clone()),
             ("constant", constant.clone()),
-            ("turned", constant.permute(&[1, 0])?),
+            ("transposed", constant.permute(&[1, 0])?),
             ("most", nothing.reduce_max(&[1])?),
             ("product", nothing.matmul(&r.constant(1.0).expand([0, 4])?)?),
         ];
@@ -243,7 +243,7 @@ fn bare_and_empty_results_are_kept() {
         ("fed".into(), tensor(10)),
         ("held".into(), inputs["held"].clone()),
         ("constant".into(), HostTensor::f32([3, 2], vec![2.0; 6])),
-        ("turned".into(), HostTensor::f32([2, 3], vec![2.0; 6])),
+        ("transposed".into(), HostTensor::f32([2, 3], vec![2.0; 6])),
         ("most".into(), most),
         ("product".into(), HostTensor::f32([3, 4], vec![0.0; 12])),
     ]);

@@ -72,7 +72,7 @@ impl Job for Correlation {
                         rows: &places[..rows.len()],
                         deep: Terms::Step(1),
                         b: &canvas[first..],
-                        lanes: Terms::At(&self.places),
+                        lanes: self.places.terms(),
                         width: LANES.min(positions - first),
                         sums: &mut sums[start * pitch + first..],
                         pitch,

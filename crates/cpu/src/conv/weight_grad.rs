@@ -7,7 +7,7 @@ use crate::{
     job::{Job, Worker},
     kernel::{LANES, Places, ROWS, Terms, Tile, chunk},
     memory::Memory,
-    product::TURN,
+    product::TRANSPOSED,
     stage::sum,
 };
 
@@ -75,9 +75,9 @@ impl Job for WeightGrad {
             let g = memory.words(g, image * filters * area..(image + 1) * filters * area);
             sums.iter_mut().zip(g.chunks_exact(area.max(1))).for_each(|(total, g)| *total += sum(g));
             // A few positions at a time, which stay in the first cache.
-            for (block, places) in gradient.chunks_mut(TURN * lanes).enumerate() {
+            for (block, places) in gradient.chunks_mut(TRANSPOSED * lanes).enumerate() {
                 for filter in 0..filters {
-                    let g = &g[filter * area + block * TURN..];
+                    let g = &g[filter * area + block * TRANSPOSED..];
                     g.iter().zip(places.chunks_exact_mut(lanes)).for_each(|(g, place)| place[filter] = *g);
                 }
             }
@@ -92,7 +92,7 @@ impl Job for WeightGrad {
                         terms: positions,
                         a: canvas,
                         rows: &self.taps[own.start + rows.start..own.start + rows.end],
-                        deep: Terms::At(&self.positions),
+                        deep: self.positions.terms(),
                         b: &gradient[first..],
                         lanes: Terms::Step(lanes),
                         width: wide.min(filters - first),

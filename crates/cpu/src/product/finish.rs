@@ -2,11 +2,11 @@
 
 use compiler::BufferId;
 
-use super::RUN;
 use crate::{
     body::BLOCK,
     code::{Code, Place},
     job::{Job, Worker},
+    kernel::RUN,
     memory::Memory,
 };
 

@@ -10,8 +10,8 @@ use crate::{
 
 /// Elements from which on threads share the packing.
 const ELEMENTS: usize = 8 * 1024;
-/// Terms that are turned into lanes at a time.
-pub(crate) const TURN: usize = 32;
+/// Terms that are transposed into lanes at a time.
+pub(crate) const TRANSPOSED: usize = 32;
 
 /// A side of a product: where element `p` of the sum for row or column `i` is.
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +46,9 @@ pub(super) fn pack(lanes: &Side, memory: &Memory, first: usize, to: &mut [f32]) 
         }
     } else {
         // A few lines of the panel at a time, which stay in the first cache.
-        for (block, to) in to.chunks_mut(TURN * LANES).enumerate() {
+        for (block, to) in to.chunks_mut(TRANSPOSED * LANES).enumerate() {
             for j in 0..width {
-                let place = (first + j) * lanes.along + block * TURN * lanes.deep;
+                let place = (first + j) * lanes.along + block * TRANSPOSED * lanes.deep;
                 let from = from[place..].iter().step_by(lanes.deep);
                 to.chunks_exact_mut(LANES).zip(from).for_each(|(to, from)| to[j] = *from);
             }
