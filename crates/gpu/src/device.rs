@@ -1,7 +1,7 @@
 //! Adapters, the device, and what its failures mean.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -177,9 +177,8 @@ impl Opened {
 
     /// Says what has become of the device since.
     pub(crate) fn sound(&self) -> Result<()> {
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         let device = self.about.name.clone();
-        match &*fault {
+        match &*self.fault() {
             Fault { lost: Some(reason), .. } => Err(EngineError::Lost { device, reason: reason.clone() }),
             Fault { hung: Some(seconds), .. } => Err(EngineError::Hung { device, seconds: *seconds }),
             Fault { error: Some(reason), .. } => Err(EngineError::Failed { device, reason: reason.clone() }),
@@ -187,9 +186,13 @@ impl Opened {
         }
     }
 
+    fn fault(&self) -> MutexGuard<'_, Fault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Something went wrong that no later answer can be trusted after.
     pub(crate) fn give_up(&self, reason: &str) {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).error.get_or_insert(reason.into());
+        self.fault().error.get_or_insert(reason.into());
     }
 
     /// A buffer, zeroed.
@@ -278,13 +281,13 @@ impl Opened {
                 wgpu::PollType::Wait { submission_index: Some(mapping.submission), timeout: Some(self.patience) };
             if let Err(wgpu::PollError::Timeout) = self.device.poll(wait) {
                 let seconds = self.patience.as_secs_f64();
-                self.fault.lock().unwrap_or_else(PoisonError::into_inner).hung.get_or_insert(seconds);
+                self.fault().hung.get_or_insert(seconds);
             }
             self.sound()?;
         }
         if !matches!(mapping.done.await, Ok(Ok(()))) {
             let reason = "it gave back no results: it was reset or taken away".into();
-            self.fault.lock().unwrap_or_else(PoisonError::into_inner).lost.get_or_insert(reason);
+            self.fault().lost.get_or_insert(reason);
         }
         self.sound()
     }
