@@ -38,9 +38,9 @@ fn main() -> Result<(), String> {
     let search = Search { generator, seeds: number(first)?..number(end)? };
     match engine.as_str() {
         "plan" => search.tell(engine, until, by_plans),
-        "cpu" => search.tell(engine, until, by_cpu()),
+        "cpu" => search.tell(engine, until, judge_by(once, |n| Cpu::open(Some(1 + n % 3)).expect("there are threads"))),
         "candle-cpu" => {
-            let open = || Candle::open(EngineName::CandleCpu, false).expect("there is a CPU");
+            let open = |_| Candle::open(EngineName::CandleCpu, false).expect("there is a CPU");
             search.tell(engine, until, judge_by(for_candle, open))
         }
         "wgpu" => {
@@ -54,7 +54,7 @@ fn main() -> Result<(), String> {
             for adapter in adapters {
                 for tier in TIERS {
                     until += span / ways;
-                    let open = || {
+                    let open = |_| {
                         let mut gpu = block_on(Gpu::open_as(Some(&adapter.name), tier)).expect("it was listed");
                         gpu.wait_at_most(PATIENCE);
                         gpu
@@ -67,15 +67,6 @@ fn main() -> Result<(), String> {
         }
         other => Err(format!("no engine `{other}`: plan, cpu, candle-cpu or wgpu")),
     }
-}
-
-/// With 1, 2 and 3 threads.
-fn by_cpu() -> impl FnMut(&Random) -> Verdict {
-    let mut threads = 0;
-    judge_by(once, move || {
-        threads = threads % 3 + 1;
-        Cpu::open(Some(threads)).expect("there are threads")
-    })
 }
 
 /// How long a machine may be busy with something else.

@@ -8,7 +8,7 @@ use graph::{
 };
 
 use crate::{
-    compare::close,
+    compare::{close, numbers},
     parity::{POISON, reference},
     tolerance::FLOOR,
 };
@@ -164,11 +164,7 @@ pub async fn assert_nan_comes_through(engine: &mut dyn Engine, known: &[&str]) {
                 engine.write_state(&state).await.expect("there is memory");
                 let got = engine.run(program, &[Values::new()]).await.expect("it runs").outputs.remove(0);
                 for (name, want) in want {
-                    let got: Vec<f64> = match got[&name].data() {
-                        HostData::F32(got) => got.iter().map(|&v| v.into()).collect(),
-                        HostData::U32(got) => got.iter().map(|&v| v.into()).collect(),
-                        HostData::U8(got) => got.iter().map(|&v| v.into()).collect(),
-                    };
+                    let got = numbers(&got[&name]);
                     // Cases judge how near finite numbers are.
                     let alike = |(got, want): (&f64, &f64)| match want.is_finite() {
                         true => (got - want).abs() <= 1e-4 * want.abs().max(1.0),

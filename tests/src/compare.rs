@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use graph::{HostData, HostTensor};
+
 /// How much farther than the whole one element may be off, relative to the largest.
 const ELEMENT: f64 = 4.0;
 
@@ -63,4 +65,13 @@ fn finite(values: &[f32]) -> Vec<f64> {
 
 fn norm(values: &[f64]) -> f64 {
     values.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+/// The elements of a tensor of any type.
+pub fn numbers(tensor: &HostTensor) -> Vec<f64> {
+    match tensor.data() {
+        HostData::F32(data) => data.iter().map(|&v| v.into()).collect(),
+        HostData::U32(data) => data.iter().map(|&v| v.into()).collect(),
+        HostData::U8(data) => data.iter().map(|&v| v.into()).collect(),
+    }
 }

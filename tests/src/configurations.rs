@@ -2,7 +2,7 @@
 //! starts from the reference's state.
 
 use data::Images;
-use graph::{DType, Feed, HostTensor, Recorder, random::uniform};
+use graph::{DType, Feed, HostTensor, Number, Recorder, random::uniform};
 use models::{Init, Layer, Network, survey};
 use protocol::{
     Adam, Dataset, Length, Loss, Model, Optimizer, Rule, RunConfig, Sampling, Schedule, ScheduleShape, Split, Stop,
@@ -58,7 +58,7 @@ fn make(numbers: &[u32]) -> Option<Random> {
         let Some(case) = Case::new(&graph, inputs, state.clone(), 1) else { break };
         let [_, slots] = &case.steps[0];
         for (name, slot) in &mut state {
-            let numbers = slots[name].iter().map(|number| number.value() as f32).collect();
+            let numbers = slots[name].iter().map(|number| number.to_f32()).collect();
             *slot = HostTensor::f32(slot.shape().clone(), numbers);
         }
         cases.push(case);

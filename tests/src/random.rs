@@ -10,7 +10,10 @@ use compiler::{Plan, interpret};
 use engine::{Engine, EngineError};
 use graph::{Feed, Graph, HostData, HostTensor, Op, Values, reference};
 
-use crate::rounded::{Rounded, doubt};
+use crate::{
+    compare::numbers,
+    rounded::{Rounded, doubt},
+};
 
 /// The reference's numbers.
 pub type R = Rounded<23>;
@@ -101,13 +104,13 @@ impl Random {
     /// What the engine says. The first difference is inside, if there is one.
     pub async fn difference(&self, engine: &mut dyn Engine, times: f64) -> Result<Option<String>, EngineError> {
         let program = engine.load(&self.graph).await?;
-        let resident: Vec<&str> = self.graph.nodes.iter().filter_map(|node| resident(&node.op)).collect();
+        let is_resident = |name: &str| self.graph.inputs().any(|(n, node)| n == name && is_resident(&node.op));
         for (number, case) in self.cases.iter().enumerate() {
             let mut ran = vec![];
             for values in [broken, HostTensor::clone] {
                 let mut feed = Values::new();
                 for (name, tensor) in &case.inputs {
-                    match resident.contains(&name.as_str()) {
+                    match is_resident(name) {
                         true => engine.upload(name, &values(tensor)).await?,
                         false => drop(feed.insert(name.clone(), values(tensor))),
                     }
@@ -144,11 +147,8 @@ impl Random {
     }
 }
 
-fn resident(op: &Op) -> Option<&str> {
-    match op {
-        Op::Input { name, feed: Feed::Resident } => Some(name),
-        _ => None,
-    }
+fn is_resident(op: &Op) -> bool {
+    matches!(op, Op::Input { feed: Feed::Resident, .. })
 }
 
 /// NaN everywhere; integers stay, since they are rows of tables.
@@ -194,12 +194,7 @@ impl Case {
 fn difference(got: &Values, want: &Numbers, times: f64) -> Option<String> {
     want.iter().find_map(|(name, want)| {
         let Some(got) = got.get(name) else { return Some(format!("{name} is missing")) };
-        let numbers: Vec<f64> = match got.data() {
-            HostData::F32(data) => data.iter().map(|&v| v.into()).collect(),
-            HostData::U32(data) => data.iter().map(|&v| v.into()).collect(),
-            HostData::U8(data) => data.iter().map(|&v| v.into()).collect(),
-        };
-        element(&numbers, want, times).map(|how| format!("{name}{}: {how}", got.shape()))
+        element(&numbers(got), want, times).map(|how| format!("{name}{}: {how}", got.shape()))
     })
 }
 

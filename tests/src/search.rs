@@ -160,14 +160,17 @@ pub fn for_candle(random: &Random) -> f64 {
     if is_long { 3.0 } else { 1.0 }
 }
 
-/// Has programs judged by engines of one kind, of which `open` makes a new one now and then, and after each panic or error.
-/// They may be away from the reference by so many times what rounding explains.
-pub fn judge_by<E: Engine>(times: fn(&Random) -> f64, mut open: impl FnMut() -> E) -> impl FnMut(&Random) -> Verdict {
-    let (mut engine, mut left): (Option<E>, usize) = (None, 0);
+/// Has programs judged by engines of one kind, of which `open` makes a new one now and then, and after each panic or error;
+/// it gets the number of those before. They may be away from the reference by so many times what rounding explains.
+pub fn judge_by<E: Engine>(
+    times: fn(&Random) -> f64,
+    mut open: impl FnMut(usize) -> E,
+) -> impl FnMut(&Random) -> Verdict {
+    let (mut engine, mut opened, mut left): (Option<E>, usize, usize) = (None, 0, 0);
     move |random| {
         let mut own = engine.take().filter(|_| left > 0).unwrap_or_else(|| {
-            left = EACH;
-            open()
+            (opened, left) = (opened + 1, EACH);
+            open(opened - 1)
         });
         left -= 1;
         let difference = block_on(random.difference(&mut own, times(random)));

@@ -98,7 +98,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             trials.push(trial(
                 format!("random {what}{kernels}"),
                 Box::new(move |adapter| {
-                    let searched = search(&generator, 0..seeds, None, judge_by(once, || open_as(adapter, tier)));
+                    let searched = search(&generator, 0..seeds, None, judge_by(once, |_| open_as(adapter, tier)));
                     assert_eq!(searched.unwrap_or_else(|how| panic!("{how}")).refused, 0);
                 }),
             ));

@@ -1,6 +1,5 @@
 //! Neighbours in memory: what lies beside a value, or between two that one loop runs over, is somebody else's.
 
-use gpu::Gpu;
 use graph::{
     Case, Conv, DType, Feed, Graph, GraphError, HostTensor, Recorder, Shape, Tensor, Values, gradients, random,
 };
@@ -94,7 +93,7 @@ pub(crate) fn assert_apart(adapter: &str) {
     let mut failures = vec![];
     for (name, graph) in graphs().expect("shapes fit") {
         let case = case(name, graph);
-        let mut engine = block_on(Gpu::open(Some(adapter))).expect("the adapter was listed");
+        let mut engine = super::open(adapter);
         match block_on(cases::agreement(&mut engine, &case, 0.0)) {
             Ok(how) => failures.extend(how.map(|how| format!("{name}: {how}"))),
             Err(error) => failures.push(format!("{name}: {error}")),

@@ -1,7 +1,6 @@
 //! Every way to make a product, on the shapes that break kernels, with what the compiler of plans fuses into it.
 
 use engine::Engine;
-use gpu::Gpu;
 use graph::{Case, Conv, DType, Feed, GraphError, HostTensor, Recorder, Tensor, Values, gradients, random};
 use pollster::block_on;
 use tests::{cases, parity::reference};
@@ -103,7 +102,7 @@ pub(crate) fn assert_exact(adapter: &str, variant: &str, split: usize) {
     let mut failures = vec![];
     for layer in layers() {
         let [old, case] = [seed, seed + 1].map(|seed| layer.case(seed).expect("shapes fit"));
-        let mut engine = block_on(Gpu::open(Some(adapter))).expect("the adapter was listed");
+        let mut engine = super::open(adapter);
         engine.choose(&gpu::products(&case.graph).into_iter().map(|name| (name, choice.clone())).collect());
         let program = block_on(engine.load(&case.graph)).expect("it is supported");
         // What a kernel does not write is left from this, in the memory of the same program.
