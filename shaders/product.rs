@@ -44,17 +44,21 @@ impl Variant {
         if self.shared { tiles } else { tiles.div_ceil(lanes) }
     }
 
-    /// Its WGSL.
-    pub fn text(&self) -> String {
-        if self.shared { include_str!("product_shared.wgsl").into() } else { registers(self.tile) }
+    /// Its WGSL, for sums of `terms` products.
+    pub fn text(&self, terms: usize) -> String {
+        if self.shared { include_str!("product_shared.wgsl").into() } else { registers(self.tile, terms) }
     }
 }
 
+/// Terms of a long sum that are added one after the other, as a run; the runs are added then. What rounding loses grows
+/// with the number of additions in a row, and where the terms are alike, all of it has the same sign.
+pub const RUN: usize = 256;
+
 /// Each invocation computes a tile of blocks in registers: a variable for each row, column and block, and a line for each
-/// variable, since an index into an array would put that array into memory.
+/// variable, since an index into an array would put that array into memory. A long sum has a second variable for its run.
 ///
 /// Dispatch: an invocation for each tile and part of k, tiles of a column of tiles one after the other.
-fn registers([tile_m, tile_n]: [usize; 2]) -> String {
+fn registers([tile_m, tile_n]: [usize; 2], terms: usize) -> String {
     let [rows, columns] = [tile_m / 4, tile_n / 4];
     let of_rows = |line: fn(usize) -> String| (0..rows).map(line).collect::<String>();
     let of_columns = |line: fn(usize) -> String| (0..columns).map(line).collect::<String>();
@@ -67,6 +71,25 @@ fn registers([tile_m, tile_n]: [usize; 2]) -> String {
     let load_a = of_rows(|r| format!("        let a{r} = load_a(m0 + 4u * {r}u, k);\n"));
     let add_sums = of_rows(|r| format!("        sums{r} += vec4<f32>(1.0) * a{r};\n"));
     let add_blocks = of_blocks(rows, |r, c| format!("        c{r}{c} += b{c} * a{r};\n"));
+    let add = load_b + &load_a + &add_sums + &add_blocks;
+    let first = "select(4u * split, K, split >= SPLIT)";
+    let add = if terms.div_ceil(4) <= RUN {
+        format!("    for (var k = {first}; k < K; k += 4u * SPLIT) {{\n{add}    }}\n")
+    } else {
+        let keep_sums = of_rows(|r| format!("        let long_sums{r} = sums{r};\n        sums{r} = vec4<f32>();\n"));
+        let keep_blocks =
+            of_blocks(rows, |r, c| format!("        let long{r}{c} = c{r}{c};\n        c{r}{c} = mat4x4<f32>();\n"));
+        let end_sums = of_rows(|r| format!("        sums{r} += long_sums{r};\n"));
+        let end_blocks = of_blocks(rows, |r, c| format!("        c{r}{c} += long{r}{c};\n"));
+        format!(
+            "    const RUN: u32 = {RUN}u * 4u * SPLIT;
+    for (var run = {first}; run < K; run += RUN) {{
+{keep_sums}{keep_blocks}    for (var k = run; k < min(run + RUN, K); k += 4u * SPLIT) {{
+{add}    }}
+{end_sums}{end_blocks}    }}
+"
+        )
+    };
     let finish = of_columns(|c| format!("            finish_row(split, m, n0 + 4u * {c}u, c0{c}[0]);\n"));
     let next_row =
         of_columns(|c| format!("            c0{c} = mat4x4<f32>(c0{c}[1], c0{c}[2], c0{c}[3], c0{c}[3]);\n"));
@@ -85,9 +108,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let m0 = TILE_M * (id % tiles % tiles_m);
     let n0 = TILE_N * (id % tiles / tiles_m);
 {blocks}{sums}    // Lanes past the last part have nothing to do: their first k is past the end.
-    for (var k = select(4u * split, K, split >= SPLIT); k < K; k += 4u * SPLIT) {{
-{load_b}{load_a}{add_sums}{add_blocks}    }}
-    // The rows move through the first one: a text for each would take most of the time that compiling takes, and an index
+{add}    // The rows move through the first one: a text for each would take most of the time that compiling takes, and an index
     // into an array of them would put that array into memory.
     let end_m = select(min(m0 + TILE_M, M), 0u, split >= SPLIT);
     for (var block = m0; block < end_m; block += 4u) {{

@@ -50,12 +50,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             sh_b[place + 48u] = loaded[3];
         }
         workgroupBarrier(); // the tiles are complete
+        // A run of a long sum by itself: see RUN in product.rs.
+        var run = mat4x4<f32>();
+        var run_sums = vec4<f32>();
         for (var i = 0u; i < STEP; i++) {
             let a = sh_a[i * 16u + row];
             let b = sh_b[i * 16u + column];
-            sums += a;
-            c += mat4x4<f32>(b * a.x, b * a.y, b * a.z, b * a.w);
+            run_sums += a;
+            run += mat4x4<f32>(b * a.x, b * a.y, b * a.z, b * a.w);
         }
+        c += run;
+        sums += run_sums;
     }
     // The rows move through the first one: an index into an array of them would put that array into memory.
     for (var i = 0u; i < 4u; i++) {

@@ -53,6 +53,41 @@ pub fn disagreement(got: &Values, want: &Values, bound: f64) -> Option<String> {
     })
 }
 
+/// Sums of thousands of equal terms, in products, along rows, down columns and over everything. What each addition loses has
+/// the same sign there: added one after the other, 4096 terms are off by 6·10⁻⁵.
+///
+/// # Panics
+/// Where a shape does not fit: the case is at fault.
+pub fn like_terms() -> Case {
+    const TERMS: usize = 4096;
+    const WIDTH: usize = 48;
+    let r = Recorder::new();
+    let (x, g) = (r.state("x", [TERMS, WIDTH]), r.state("g", [TERMS, WIDTH]));
+    let record = || -> Result<Graph, GraphError> {
+        let outputs = [
+            ("product", x.matmul_transposed([true, false], &g)?),
+            ("columns", g.sum(&[0])?), // beside the product, as a bias's gradient
+            ("squares", x.square()?.sum(&[0])?),
+            ("rows", x.square()?.permute(&[1, 0])?.sum(&[1])?),
+            ("all", x.mul(&g)?.sum_all()?),
+        ];
+        r.finish(&outputs.each_ref().map(|(name, tensor)| (*name, tensor)), &[])
+    };
+    let alike = |value| HostTensor::f32([TERMS, WIDTH], vec![value; TERMS * WIDTH]);
+    let state = Values::from([("x".into(), alike(1.1)), ("g".into(), alike(1.3))]);
+    let graph = record().expect("it fits");
+    Case { name: "like terms".into(), graph, inputs: Values::new(), state, differentiable: vec![] }
+}
+
+/// [`like_terms`] agree with the f64 reference within `bound`.
+///
+/// # Panics
+/// Where they do not.
+pub async fn assert_like_terms_add_up(engine: &mut dyn Engine, bound: f64) {
+    let difference = agreement(engine, &like_terms(), bound).await.expect("the case runs");
+    assert_eq!(difference, None);
+}
+
 /// Every case gives the same bits twice.
 ///
 /// # Panics

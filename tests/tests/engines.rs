@@ -54,6 +54,11 @@ fn cpu_computes_every_case() {
 }
 
 #[test]
+fn cpu_adds_like_terms_up() {
+    block_on(cases::assert_like_terms_add_up(&mut cpu(2), OPERATION));
+}
+
+#[test]
 fn cpu_refuses_bad_values_and_keeps_its_state() {
     block_on(cases::assert_bad_values_are_refused(&mut cpu(2)));
 }

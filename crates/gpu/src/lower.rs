@@ -7,7 +7,7 @@ use compiler::{
 };
 use engine::Choices;
 use graph::{DType, PoolKind, Shape};
-use shaders::MAX_WORKGROUPS;
+use shaders::{MAX_WORKGROUPS, product::RUN};
 
 use crate::{
     product::{self, Sizes},
@@ -303,16 +303,33 @@ fn element(number: usize, stage: &Stage, tier: Tier, indent: &str, first: &str) 
             let _ = writeln!(text, "{indent}finish_{number}(i, sum{first});");
         }
         _ => {
-            let _ = write!(
-                text,
-                "{indent}var sum = {};\n{indent}for (var r = 0u; r < {end}; r++) {{\n{indent}    sum = {};\n{indent}}}\n\
-                 {indent}finish_{number}(i, sum{first});\n",
-                start(*kind),
-                combine(*kind, "sum", &value("r"))
-            );
+            text += &fold(*kind, ["0u", &end], 1, count, &value("r"), indent);
+            let _ = writeln!(text, "{indent}finish_{number}(i, sum{first});");
         }
     }
     text
+}
+
+/// Statements that fold the `value`s of each `stride`-th r from the first to the end, of `count` that are folded in all, into
+/// `sum`: long sums in runs.
+fn fold(kind: FoldKind, [from, end]: [&str; 2], stride: usize, count: usize, value: &str, indent: &str) -> String {
+    let turns = |into: &str, [from, end]: [&str; 2], indent: &str| {
+        let start = start(kind);
+        let combined = combine(kind, into, value);
+        format!(
+            "{indent}var {into} = {start};\n{indent}for (var r = {from}; r < {end}; r += {stride}u) {{\n\
+             {indent}    {into} = {combined};\n{indent}}}\n"
+        )
+    };
+    if kind != FoldKind::Sum || count.div_ceil(stride) <= RUN {
+        return turns("sum", [from, end], indent);
+    }
+    let run = RUN * stride;
+    let terms = turns("run", ["start", &format!("min(start + {run}u, {end})")], &format!("{indent}    "));
+    format!(
+        "{indent}var sum = 0.0;\n{indent}for (var start = {from}; start < {end}; start += {run}u) {{\n{terms}\
+         {indent}    sum += run;\n{indent}}}\n"
+    )
 }
 
 /// What a fold of nothing is.
@@ -411,17 +428,16 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
         }
         let kind = stage.fold.as_ref().map_or(FoldKind::Sum, |fold| fold.kind);
         shares = true;
+        let value = format!("element_{number}(i, r{first})");
+        let part = fold(kind, ["lane", &format!("{inner}u")], lanes, inner, &value, "        ");
         let _ = write!(
             main,
-            "    for (var e = 0u; e < {elements}; e++) {{\n        let i = {place};\n        var part = {};\n        \
-             for (var r = lane; r < {inner}u; r += {lanes}u) {{\n            part = {};\n        }}\n        \
-             sh_parts[lane] = part;\n        workgroupBarrier(); // all parts are there\n        \
+            "    for (var e = 0u; e < {elements}; e++) {{\n        let i = {place};\n{part}        \
+             sh_parts[lane] = sum;\n        workgroupBarrier(); // all parts are there\n        \
              for (var half = {}u; half > 0u; half /= 2u) {{\n            if (lane < half) {{\n                \
              sh_parts[lane] = {};\n            }}\n            workgroupBarrier(); // half of the parts are left\n        }}\n        \
              if (lane == 0u) {{\n            finish_{number}(i, sh_parts[0]{first});\n        }}\n        \
              workgroupBarrier(); // nobody reads the parts any more\n    }}\n",
-            start(kind),
-            combine(kind, "part", &format!("element_{number}(i, r{first})")),
             lanes / 2,
             combine(kind, "sh_parts[lane]", "sh_parts[lane + half]"),
         );
@@ -473,7 +489,7 @@ fn contraction(writer: &mut Writer, step: &Contraction, choice: Choice, tier: Ti
     );
     let workgroups = variant.workgroups([m, n], split, lanes);
     let what = format!("{m}×{n}×{k}{}", if split > 1 { format!(", split in {split}") } else { String::new() });
-    (variant.name, what, constants, variant.text(), workgroups)
+    (variant.name, what, constants, variant.text(k.div_ceil(split)), workgroups)
 }
 
 fn pool_grad(writer: &mut Writer, step: &PoolGrad, tier: Tier) -> Parts {

@@ -94,6 +94,12 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
     }
     for tier in [None, Some(Tier::Default), Some(Tier::Discrete)] {
         let kernels = tier.map_or(String::new(), |tier| format!(" with kernels of tier {tier:?}").to_lowercase());
+        trials.push(trial(
+            format!("like terms add up{kernels}"),
+            Box::new(move |adapter| {
+                block_on(cases::assert_like_terms_add_up(&mut open_as(adapter, tier), tolerance::OPERATION));
+            }),
+        ));
         for (what, generator, seeds) in [("graphs", GRAPHS, SEEDS), ("configurations", CONFIGURATIONS, RUNS)] {
             trials.push(trial(
                 format!("random {what}{kernels}"),
@@ -124,6 +130,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             block_on(presets::step_parity("cnn", &mut gpu));
         }),
     ));
+    trials.push(trial("like terms add up by every product".into(), Box::new(products::assert_like_terms_add_up)));
     for variant in products::VARIANTS {
         for split in products::SPLITS {
             trials.push(trial(

@@ -3,7 +3,7 @@
 use engine::Engine;
 use graph::{Case, Conv, DType, Feed, GraphError, HostTensor, Recorder, Tensor, Values, gradients, random};
 use pollster::block_on;
-use tests::{cases, parity::reference};
+use tests::{cases, parity::reference, tolerance::OPERATION};
 
 /// Names of variants, and parts that their sums are made in.
 pub(crate) const VARIANTS: [&str; 4] = ["product_4x4", "product_8x8", "product_16x16", "product_shared"];
@@ -113,4 +113,14 @@ pub(crate) fn assert_exact(adapter: &str, variant: &str, split: usize) {
         failures.extend(cases::disagreement(&got, &want, 0.0).map(|how| format!("{}: {how}", case.name)));
     }
     assert!(failures.is_empty(), "{choice}, seed {seed}:\n{}", failures.join("\n"));
+}
+
+/// The longest sums that each kernel makes in one part.
+pub(crate) fn assert_like_terms_add_up(adapter: &str) {
+    let products = gpu::products(&cases::like_terms().graph);
+    for variant in VARIANTS {
+        let mut engine = super::open(adapter);
+        engine.choose(&products.iter().map(|name| (name.clone(), variant.to_owned())).collect());
+        block_on(cases::assert_like_terms_add_up(&mut engine, OPERATION));
+    }
 }
