@@ -50,8 +50,8 @@ impl Variant {
     }
 }
 
-/// Terms of a long sum that are added one after the other, as a run; the runs are added then. What rounding loses grows
-/// with the number of additions in a row, and where the terms are alike, all of it has the same sign.
+/// Additions of a long sum that follow one another, as a run; the sums of runs are added then. What rounding loses grows with
+/// the number of additions in a row, and where the terms are alike, all of it has the same sign.
 pub const RUN: usize = 256;
 
 /// Each invocation computes a tile of blocks in registers: a variable for each row, column and block, and a line for each
@@ -82,9 +82,9 @@ fn registers([tile_m, tile_n]: [usize; 2], terms: usize) -> String {
         let end_sums = of_rows(|r| format!("        sums{r} += long_sums{r};\n"));
         let end_blocks = of_blocks(rows, |r, c| format!("        c{r}{c} += long{r}{c};\n"));
         format!(
-            "    const RUN: u32 = {RUN}u * 4u * SPLIT;
-    for (var run = {first}; run < K; run += RUN) {{
-{keep_sums}{keep_blocks}    for (var k = run; k < min(run + RUN, K); k += 4u * SPLIT) {{
+            "    const STRIDE: u32 = {RUN}u * 4u * SPLIT;
+    for (var run = {first}; run < K; run += STRIDE) {{
+{keep_sums}{keep_blocks}    for (var k = run; k < min(run + STRIDE, K); k += 4u * SPLIT) {{
 {add}    }}
 {end_sums}{end_blocks}    }}
 "

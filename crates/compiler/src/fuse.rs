@@ -386,7 +386,8 @@ impl<'a> Builder<'a> {
         let mut value = value.value;
         lines.sweep(std::iter::once(&mut value));
         let mut stage = Stage { fold: Some(Fold { kind, inner, lines, value }), body };
-        if kind != FoldKind::ArgMax && node.shape.count() <= 4 && stage.visits() > LONG_FOLD {
+        let is_long = node.shape.count() <= 4 && stage.visits() > LONG_FOLD;
+        if kind != FoldKind::ArgMax && (is_long || stage.visits() / node.shape.count().max(1) > self.limits.row) {
             stage = self.split(stage, kind);
         }
         if matches!(node.op, Op::Pool2d(_)) {
@@ -397,36 +398,22 @@ impl<'a> Builder<'a> {
         Fragment::load(buffer, &node.shape)
     }
 
-    /// A long fold to few elements becomes one to many, each by itself, and a short one over those. Neighbours in memory
-    /// go to different elements, so that they are read side by side.
+    /// A long fold becomes one to many elements, each by itself, and a short one over those. Neighbours in memory go to
+    /// different elements, so that they are read side by side.
     fn split(&mut self, stage: Stage, kind: FoldKind) -> Stage {
         let Some(fold) = &stage.fold else { return stage };
-        let (space, count) = (&stage.body.space, fold.inner.count());
-        // The smallest divisor that leaves a short inner part.
-        let Some(parts) = (2..=count).find(|parts| count % parts == 0 && count / parts <= SPLIT_FOLD) else {
+        let Some((inner, parts, lines)) =
+            in_parts(&stage.body.space, fold).or_else(|| by_axes(&stage.body.space, fold))
+        else {
             return stage;
         };
-        let flat = Shape([&space.0[..], &[count]].concat());
-        let wide = Shape([&space.0[..], &fold.inner.0[..]].concat());
-        let split = Shape([&space.0[..], &[count / parts, parts]].concat());
-        let over = |index: &Index| index.reshaped(&wide, &flat).and_then(|index| index.reshaped(&flat, &split));
-        let Some(lines) = fold.lines.reindexed(over) else { return stage };
-        // […, inner, parts] to […, parts, inner]
-        let rank = space.rank();
-        let swapped = |index: &Index| {
-            let mut index = index.clone();
-            index.strides.swap(rank, rank + 1);
-            Some(index)
-        };
-        let lines = lines.reindexed(swapped).expect("an order of axes is linear");
-        let shape = Shape([&space.0[..], &[parts]].concat());
+        let shape = Shape([&stage.body.space.0[..], &parts.0[..]].concat());
         let buffer = self.buffer(Place::Scratch { block: usize::MAX, offset: 0 }, &shape, DType::F32);
         let body =
             Body { space: shape.clone(), lines: Lines(vec![Line::Result]), stores: vec![Store { buffer, value: 0 }] };
-        let inner = Shape::from([count / parts]);
         self.map(Stage { fold: Some(Fold { kind, inner, lines, value: fold.value }), body }, false);
         let partial = Fragment::load(buffer, &shape);
-        let fold = Fold { kind, inner: [parts].into(), lines: partial.lines, value: partial.value };
+        let fold = Fold { kind, inner: parts, lines: partial.lines, value: partial.value };
         Stage { fold: Some(fold), body: stage.body }
     }
 
@@ -579,6 +566,42 @@ impl<'a> Builder<'a> {
         }
         joined
     }
+}
+
+/// What a part of a fold folds, what the parts are, and its lines over `[space…, parts…, inner…]`: parts of the elements in
+/// one order, where they have one.
+fn in_parts(space: &Shape, fold: &Fold) -> Option<(Shape, Shape, Lines)> {
+    let count = fold.inner.count();
+    // The smallest divisor that leaves a short inner part.
+    let parts = (2..count).find(|parts| count % parts == 0 && count / parts <= SPLIT_FOLD)?;
+    let flat = Shape([&space.0[..], &[count]].concat());
+    let wide = Shape([&space.0[..], &fold.inner.0[..]].concat());
+    let split = Shape([&space.0[..], &[count / parts, parts]].concat());
+    let over = |index: &Index| index.reshaped(&wide, &flat).and_then(|index| index.reshaped(&flat, &split));
+    let lines = with_last_first(&fold.lines.reindexed(over)?, space.rank(), 1);
+    Some(([count / parts].into(), [parts].into(), lines))
+}
+
+/// The same with a part for each place along the last axes: as nearly as many parts as each has elements.
+fn by_axes(space: &Shape, fold: &Fold) -> Option<(Shape, Shape, Lines)> {
+    let axes = &fold.inner.0;
+    let longer = |&at: &usize| {
+        let (inner, parts) = axes.split_at(at);
+        inner.iter().product::<usize>().max(parts.iter().product())
+    };
+    let at = (1..axes.len()).min_by_key(longer)?;
+    let lines = with_last_first(&fold.lines, space.rank(), at);
+    Some((Shape(axes[..at].to_vec()), Shape(axes[at..].to_vec()), lines))
+}
+
+/// Of the axes from `rank` on, the first `count` go behind the others.
+fn with_last_first(lines: &Lines, rank: usize, count: usize) -> Lines {
+    let moved = |index: &Index| {
+        let mut index = index.clone();
+        index.strides[rank..].rotate_left(count);
+        Some(index)
+    };
+    lines.reindexed(moved).expect("an order of axes is linear")
 }
 
 /// What outputs and updates need; gradients that nothing uses are not computed.

@@ -62,6 +62,9 @@ impl Draft {
         let single = self.single && visits <= limits.single_group;
         let fitting = |division: &Division| {
             let axis = (0..stage.body.space.rank()).find(|&axis| division.fits(&stage, axis))?;
+            if stage.visits() / division.count > limits.row {
+                return None;
+            }
             let mut division = division.clone();
             division.axes.push(axis);
             division.strides.extend(strides(&stage, axis));

@@ -47,6 +47,8 @@ pub struct Limits {
     pub bindings: usize,
     /// Most elements that a group without others beside it should visit.
     pub single_group: usize,
+    /// Most elements that a group should visit for one row, and a fold for one element of its result.
+    pub row: usize,
     /// Elements of memory that is private to a group.
     pub local: usize,
     /// Elements from which on a slot is updated by the contraction that makes its gradient, which then need not be kept.
@@ -57,7 +59,7 @@ pub struct Limits {
 impl Limits {
     /// What WebGPU promises everywhere: 8 storage buffers, 16 KiB of workgroup memory (of which folds need a part).
     pub const WEBGPU: Limits =
-        Limits { bindings: 8, single_group: 16 * 1024, local: 2 * 1024, update_alone: usize::MAX };
+        Limits { bindings: 8, single_group: 16 * 1024, row: 128 * 1024, local: 2 * 1024, update_alone: usize::MAX };
 }
 
 impl Default for Limits {

@@ -40,10 +40,11 @@ fn check(graph: &Graph, inputs: &Values, state: &Values, limits: &Limits) -> Res
 }
 
 /// Limits that force everything apart that may be apart.
-const NARROW: Limits = Limits { bindings: 5, single_group: 8, local: 4, update_alone: usize::MAX };
+const NARROW: Limits = Limits { bindings: 5, single_group: 8, row: 12, local: 4, update_alone: usize::MAX };
 
 /// Limits that have every slot updated behind its gradient: where buffers are many, and where they are few.
-const ALONE: Limits = Limits { bindings: usize::MAX, single_group: 16 * 1024, local: 0, update_alone: 0 };
+const ALONE: Limits =
+    Limits { bindings: usize::MAX, single_group: 16 * 1024, row: usize::MAX, local: 0, update_alone: 0 };
 const NARROW_ALONE: Limits = Limits { update_alone: 0, ..NARROW };
 
 fn all_limits() -> [Limits; 4] {

@@ -7,7 +7,10 @@ use compiler::{
 };
 use engine::Choices;
 use graph::{DType, PoolKind, Shape};
-use shaders::{MAX_WORKGROUPS, product::RUN};
+use shaders::{
+    MAX_WORKGROUPS,
+    product::{LARGE, RUN},
+};
 
 use crate::{
     product::{self, Sizes},
@@ -35,6 +38,8 @@ pub struct Dispatch {
     pub flops: u64,
     /// Bytes of the buffers that it reads or writes.
     pub bytes: u64,
+    /// Turns that the loops of an invocation take together, at most.
+    pub turns: usize,
     /// For a product: what it is called, and what was chosen for it.
     pub choice: Option<(String, Choice)>,
     pub(crate) bindings: Vec<Binding>,
@@ -79,7 +84,10 @@ pub(crate) fn split(plan: &Plan, tier: Tier, preferred: &Choices) -> (Plan, Vec<
             continue;
         };
         let asked = preferred.get(&product::name(contraction)).and_then(|text| Choice::parse(text));
-        let choice = asked.unwrap_or_else(|| tier.choose(Sizes::of(contraction)));
+        let sizes = Sizes::of(contraction);
+        let mut choice = asked.unwrap_or_else(|| tier.choose(sizes));
+        // Half of the turns, since there are others beside them.
+        choice.split = choice.split.max(sizes.k.div_ceil(4).div_ceil(tier.turns() / 2)).max(1);
         choices.push(Some(choice));
         if choice.split == 1 {
             split.steps.push(step.clone());
@@ -170,9 +178,54 @@ pub(crate) fn lower(
             Step::PoolGrad(step) => pool_grad(&mut writer, step, tier),
         };
         let (text, bindings) = writer.finish(&constants, &rest);
-        dispatches.push(Dispatch { kernel, what, text, bindings, workgroups, flops, bytes, choice: chosen });
+        let turns = turns(step, *choice, tier);
+        dispatches.push(Dispatch { kernel, what, text, bindings, workgroups, flops, bytes, turns, choice: chosen });
     }
     dispatches
+}
+
+/// Turns that the loops of an invocation take together, at most.
+fn turns(step: &Step, choice: Option<Choice>, tier: Tier) -> usize {
+    let inner = |stage: &Stage| stage.fold.as_ref().map_or(0, |fold| fold.inner.count());
+    match step {
+        Step::Map(stages) => stages.iter().map(inner).max().unwrap_or(0),
+        Step::Group(group) => {
+            let lanes = tier.group_lanes();
+            let turns = |number: usize| match shared_fold(group, number) {
+                Some(fold) => {
+                    elements(group, number) * (1 + fold.inner.count().div_ceil(lanes) + lanes.ilog2() as usize)
+                }
+                None => elements(group, number).div_ceil(lanes) * (1 + inner(&group.stages[number].1)),
+            };
+            (0..group.stages.len()).map(turns).sum()
+        }
+        Step::Contraction(step) => {
+            let terms = Sizes::of(step).k.div_ceil(choice.map_or(1, |choice| choice.split));
+            // A turn for four terms or for each, one for each run, and those that hand the rows over.
+            let per_turn = if choice.is_some_and(|choice| choice.variant.shared) { 1 } else { 4 };
+            terms.div_ceil(per_turn) + terms.div_ceil(RUN) + LARGE.tile[0]
+        }
+        Step::PoolGrad(PoolGrad { pool, operands, .. }) => {
+            let windows = |axis: usize| pool.size.div_ceil(pool.stride).min(operands[1].shape.0[axis]);
+            windows(2) * windows(3) * (1 + pool.size.pow(2)) + pool.stride.pow(2)
+        }
+    }
+}
+
+/// The most elements of a stage that one group has.
+fn elements(group: &Group, number: usize) -> usize {
+    let space = &group.stages[number].1.body.space;
+    match &group.rows {
+        None => space.count(),
+        Some(rows) => rows.per_group * (space.count() / space.0[rows.axes[number]].max(1)),
+    }
+}
+
+/// The fold of a stage where all lanes of a group make each element together: where there is not one for each lane.
+fn shared_fold(group: &Group, number: usize) -> Option<&Fold> {
+    let fold = group.stages[number].1.fold.as_ref()?;
+    let is_shared = fold.kind != FoldKind::ArgMax && fold.inner.count() > LANE_EACH;
+    (is_shared && elements(group, number) < LANE_EACH).then_some(fold)
 }
 
 type Parts = (&'static str, String, String, String, usize);
@@ -401,8 +454,8 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
         }
         let space = &stage.body.space;
         // The number of elements of this group, and which one the e-th is.
-        let (elements, most, place) = match &group.rows {
-            None => (format!("{}u", space.count()), space.count(), "e".to_owned()),
+        let (elements, place) = match &group.rows {
+            None => (format!("{}u", space.count()), "e".to_owned()),
             Some(rows) => {
                 let axis = rows.axes[number];
                 let inner = space.strides()[axis];
@@ -413,23 +466,21 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
                         format!("(e / (rows * {inner}u) * {}u + first) * {inner}u + e % (rows * {inner}u)", rows.count)
                     }
                 };
-                (format!("rows * {}u", outer * inner), rows.per_group * outer * inner, place)
+                (format!("rows * {}u", outer * inner), place)
             }
         };
-        let inner = stage.fold.as_ref().map_or(1, |fold| fold.inner.count());
-        let is_arg = stage.fold.as_ref().is_some_and(|fold| fold.kind == FoldKind::ArgMax);
-        if most >= LANE_EACH || inner <= LANE_EACH || is_arg {
+        let Some(Fold { kind, inner, .. }) = shared_fold(group, number) else {
             let _ = write!(
                 main,
                 "    for (var e = lane; e < {elements}; e += {lanes}u) {{\n        let i = {place};\n{}    }}\n",
                 element(number, stage, tier, "        ", first)
             );
             continue;
-        }
-        let kind = stage.fold.as_ref().map_or(FoldKind::Sum, |fold| fold.kind);
+        };
         shares = true;
+        let inner = inner.count();
         let value = format!("element_{number}(i, r{first})");
-        let part = fold(kind, ["lane", &format!("{inner}u")], lanes, inner, &value, "        ");
+        let part = fold(*kind, ["lane", &format!("{inner}u")], lanes, inner, &value, "        ");
         let _ = write!(
             main,
             "    for (var e = 0u; e < {elements}; e++) {{\n        let i = {place};\n{part}        \
@@ -439,7 +490,7 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
              if (lane == 0u) {{\n            finish_{number}(i, sh_parts[0]{first});\n        }}\n        \
              workgroupBarrier(); // nobody reads the parts any more\n    }}\n",
             lanes / 2,
-            combine(kind, "sh_parts[lane]", "sh_parts[lane + half]"),
+            combine(*kind, "sh_parts[lane]", "sh_parts[lane + half]"),
         );
     }
     let parts = if shares { format!("\nvar<workgroup> sh_parts: array<f32, {lanes}>;\n") } else { String::new() };

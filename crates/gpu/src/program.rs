@@ -218,6 +218,14 @@ impl Loaded {
         let locations = locations(&self.plan, &self.feeds, &self.outputs, |slot| state.location(slot));
         self.kernels.clear();
         for dispatch in lower::lower(&self.plan, &self.choices, &locations, opened.tier) {
+            if dispatch.turns > opened.tier.turns() {
+                let Dispatch { kernel, what, turns, .. } = dispatch;
+                let what = format!(
+                    "{kernel} {what}, whose loops take {turns} turns, on a GPU that a CPU imitates, which may end them \
+                     early: take smaller batches or engine cpu"
+                );
+                return Err(EngineError::Unsupported { engine: "wgpu", what });
+            }
             let pipeline = compile(opened, pipelines, &dispatch).await?;
             self.kernels.push((dispatch, pipeline));
         }

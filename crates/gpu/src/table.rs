@@ -45,7 +45,7 @@ impl Choice {
             None => (text, 1),
         };
         let variant = VARIANTS.into_iter().find(|variant| variant.name == name)?;
-        (1..=MAX_SPLIT).contains(&split).then_some(Choice { variant, split })
+        (split >= 1).then_some(Choice { variant, split })
     }
 }
 
@@ -118,6 +118,15 @@ impl Tier {
         let invocations = tiles(&variant) * if variant.shared { 256 } else { 1 };
         let split = (self.busy() / invocations.max(1)).min(k / MIN_SPLIT).clamp(1, MAX_SPLIT);
         Choice { variant, split: if k >= LONG && split > 1 { split } else { 1 } }
+    }
+
+    /// Turns that the loops of an invocation may take together. Mesa's llvmpipe ends all of them after 65535, without a word
+    /// (`LP_MAX_TGSI_LOOP_ITERATIONS`).
+    pub(crate) fn turns(self) -> usize {
+        match self {
+            Tier::Software => 65_000,
+            Tier::Default | Tier::Integrated | Tier::Discrete => usize::MAX,
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bench::workload;
 use expect_test::{Expect, expect};
 use gpu::{LIMITS, Tier, lowered};
-use graph::{DType, Graph, cases};
+use graph::{DType, Graph, Recorder, cases};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
-use protocol::{preset, presets};
+use protocol::{RunConfig, preset, presets};
 use train::programs::{self, Table};
 
 const TIERS: [Tier; 4] = [Tier::Software, Tier::Default, Tier::Integrated, Tier::Discrete];
@@ -94,6 +94,37 @@ fn every_kernel_is_valid() {
     }
     assert!(faults.is_empty(), "{faults}");
     println!("{} texts", seen.len());
+}
+
+/// llvmpipe ends an invocation's loops after 65535 turns, and what it then computes is wrong without a word.
+#[test]
+fn loops_are_short_where_a_cpu_imitates_a_gpu() {
+    let mut longest = 0;
+    for (name, _) in presets() {
+        // The largest batches that a configuration may have in memory.
+        let largest = [8192, 4096, 2048, 1024].into_iter().find_map(|batch| {
+            let config = RunConfig { batch, ..preset(name).expect("a preset") };
+            programs::train(&config, &TABLE, true).ok()
+        });
+        let graph = largest.expect("a valid configuration");
+        for dispatch in lowered(&graph, Tier::Software).1 {
+            assert!(
+                dispatch.turns <= 65_000,
+                "{name}: {} {}: {} turns",
+                dispatch.kernel,
+                dispatch.what,
+                dispatch.turns
+            );
+            longest = longest.max(dispatch.turns);
+        }
+    }
+    println!("at most {longest} turns");
+    // A sum that nobody may divide: what runs it refuses.
+    let r = Recorder::new();
+    let x = r.state("x", [5_000_011, 2]);
+    let graph = r.finish(&[("sum", &x.sum(&[0]).expect("it fits"))], &[]).expect("it is valid");
+    let turns = lowered(&graph, Tier::Software).1.into_iter().map(|dispatch| dispatch.turns).max();
+    assert!(turns > Some(65_535), "{turns:?}");
 }
 
 /// What the kernels in files need of the text before them: see their modules in `shaders`.

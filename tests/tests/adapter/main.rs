@@ -118,6 +118,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
     }
     trials.push(trial("a lost device is survived".into(), Box::new(runs::assert_survives_a_lost_device)));
     trials.push(trial("a hung device is told".into(), Box::new(runs::assert_a_hung_device_is_told)));
+    trials.push(trial("endless loops are refused".into(), Box::new(runs::assert_endless_loops_are_refused)));
     trials.push(trial("many steps are one submission".into(), Box::new(runs::assert_many_steps_are_one_submission)));
     trials.push(trial("a caller's device is enough".into(), Box::new(runs::assert_runs_on_the_callers_device)));
     trials.push(trial("measured kernels repeat".into(), Box::new(runs::assert_measured_kernels_repeat)));

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bench::{Workload, workload};
 use data::digits;
 use engine::{Choices, Engine, EngineError, Program, Ran};
-use gpu::{Gpu, Work, wgpu};
-use graph::{Graph, HostTensor, Recorder, Values};
+use gpu::{Gpu, Tier, Work, wgpu};
+use graph::{Graph, HostTensor, Pool, PoolKind, Recorder, Values};
 use pollster::block_on;
 use protocol::{Command, Device, Event, Length, Phase, RunConfig, Split, preset};
 use train::{Checkpoint, Run, Samples, programs};
@@ -169,6 +169,23 @@ pub(crate) fn assert_a_hung_device_is_told(adapter: &str) {
     block_on(gpu.reopen()).expect("it is opened anew");
     let (w, program) = loaded(&mut gpu, "W1");
     block_on(gpu.run(program, &[w.feed(0)])).expect("it runs");
+}
+
+/// Max pooling under windows of 24×24, each of which 576 elements of the image look through: so many turns that llvmpipe would
+/// end them early.
+pub(crate) fn assert_endless_loops_are_refused(adapter: &str) {
+    let r = Recorder::new();
+    let x = r.state("x", [1, 1, 60, 60]);
+    let pooled = x.pool2d(Pool { kind: PoolKind::Max, size: 24, stride: 1 }).expect("it fits");
+    let gradient = graph::gradients(&pooled.square().and_then(|y| y.sum_all()).expect("it fits"), &[&x]);
+    let graph = r.finish(&[("gradient", &gradient.expect("it has one")[0])], &[]).expect("it is valid");
+    let mut gpu = super::open_as(adapter, Some(Tier::Software));
+    match block_on(gpu.load(&graph)) {
+        Err(error @ EngineError::Unsupported { .. }) => {
+            assert!(error.to_string().contains("332353 turns"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 /// What was measured is what runs, and what a resumed run repeats without measuring.

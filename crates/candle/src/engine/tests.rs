@@ -174,6 +174,7 @@ fn long_sums_do_not_drift() {
     const COUNT: usize = 8160;
     let r = Recorder::new();
     let x = r.state("x", [COUNT, 3]);
+    let images = r.state("images", [800, 2, 40, 40]);
     let record = || -> std::result::Result<Graph, GraphError> {
         let x = x.square()?; // all of one sign
         let one = x.reduce_max(&[0, 1])?; // [1, 1]
@@ -183,6 +184,7 @@ fn long_sums_do_not_drift() {
             ("loss", x.sum(&[1])?.mean_all()?),
             ("transposed", x.permute(&[1, 0])?.sum(&[1])?),
             ("expanded", one.expand([COUNT, 2])?.sum(&[0])?),
+            ("channels", images.square()?.sum(&[0, 2, 3])?),
         ];
         r.finish(&outputs.each_ref().map(|(name, tensor)| (*name, tensor)), &[])
     };
