@@ -131,7 +131,10 @@ impl<'a> Writer<'a> {
             text += include_str!("random.wgsl");
         }
         let body = self.functions + rest;
-        if ["is_nan", "maximum", "from_bits"].iter().any(|name| body.contains(name)) {
+        if ["is_nan", "maximum", "exponential", "logarithm", "is_equal", "from_bits"]
+            .iter()
+            .any(|name| body.contains(name))
+        {
             text += include_str!("not_finite.wgsl");
         }
         text += &body;
@@ -475,8 +478,8 @@ fn element(index: &Index, axes: &[&Coordinates]) -> String {
 fn unary(op: Unary, a: &str, kind: &str) -> String {
     match op {
         Unary::Neg => format!("-{a}"),
-        Unary::Exp => format!("exp({a})"),
-        Unary::Log => format!("log({a})"),
+        Unary::Exp => format!("{}({a})", function("exponential", kind)),
+        Unary::Log => format!("{}({a})", function("logarithm", kind)),
         Unary::Sqrt => format!("sqrt({a})"),
         // Past 10 it is 1 in f32, and an implementation by exponentials may overflow. What clamp makes of NaN is open.
         Unary::Tanh => {
@@ -494,7 +497,7 @@ fn binary(op: Binary, a: &str, b: &str, kind: &str) -> String {
         // Not max(): NaN must come through, so that a run that diverges shows it.
         Binary::Max => format!("{}({a}, {b})", function("maximum", kind)),
         Binary::Greater => format!("select({kind}(0.0), {kind}(1.0), {a} > {b})"),
-        Binary::Equal => format!("select({kind}(0.0), {kind}(1.0), {a} == {b})"),
+        Binary::Equal => format!("select({kind}(0.0), {kind}(1.0), {}({a}, {b}))", function("is_equal", kind)),
     }
 }
 

@@ -107,7 +107,9 @@ fn derivative(op: &Op, x: &[Tensor], y: &Tensor, g: &Tensor) -> Result<Vec<Optio
         }
         // d Σx = g, repeated
         Op::Reduce { reduction: Reduction::Sum, .. } => vec![Some(g.expand(shape(0).clone())?)],
-        // d max x = g / (number of maxima) at each maximum
+        // d max x = g / (number of maxima) at each maximum. Of one element it is g: at · (g / at) would be that, too, but for
+        // NaN, and a compiler of kernels may cancel it.
+        Op::Reduce { reduction: Reduction::Max, .. } if shape(0) == y.shape() => vec![Some(g.clone())],
         Op::Reduce { reduction: Reduction::Max, axes } => {
             let at = x[0].equal(y)?;
             vec![Some(at.mul(&g.div(&at.sum(axes)?)?)?)]

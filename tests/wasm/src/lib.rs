@@ -34,20 +34,17 @@ pub mod jobs {
     /// Each engine.
     pub const ENGINES: [&str; 2] = ["cpu", "wgpu"];
 
+    /// Thousands of steps, each by itself.
+    pub const NAN: &str = "NaN comes through";
+
     /// All jobs of an engine, by name.
     pub fn of(engine: &str) -> Vec<String> {
         let cases = graph::cases().into_iter().map(|case| format!("case {}", case.name));
         let presets = protocol::presets().map(|(name, _)| format!("step parity of {name}"));
         let goldens =
             tests::goldens::goldens().into_iter().map(|golden| format!("PyTorch's losses of {}", golden.name));
-        // A browser's queue takes its time for each step, and there are thousands with NaN: adapters do that natively.
-        let own: &[&str] = if engine == "cpu" { &["every case twice", "NaN comes through"] } else { &[] };
-        cases
-            .chain(["bad values".to_owned()])
-            .chain(own.iter().map(|job| (*job).to_owned()))
-            .chain(presets)
-            .chain(goldens)
-            .collect()
+        let twice = (engine == "cpu").then(|| "every case twice".to_owned());
+        cases.chain(["bad values".to_owned(), NAN.to_owned()]).chain(twice).chain(presets).chain(goldens).collect()
     }
 }
 
@@ -86,8 +83,8 @@ pub async fn run(engine: String, job: String) -> Result<String, String> {
             cases::assert_repeats(|| Cpu::open(None).expect("the caller's thread is there")).await;
             json!(null)
         }
-        Some(("NaN", "comes through")) => {
-            cases::assert_nan_comes_through(own.as_mut(), cases::NAN_ON_CPU).await;
+        _ if job == jobs::NAN => {
+            cases::assert_nan_comes_through(own.as_mut(), if engine == "cpu" { cases::NAN_ON_CPU } else { &[] }).await;
             json!(null)
         }
         Some(("step", rest)) => {
