@@ -186,14 +186,15 @@ pub enum Op {
     Pool2dGrad(Pool),
 }
 
-/// What operations are called, from one table, so that the list is as complete as the match: the compiler asks for a line
+/// `NAMES` and `name` of an enum, from one table, so that the list is as complete as the match: the compiler asks for a line
 /// where a variant has none.
+#[macro_export]
 macro_rules! names {
     ($($pattern:pat => $name:literal,)*) => {
-        /// The names of all operations: the vocabulary.
+        /// All names: the vocabulary.
         pub const NAMES: &[&str] = &[$($name),*];
 
-        /// Short name, as in the text form.
+        /// What it is called in files, lists and messages.
         pub fn name(&self) -> &'static str {
             match self {
                 $($pattern => $name,)*

@@ -90,23 +90,8 @@ fn hundredth() -> f32 {
     0.01
 }
 
-/// What layers are called, from one table, so that the list is as complete as the match.
-macro_rules! names {
-    ($($pattern:pat => $name:literal,)*) => {
-        /// The names of all kinds of layers.
-        pub const NAMES: &[&str] = &[$($name),*];
-
-        /// The name that weights and messages use.
-        pub fn name(&self) -> &'static str {
-            match self {
-                $($pattern => $name,)*
-            }
-        }
-    };
-}
-
 impl Layer {
-    names! {
+    graph::names! {
         Layer::Dense { .. } => "dense",
         Layer::Conv2d { .. } => "conv",
         Layer::MaxPool { .. } => "max_pool",
