@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     PATIENCE,
-    server::{Answer, Browser, Kind, Request, serve},
+    server::{self, Answer, Kind, Request, serve},
 };
 
 /// Jobs that must fail, each in its way.
@@ -87,12 +87,6 @@ struct Job {
     reply: Sender<Value>,
 }
 
-/// The browser's side, once it was needed.
-struct Lab {
-    jobs: Sender<Job>,
-    _browser: Browser,
-}
-
 /// Does a job in the browser. What comes back must be the answer to it, from that engine of that module.
 pub(crate) fn run(kind: Kind, module: &Module, engine: &str, job: &str) -> Result<(), Failed> {
     let result = ask(kind, module, engine, job)?;
@@ -125,8 +119,8 @@ pub(crate) fn fault(fault: &str) -> Result<(), Failed> {
 }
 
 fn ask(kind: Kind, module: &Module, engine: &str, job: &str) -> Result<Value, Failed> {
-    /// One of each browser.
-    static LABS: [OnceLock<Result<Mutex<Lab>, String>>; 2] = [const { OnceLock::new() }; 2];
+    /// Where each browser takes its jobs, once it was needed.
+    static LABS: [OnceLock<Result<Mutex<Sender<Job>>, String>>; 2] = [const { OnceLock::new() }; 2];
     /// Why nobody need wait any more for one of them.
     static SILENT: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
     let (lab, silence) = (&LABS[kind as usize], &SILENT[kind as usize]);
@@ -138,7 +132,7 @@ fn ask(kind: Kind, module: &Module, engine: &str, job: &str) -> Result<Value, Fa
     }
     let (reply, result) = mpsc::channel();
     let job = Job { text: json!({ "module": module.name, "engine": engine, "job": job }), reply };
-    lab.lock().map_err(|_| "another test has failed here")?.jobs.send(job)?;
+    lab.lock().map_err(|_| "another test has failed here")?.send(job)?;
     let result = result.recv_timeout(PATIENCE);
     Ok(result.map_err(|_| silence.get_or_init(|| format!("the browser said nothing for {PATIENCE:?}")))?)
 }
@@ -157,12 +151,12 @@ fn built() -> Result<&'static TempDir, Failed> {
     BUILT.get_or_init(build).as_ref().map_err(Failed::from)
 }
 
-/// Serves the wasm, and opens a browser.
-fn open(kind: Kind) -> Result<Lab, Failed> {
+/// Serves the wasm, and opens a browser, which takes its jobs there.
+fn open(kind: Kind) -> Result<Sender<Job>, Failed> {
     let folder = built()?;
     let (jobs, queue) = mpsc::channel();
     let desk = Desk { queue: Mutex::new(queue), waiting: Mutex::new(vec![]) };
-    let server = serve(move |request| {
+    let address = serve(move |request| {
         let path = request.line.strip_prefix("GET /").unwrap_or_default();
         let file = MODULES.iter().find_map(|Module { name, .. }| match path.strip_prefix(name) {
             Some(".js") => Some("text/javascript"),
@@ -178,7 +172,8 @@ fn open(kind: Kind) -> Result<Lab, Failed> {
         };
         Some(Answer { kind, body })
     })?;
-    Ok(Lab { jobs, _browser: Browser::open(kind, server)? })
+    server::open(kind, address)?;
+    Ok(jobs)
 }
 
 /// Where jobs lie until the browser takes them, and who waits for the results of those that it took.

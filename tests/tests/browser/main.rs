@@ -48,5 +48,7 @@ fn main() {
     for fault in engines::FAULTS {
         trials.push(trial(chromium, format!("{fault} is told"), Box::new(move || engines::fault(fault))));
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    server::close();
+    conclusion.exit();
 }

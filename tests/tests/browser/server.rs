@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex},
     thread,
 };
 
@@ -56,7 +56,22 @@ const FIREFOX: [(&str, &str); 8] = [
     ("network.connectivity-service.enabled", "false"),
 ];
 
-/// A browser that ends with the test.
+/// Every browser that trials share: nothing ends what a static variable holds, so [`close`] does.
+static OPEN: Mutex<Vec<Browser>> = Mutex::new(vec![]);
+
+/// Opens a page in a browser that stays open for all trials.
+pub(crate) fn open(kind: Kind, server: SocketAddr) -> Result<(), Failed> {
+    let browser = Browser::open(kind, server)?;
+    OPEN.lock().map_err(|_| "another trial failed while it opened a browser")?.push(browser);
+    Ok(())
+}
+
+/// Ends what [`open`] has opened.
+pub(crate) fn close() {
+    OPEN.lock().map(|mut browsers| browsers.clear()).expect("opening one does not panic");
+}
+
+/// A browser that ends with its owner.
 pub(crate) struct Browser {
     process: Child,
     /// Removed after the browser has ended.
