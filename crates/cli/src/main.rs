@@ -64,6 +64,7 @@ const BROKEN_PIPE: u8 = 141;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    quiet_mesa();
     let command = Command::parse();
     let mut out = io::stdout().lock();
     let result = match &command {
@@ -104,6 +105,19 @@ fn explain(error: &anyhow::Error) -> String {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| matches!(cause.downcast_ref::<io::Error>(), Some(e) if e.kind() == ErrorKind::BrokenPipe))
+}
+
+/// Mesa's layer that puts the display's GPU first asks for the display, and where there is none it writes an error, though all
+/// is well and there is nothing to put first.
+fn quiet_mesa() {
+    let has_display = std::env::var_os("XDG_RUNTIME_DIR").is_some();
+    if cfg!(target_os = "linux") && !has_display && std::env::var_os("NODEVICE_SELECT").is_none() {
+        #[allow(unsafe_code)]
+        // SAFETY: this is the first that the program does, so there is no other thread that might read the environment.
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
+    }
 }
 
 #[cfg(test)]
