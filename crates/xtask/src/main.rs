@@ -5,11 +5,13 @@
 
 mod accuracy;
 mod audit;
+mod counts;
 mod cuda;
 mod fuzz;
 mod miri;
 mod peers;
 mod setup;
+mod suites;
 mod test;
 mod web;
 mod workspace;

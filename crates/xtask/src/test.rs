@@ -1,21 +1,29 @@
 //! `cargo xtask test`: set-up, then every check as a stage with its time; a stage that cannot run says why.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use xshell::{Shell, cmd};
 
 use crate::setup::{CHROMIUM, CXX, FIREFOX, NPM, Need};
-use crate::workspace::{run_cargo, target_dir};
-use crate::{accuracy, cuda, fuzz, miri, setup, web};
+use crate::suites::{self, Suite};
+use crate::workspace::{program, run_cargo, without_package};
+use crate::{accuracy, counts, cuda, fuzz, miri, setup, web};
 
 /// Set up what is needed and run every check.
 ///
-/// Stages: formatting, clippy natively and for wasm32, all tests, the page in a browser, fuzzing for a bounded time, the
-/// tests that Miri can run, and the build with CUDA.
+/// Stages: formatting, clippy natively and for wasm32, the crates on other systems, all tests, the page in a browser, fuzzing
+/// for a bounded time, the tests that Miri can run, and the build with CUDA.
 /// A failed stage does not stop the later ones. What cannot run here is shown as ignored, with what it needs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Only what needs neither a GPU adapter nor a browser nor CUDA: while you change something
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
     /// Also train the presets on MNIST and hold the accuracy table against its targets (hours)
     #[arg(long)]
     full: bool,
@@ -39,20 +47,35 @@ struct Report {
 }
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
-    let mut stages: Vec<(&'static str, Stage<'_>)> = vec![
-        ("set-up", &|sh| setup::run(sh).map(|()| Outcome::Passed)),
-        ("format", &format),
-        ("clippy", &clippy),
-        ("clippy for wasm", &clippy_wasm),
-        ("tests", &tests),
-        ("site", &site),
-        ("page, Chromium", &|sh| page(sh, "chromium", &CHROMIUM)),
-        ("page, Firefox", &|sh| page(sh, "firefox", &FIREFOX)),
-        ("fuzz", &fuzz),
-        ("miri", &miri),
-        ("cuda build", &cuda_build),
-    ];
+    quiet_mesa(sh);
+    let suites = RefCell::new(vec![]);
+    let tests = |sh: &Shell| tests(sh, args.quick, &mut suites.borrow_mut());
+    let chromium = |sh: &Shell| page(sh, "chromium", &CHROMIUM, &mut suites.borrow_mut());
+    let firefox = |sh: &Shell| page(sh, "firefox", &FIREFOX, &mut suites.borrow_mut());
+    let counts = |sh: &Shell| {
+        let trials = suites.borrow().iter().map(|suite: &Suite| suite.trials).sum();
+        counts::check(sh, trials).map(|()| Outcome::Passed)
+    };
     let accuracy = |sh: &Shell| accuracy::run(sh, &args.accuracy).map(|()| Outcome::Passed);
+    let mut stages: Vec<(&'static str, Stage<'_>)> = if args.quick {
+        vec![("format", &format), ("clippy", &clippy), ("tests", &tests)]
+    } else {
+        vec![
+            ("set-up", &|sh| setup::run(sh).map(|()| Outcome::Passed)),
+            ("format", &format),
+            ("clippy", &clippy),
+            ("clippy for wasm", &clippy_wasm),
+            ("other systems", &other_systems),
+            ("tests", &tests),
+            ("site", &site),
+            ("page, Chromium", &chromium),
+            ("page, Firefox", &firefox),
+            ("counts", &counts),
+            ("fuzz", &fuzz),
+            ("miri", &miri),
+            ("cuda build", &cuda_build),
+        ]
+    };
     if args.full {
         stages.push(("accuracy", &accuracy));
     }
@@ -66,6 +89,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         reports.push(report);
     }
 
+    println!("\n{}", suites::report(&suites.borrow()));
     let total: Duration = reports.iter().map(|report| report.time).sum();
     println!("\n{:<16} {:>9}  result", "stage", "time");
     for report in &reports {
@@ -85,7 +109,7 @@ pub(crate) fn ready(sh: &Shell) -> Result<()> {
     for manifest in MANIFESTS {
         cmd!(sh, "cargo fmt --all --manifest-path {manifest}").run()?;
     }
-    run(sh, &Args { full: false, accuracy: accuracy::Args::default() })
+    run(sh, &Args { quick: false, full: false, accuracy: accuracy::Args::default() })
 }
 
 fn line(report: &Report) -> String {
@@ -128,9 +152,52 @@ fn clippy_wasm(sh: &Shell) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-fn tests(sh: &Shell) -> Result<Outcome> {
-    run_cargo(cmd!(sh, "cargo test --release --workspace --no-fail-fast"))?;
+/// The crates that need no C compiler, for systems that their code has paths for: with Metal, DirectX 12 and NEON.
+fn other_systems(sh: &Shell) -> Result<Outcome> {
+    let crates =
+        ["graph", "engine", "compiler", "shaders", "cpu", "gpu", "models", "data", "protocol", "train", "bench"]
+            .map(|name| format!("--package=playground-{name}"));
+    for target in ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"] {
+        if cmd!(sh, "rustup target add {target}").ignore_stderr().run().is_err() {
+            return Ok(Outcome::Ignored(format!("rustup target add {target} fails")));
+        }
+        let crates = &crates;
+        run_cargo(cmd!(sh, "cargo check --release --target {target} {crates...}"))?;
+    }
     Ok(Outcome::Passed)
+}
+
+/// Programs of tests that need a GPU adapter or a browser, by name.
+const DEVICES: [&str; 2] = ["adapter", "browser"];
+
+/// All tests, or those that need no device: a build of the same packages, so that neither makes the other build again.
+fn tests(sh: &Shell, quick: bool, suites: &mut Vec<Suite>) -> Result<Outcome> {
+    let mut targets = vec![];
+    if quick {
+        targets.extend(["--lib".into(), "--bins".into()]);
+        let names = test_programs(sh)?.into_iter().filter(|name| !DEVICES.contains(&name.as_str()));
+        targets.extend(names.map(|name| format!("--test={name}")));
+    }
+    let command = cmd!(sh, "cargo test --release --workspace --no-fail-fast {targets...}");
+    suites::run(without_package(command).into(), suites)?;
+    Ok(Outcome::Passed)
+}
+
+/// The names of all programs of integration tests.
+fn test_programs(sh: &Shell) -> Result<Vec<String>> {
+    let metadata = cmd!(sh, "cargo metadata --no-deps --format-version 1").quiet().read()?;
+    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata printed something else than JSON")?;
+    let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+    let targets = list(&metadata, "packages").into_iter().flat_map(|package| list(&package, "targets"));
+    let tests = targets.filter(|target| list(target, "kind").contains(&"test".into()));
+    Ok(tests.filter_map(|target| Some(target["name"].as_str()?.to_owned())).collect())
+}
+
+/// Mesa's layer that orders devices asks for a display and writes an error to every program where there is none.
+fn quiet_mesa(sh: &Shell) {
+    if sh.var_os("XDG_RUNTIME_DIR").is_none() {
+        sh.set_var("NODEVICE_SELECT", "1");
+    }
 }
 
 fn site(sh: &Shell) -> Result<Outcome> {
@@ -139,15 +206,15 @@ fn site(sh: &Shell) -> Result<Outcome> {
 }
 
 /// The built site as visitors use it. The program that it is compared with is the one that the tests have built.
-fn page(sh: &Shell, browser: &str, need: &Need) -> Result<Outcome> {
+fn page(sh: &Shell, browser: &str, need: &Need, suites: &mut Vec<Suite>) -> Result<Outcome> {
     if let Some(reason) = [need, &NPM].iter().find_map(|need| need.missing(sh)) {
         return Ok(Outcome::Ignored(reason));
     }
-    let (site, target) = (web::site_folder(sh)?, target_dir(sh)?);
-    let program = target.join("release").join(format!("playground-cli{}", std::env::consts::EXE_SUFFIX));
+    let (site, program) = (web::site_folder(sh)?, program(sh)?);
     let _folder = sh.push_dir("tests/page");
     cmd!(sh, "npm ci --no-audit --no-fund").run()?;
-    cmd!(sh, "node --test page.test.mjs").env("BROWSER", browser).env("SITE", site).env("CLI", program).run()?;
+    let command = cmd!(sh, "node --test page.test.mjs").env("BROWSER", browser).env("SITE", site).env("CLI", program);
+    suites::run(command.into(), suites)?;
     Ok(Outcome::Passed)
 }
 
@@ -165,15 +232,18 @@ fn miri(sh: &Shell) -> Result<Outcome> {
     }
 }
 
-/// Compiles candle's kernels and links the program. The same packages and targets as for the tests, so that only what
-/// CUDA changes is built again: for fewer cargo would choose other features of shared dependencies.
+/// Compiles candle's kernels and links the program. The same packages as for the tests and one of their programs, so that only
+/// what CUDA changes is built again: for fewer cargo would choose other features of shared dependencies. The program that was
+/// there comes back, since this one starts only where there is CUDA.
 fn cuda_build(sh: &Shell) -> Result<Outcome> {
     if let Some(reason) = cuda::missing(sh)? {
         return Ok(Outcome::Ignored(reason));
     }
     let environment = cuda::build_environment(sh)?;
-    run_cargo(
-        cmd!(sh, "cargo build --release --workspace --all-targets --features playground-cli/cuda").envs(environment),
-    )?;
-    Ok(Outcome::Passed)
+    let build = |features: &[&str]| {
+        cmd!(sh, "cargo build --release --workspace --bin playground-cli --example own_model {features...}")
+    };
+    let built = run_cargo(build(&["--features", "playground-cli/cuda"]).envs(environment));
+    run_cargo(build(&[]))?;
+    built.map(|()| Outcome::Passed)
 }

@@ -23,14 +23,23 @@ pub(crate) fn target_dir(sh: &Shell) -> Result<PathBuf> {
 
 /// Runs cargo without [`bundle::package_variables`].
 pub(crate) fn run_cargo(command: Cmd<'_>) -> Result<()> {
-    bundle::package_variables().fold(command, |command, name| command.env_remove(name)).run()?;
-    Ok(())
+    Ok(without_package(command).run()?)
+}
+
+/// A command of cargo without [`bundle::package_variables`].
+pub(crate) fn without_package(command: Cmd<'_>) -> Cmd<'_> {
+    bundle::package_variables().fold(command, |command, name| command.env_remove(name))
 }
 
 /// Builds `playground-cli` with these features, in this environment, and returns its path.
 pub(crate) fn build_cli(sh: &Shell, features: &[&str], environment: &[(&str, String)]) -> Result<PathBuf> {
     let build = cmd!(sh, "cargo build --release --package playground-cli {features...}");
     run_cargo(build.envs(environment.iter().map(|(name, value)| (name, value))))?;
+    program(sh)
+}
+
+/// Where the program is, once it is built.
+pub(crate) fn program(sh: &Shell) -> Result<PathBuf> {
     Ok(target_dir(sh)?.join("release").join(format!("playground-cli{}", std::env::consts::EXE_SUFFIX)))
 }
 
