@@ -573,7 +573,7 @@ impl<'a> Builder<'a> {
 fn in_parts(space: &Shape, fold: &Fold) -> Option<(Shape, Shape, Lines)> {
     let count = fold.inner.count();
     // The smallest divisor that leaves a short inner part.
-    let parts = (2..count).find(|parts| count % parts == 0 && count / parts <= SPLIT_FOLD)?;
+    let parts = (2..count).find(|&parts| count.is_multiple_of(parts) && count / parts <= SPLIT_FOLD)?;
     let flat = Shape([&space.0[..], &[count]].concat());
     let wide = Shape([&space.0[..], &fold.inner.0[..]].concat());
     let split = Shape([&space.0[..], &[count / parts, parts]].concat());
