@@ -8,6 +8,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+/// What the page's tests are called here.
+pub(crate) const PAGE: &str = "the page";
+
 /// A program of tests that has run.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Suite {
@@ -17,10 +20,10 @@ pub(crate) struct Suite {
     pub(crate) time: Duration,
 }
 
-/// Runs a command that runs tests, and returns its suites, slowest first where it ran several.
+/// Runs a command that runs tests, and adds its suites.
 ///
 /// # Errors
-/// Where it cannot be run; where it fails, `suites` has what it told before.
+/// Where it cannot be run or fails; `suites` has what it told before.
 pub(crate) fn run(mut command: Command, suites: &mut Vec<Suite>) -> Result<()> {
     let (output, writer) = pipe()?;
     let mut child = {
@@ -93,7 +96,7 @@ impl Reader {
             self.trials = trials as usize;
         }
         let time = Duration::from_secs_f64(number("duration_ms ")? / 1e3);
-        Some(Suite { name: "the page".into(), trials: self.trials, time })
+        Some(Suite { name: PAGE.into(), trials: self.trials, time })
     }
 }
 
@@ -117,7 +120,7 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         let want = [
             suite("adapter: tests/adapter/main.rs", 7, 3_620_000),
             suite("gpu: documentation", 1, 0),
-            suite("the page", 34, 1_500_500),
+            suite(PAGE, 34, 1_500_500),
         ];
         assert_eq!(suites, want);
         assert_eq!(report(&suites).lines().last(), Some("42 trials in 3 suites"));

@@ -53,8 +53,11 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     let chromium = |sh: &Shell| page(sh, "chromium", &CHROMIUM, &mut suites.borrow_mut());
     let firefox = |sh: &Shell| page(sh, "firefox", &FIREFOX, &mut suites.borrow_mut());
     let counts = |sh: &Shell| {
-        let trials = suites.borrow().iter().map(|suite: &Suite| suite.trials).sum();
-        counts::check(sh, trials).map(|()| Outcome::Passed)
+        let suites = suites.borrow();
+        let trials = suites.iter().map(|suite: &Suite| suite.trials).sum();
+        // Without a browser its stage is ignored, and trials are missing for a reason that is told there.
+        let is_complete = suites.iter().filter(|suite| suite.name == suites::PAGE).count() == 2;
+        counts::check(sh, trials, is_complete).map(|()| Outcome::Passed)
     };
     let accuracy = |sh: &Shell| accuracy::run(sh, &args.accuracy).map(|()| Outcome::Passed);
     let mut stages: Vec<(&'static str, Stage<'_>)> = if args.quick {
