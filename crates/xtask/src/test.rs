@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
 use crate::setup::{CHROMIUM, CXX, FIREFOX, NPM, Need};
 use crate::suites::{self, Suite};
-use crate::workspace::{program, run_cargo, without_package};
+use crate::workspace::{metadata, program, run_cargo, without_package};
 use crate::{accuracy, counts, cuda, fuzz, miri, setup, web};
 
 /// Set up what is needed and run every check.
@@ -188,8 +188,7 @@ fn tests(sh: &Shell, quick: bool, suites: &mut Vec<Suite>) -> Result<Outcome> {
 
 /// The names of all programs of integration tests.
 fn test_programs(sh: &Shell) -> Result<Vec<String>> {
-    let metadata = cmd!(sh, "cargo metadata --no-deps --format-version 1").quiet().read()?;
-    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata printed something else than JSON")?;
+    let metadata = metadata(sh)?;
     let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
     let targets = list(&metadata, "packages").into_iter().flat_map(|package| list(&package, "targets"));
     let tests = targets.filter(|target| list(target, "kind").contains(&"test".into()));

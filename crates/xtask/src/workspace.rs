@@ -15,10 +15,15 @@ pub(crate) fn shell() -> Result<Shell> {
 
 /// The folder of build outputs. Cargo knows it: it may be set in the environment or in a configuration file.
 pub(crate) fn target_dir(sh: &Shell) -> Result<PathBuf> {
-    let metadata = cmd!(sh, "cargo metadata --no-deps --format-version 1").quiet().read()?;
-    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata printed something else than JSON")?;
+    let metadata = metadata(sh)?;
     let path = metadata["target_directory"].as_str().context("cargo metadata names no target_directory")?;
     Ok(path.into())
+}
+
+/// What cargo says of the workspace, without its dependencies.
+pub(crate) fn metadata(sh: &Shell) -> Result<Value> {
+    let metadata = cmd!(sh, "cargo metadata --no-deps --format-version 1").quiet().read()?;
+    serde_json::from_str(&metadata).context("cargo metadata printed something else than JSON")
 }
 
 /// Runs cargo without [`bundle::package_variables`].
