@@ -4,6 +4,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    iter,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -16,10 +17,13 @@ use wasm_bindgen_cli_support::Bindgen;
 /// Builds `package`, a crate of type cdylib in the workspace of the current folder, with `features`, and puts `NAME.js`,
 /// a module whose default export loads the other file, and `NAME_bg.wasm` into the folder `out`.
 ///
+/// Packages `beside` it are built, too: cargo then chooses the features of what they share for all of them, and compiles it
+/// once.
+///
 /// # Errors
 /// Where cargo or wasm-bindgen fails; cargo has said why on stderr.
-pub fn build(package: &str, features: &[&str], profile: &str, name: &str, out: &Path) -> Result<()> {
-    let wasm = compile(package, features, profile)?;
+pub fn build(package: &str, features: &[&str], beside: &[&str], profile: &str, name: &str, out: &Path) -> Result<()> {
+    let wasm = compile(package, features, beside, profile)?;
     let mut bindgen = Bindgen::new();
     bindgen.input_path(&wasm).out_name(name).web(true)?.typescript(false).omit_default_module_path(false);
     // Names are for who reads traces of tests.
@@ -58,14 +62,19 @@ pub fn package_variables() -> impl Iterator<Item = String> {
 }
 
 /// The wasm that cargo makes of a package.
-fn compile(package: &str, features: &[&str], profile: &str) -> Result<PathBuf> {
+fn compile(package: &str, features: &[&str], beside: &[&str], profile: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--quiet", "--lib", "--target", "wasm32-unknown-unknown"])
+        .args(["build", "--lib", "--target", "wasm32-unknown-unknown", "--profile", profile])
         .args(["--message-format", "json-render-diagnostics"])
-        .args(["--package", package, "--features", &features.join(","), "--profile", profile])
         .stdout(Stdio::piped());
+    for package in iter::once(&package).chain(beside) {
+        command.args(["--package", package]);
+    }
+    for feature in features {
+        command.args(["--features", &format!("{package}/{feature}")]);
+    }
     for name in package_variables() {
         command.env_remove(name);
     }
@@ -74,9 +83,11 @@ fn compile(package: &str, features: &[&str], profile: &str) -> Result<PathBuf> {
     let mut wasm = None;
     for line in BufReader::new(output).lines() {
         let message: Value = serde_json::from_str(&line?).context("cargo prints something else than JSON")?;
-        let files = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        // The package that was asked for is built last.
-        wasm = files.filter(|file| file.ends_with(".wasm")).map(PathBuf::from).next_back().or(wasm);
+        // `path+file:///its/folder#package@0.1.0`
+        if message["package_id"].as_str().is_some_and(|id| id.contains(&format!("#{package}@"))) {
+            let files = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            wasm = files.filter(|file| file.ends_with(".wasm")).map(PathBuf::from).next().or(wasm);
+        }
     }
     ensure!(cargo.wait()?.success(), "{package} does not compile for wasm32; `cargo xtask setup` installs the target");
     match wasm {

@@ -148,7 +148,7 @@ impl Site {
     fn compile(&mut self, program: &Program) -> Result<()> {
         let folder = tempfile::tempdir()?;
         let Program { package, features, glue } = program;
-        bundle::build(package, features, "release-web", glue, folder.path())?;
+        bundle::build(package, features, &PROGRAMS.map(|program| program.package), "release-web", glue, folder.path())?;
         let wasm = format!("{glue}_bg.wasm");
         let bytes = fs::read(folder.path().join(&wasm))?;
         let plain = self.content(&wasm, &bytes)?;

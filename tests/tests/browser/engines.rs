@@ -143,7 +143,7 @@ fn built() -> Result<&'static TempDir, Failed> {
     let build = || {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         for Module { name, features, .. } in MODULES {
-            let built = bundle::build("tests-wasm", features, "release", name, folder.path());
+            let built = bundle::build("tests-wasm", features, &[], "release", name, folder.path());
             built.map_err(|error| format!("{error:#}"))?;
         }
         Ok(folder)
