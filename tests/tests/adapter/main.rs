@@ -132,10 +132,10 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         }),
     ));
     trials.push(trial("like terms add up by every product".into(), Box::new(products::assert_like_terms_add_up)));
-    for variant in products::VARIANTS {
-        for split in products::SPLITS {
+    for (variant, name) in products::VARIANTS.into_iter().enumerate() {
+        for (split, parts) in products::SPLITS.into_iter().enumerate() {
             trials.push(trial(
-                format!("layers by {variant} in {split} parts"),
+                format!("layers by {name} in {parts} parts"),
                 Box::new(move |adapter| products::assert_exact(adapter, variant, split)),
             ));
         }

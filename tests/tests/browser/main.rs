@@ -28,9 +28,9 @@ fn main() {
     ];
     for module in &engines::MODULES {
         for engine in tests_wasm::jobs::ENGINES {
-            for (browser, job) in [chromium, firefox]
-                .into_iter()
-                .flat_map(|browser| tests_wasm::jobs::of(engine).into_iter().map(move |job| (browser, job)))
+            // In turns, so that both browsers are busy.
+            for (browser, job) in
+                tests_wasm::jobs::of(engine).into_iter().flat_map(|job| [(chromium, job.clone()), (firefox, job)])
             {
                 // The modules differ in the vectors that the engine on cores uses. Firefox gets what it would load.
                 if module.name != "relaxed" && (engine != "cpu" || browser == firefox) {

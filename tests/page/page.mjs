@@ -1,11 +1,11 @@
-// The page as visitors use it: node --test page.test.mjs, with SITE the folder of a built site, CLI the built
-// playground-cli, and BROWSER chromium or firefox. `cargo xtask test` does all that.
+// The page as visitors use it: node --test chromium.test.mjs (or firefox.test.mjs), with SITE the folder of a built site, and
+// CLI the built playground-cli. `cargo xtask test` does all that.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import * as runner from "node:test";
 import { gzipSync } from "node:zlib";
 
 import axe from "axe-core";
@@ -13,7 +13,7 @@ import puppeteer from "puppeteer-core";
 
 import { serve } from "./site.mjs";
 
-const { SITE, CLI, BROWSER = "chromium" } = process.env;
+const { SITE, CLI, BROWSER } = process.env;
 const PATIENCE = 120_000;
 const FIREFOX = BROWSER === "firefox";
 const LAUNCH = FIREFOX ? {
@@ -44,13 +44,16 @@ const SMALL = {
     evaluate_every: 30,
 };
 
+/// A test whose name says in which browser, since both run at the same time.
+const test = (name, ...rest) => runner.test(`${name} [${BROWSER}]`, ...rest);
+
 let site, browser, downloads;
-before(async () => {
+runner.before(async () => {
     site = await serve(path.resolve(SITE));
     browser = await puppeteer.launch({ ...LAUNCH, headless: true, protocolTimeout: 2 * PATIENCE });
     downloads = fs.mkdtempSync(path.join(os.tmpdir(), "page-"));
 });
-after(async () => {
+runner.after(async () => {
     await browser.close();
     site.server.close();
     fs.rmSync(downloads, { recursive: true });

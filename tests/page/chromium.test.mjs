@@ -1,0 +1,2 @@
+process.env.BROWSER = "chromium";
+await import("./page.mjs");

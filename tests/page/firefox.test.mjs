@@ -1,0 +1,2 @@
+process.env.BROWSER = "firefox";
+await import("./page.mjs");
