@@ -4,12 +4,12 @@
 //! `fuzz/.cargo/config.toml`. They are those of cargo-fuzz without a sanitizer, which would need a nightly compiler
 //! and find little in crates that deny unsafe code.
 
-use std::{ops::Range, path::Path};
+use std::{num::NonZero, ops::Range, path::Path, sync::Mutex, thread};
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::workspace::{run_cargo, target_dir};
+use crate::workspace::{run_cargo, shell, target_dir};
 
 /// Fuzz the readers of files and configurations for a bounded time, or compare engines on what is made at random.
 ///
@@ -72,11 +72,26 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         // with `--target`, build scripts and macros stay without the flags
         run_cargo(cmd!(sh, "cargo build --release --target {host} --target-dir {output}"))?;
     }
-    for target in &targets {
-        let summary = run_target(sh, &output, &output.join(&host).join("release").join(target), target, args.seconds)?;
-        println!("{target}: {summary}");
-    }
-    Ok(())
+    let programs = output.join(host).join("release");
+    let queue = Mutex::new(targets.iter());
+    let next = || queue.lock().expect("taking one does not panic").next();
+    // A target is one thread and has little memory, so each core can have one.
+    let work = || -> Result<()> {
+        let sh = shell()?;
+        while let Some(target) = next() {
+            let summary = run_target(&sh, &output, &programs.join(target), target, args.seconds)?;
+            println!("{target}: {summary}");
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores()).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("what fails is returned"))
+    })
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn all_targets(sh: &Shell) -> Result<Vec<String>> {

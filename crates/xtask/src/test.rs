@@ -11,7 +11,7 @@ use xshell::{Shell, cmd};
 
 use crate::setup::{CHROMIUM, CXX, FIREFOX, NPM, Need};
 use crate::suites::{self, Suite};
-use crate::workspace::{metadata, program, run_cargo, without_package};
+use crate::workspace::{metadata, program, run_cargo, target_dir, without_package};
 use crate::{accuracy, counts, cuda, fuzz, miri, setup, web};
 
 /// Set up what is needed and run every check.
@@ -50,13 +50,12 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     quiet_mesa(sh);
     let suites = RefCell::new(vec![]);
     let tests = |sh: &Shell| tests(sh, args.quick, &mut suites.borrow_mut());
-    let chromium = |sh: &Shell| page(sh, "chromium", &CHROMIUM, &mut suites.borrow_mut());
-    let firefox = |sh: &Shell| page(sh, "firefox", &FIREFOX, &mut suites.borrow_mut());
+    let page = |sh: &Shell| page(sh, &mut suites.borrow_mut());
     let counts = |sh: &Shell| {
         let suites = suites.borrow();
         let trials = suites.iter().map(|suite: &Suite| suite.trials).sum();
-        // Without a browser its stage is ignored, and trials are missing for a reason that is told there.
-        let is_complete = suites.iter().filter(|suite| suite.name == suites::PAGE).count() == 2;
+        // Without a browser trials are missing for a reason that the page's stage tells.
+        let is_complete = [&NPM, &CHROMIUM, &FIREFOX].iter().all(|need| need.missing(sh).is_none());
         counts::check(sh, trials, is_complete).map(|()| Outcome::Passed)
     };
     let accuracy = |sh: &Shell| accuracy::run(sh, &args.accuracy).map(|()| Outcome::Passed);
@@ -71,8 +70,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
             ("other systems", &other_systems),
             ("tests", &tests),
             ("site", &site),
-            ("page, Chromium", &chromium),
-            ("page, Firefox", &firefox),
+            ("page", &page),
             ("counts", &counts),
             ("fuzz", &fuzz),
             ("miri", &miri),
@@ -207,17 +205,30 @@ fn site(sh: &Shell) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// The built site as visitors use it. The program that it is compared with is the one that the tests have built.
-fn page(sh: &Shell, browser: &str, need: &Need, suites: &mut Vec<Suite>) -> Result<Outcome> {
-    if let Some(reason) = [need, &NPM].iter().find_map(|need| need.missing(sh)) {
+/// Browsers that visitors use, and the files of their tests.
+const BROWSERS: [(&Need, &str); 2] = [(&CHROMIUM, "chromium.test.mjs"), (&FIREFOX, "firefox.test.mjs")];
+
+/// The built site as visitors use it, in all browsers at the same time. The program that it is compared with is the one that
+/// the tests have built.
+fn page(sh: &Shell, suites: &mut Vec<Suite>) -> Result<Outcome> {
+    if let Some(reason) = NPM.missing(sh) {
         return Ok(Outcome::Ignored(reason));
     }
-    let (site, program) = (web::site_folder(sh)?, program(sh)?);
-    let _folder = sh.push_dir("tests/page");
-    cmd!(sh, "npm ci --no-audit --no-fund").run()?;
-    let command = cmd!(sh, "node --test page.test.mjs").env("BROWSER", browser).env("SITE", site).env("CLI", program);
-    suites::run(command.into(), suites)?;
-    Ok(Outcome::Passed)
+    let (mut files, mut reasons) = (vec![], vec![]);
+    for (browser, file) in BROWSERS {
+        match browser.missing(sh) {
+            Some(reason) => reasons.push(reason),
+            None => files.push(file),
+        }
+    }
+    if !files.is_empty() {
+        let (site, program, count) = (web::site_folder(sh)?, program(sh)?, files.len().to_string());
+        let _folder = sh.push_dir("tests/page");
+        cmd!(sh, "npm ci --no-audit --no-fund").run()?;
+        let command = cmd!(sh, "node --test --test-concurrency {count} {files...}");
+        suites::run(command.env("SITE", site).env("CLI", program).into(), suites)?;
+    }
+    Ok(if reasons.is_empty() { Outcome::Passed } else { Outcome::Ignored(reasons.join("; ")) })
 }
 
 fn fuzz(sh: &Shell) -> Result<Outcome> {
@@ -234,18 +245,16 @@ fn miri(sh: &Shell) -> Result<Outcome> {
     }
 }
 
-/// Compiles candle's kernels and links the program. The same packages as for the tests and one of their programs, so that only
-/// what CUDA changes is built again: for fewer cargo would choose other features of shared dependencies. The program that was
-/// there comes back, since this one starts only where there is CUDA.
+/// Compiles candle's kernels and links the program, all of it unoptimised and apart: nothing runs it, and no program that
+/// somebody wants to time can be made of it by mistake.
 fn cuda_build(sh: &Shell) -> Result<Outcome> {
     if let Some(reason) = cuda::missing(sh)? {
         return Ok(Outcome::Ignored(reason));
     }
-    let environment = cuda::build_environment(sh)?;
-    let build = |features: &[&str]| {
-        cmd!(sh, "cargo build --release --workspace --bin playground-cli --example own_model {features...}")
-    };
-    let built = run_cargo(build(&["--features", "playground-cli/cuda"]).envs(environment));
-    run_cargo(build(&[]))?;
-    built.map(|()| Outcome::Passed)
+    let output = target_dir(sh)?.join("cuda");
+    let programs = ["--package=playground-cli", "--bin=playground-cli", "--package=examples", "--example=own_model"];
+    let options = ["--features=playground-cli/cuda", "--config=profile.dev.debug=false"];
+    let command = cmd!(sh, "cargo build {programs...} {options...} --target-dir {output}");
+    run_cargo(command.envs(cuda::build_environment(sh)?).env("NVCC_APPEND_FLAGS", "-O0 -Xcicc -O0 -Xptxas -O0"))?;
+    Ok(Outcome::Passed)
 }
