@@ -14,6 +14,7 @@ import puppeteer from "puppeteer-core";
 import { serve } from "./site.mjs";
 
 const { SITE, CLI, BROWSER } = process.env;
+assert(BROWSER, "run chromium.test.mjs or firefox.test.mjs");
 const PATIENCE = 120_000;
 const FIREFOX = BROWSER === "firefox";
 const LAUNCH = FIREFOX ? {
@@ -123,8 +124,8 @@ test("one button trains a network that reads what is drawn", async () => {
     await page.mouse.down();
     await page.mouse.move(x + width / 2, y + 4 * height / 5, { steps: 10 });
     await page.mouse.up();
-    await page.waitForFunction(() => /\d/.test(document.querySelector("#answer").innerText));
-    assert.match(await page.$eval("#answer", element => element.innerText), /reads 1,/);
+    // Half a line may be answered first, as something else.
+    await page.waitForFunction(() => /reads 1,/.test(document.querySelector("#answer").innerText));
     assert.deepEqual(faults, []);
     await close();
 });

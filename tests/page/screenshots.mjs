@@ -1,4 +1,4 @@
-// Pictures of the page for the README: node screenshots.mjs FOLDER, with SITE as in page.test.mjs.
+// Pictures of the page for the README: node screenshots.mjs FOLDER, with SITE as in page.mjs.
 import path from "node:path";
 
 import puppeteer from "puppeteer-core";

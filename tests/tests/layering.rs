@@ -30,6 +30,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("gpu", &["cpu", "candle", "models", "data", "protocol", "train", "bench", "cli"]),
     ("cpu", &["gpu", "candle", "models", "data", "protocol", "train", "bench", "cli"]),
     ("candle", &["gpu", "cpu", "models", "data", "protocol", "train", "bench", "cli"]),
+    ("tokenizers", &[WORKSPACE]),
     ("server", &[WORKSPACE]),
     ("bundle", &[WORKSPACE]),
     ("web", &["shaders", "compiler", "gpu", "cpu", "candle", "train", "bench", "cli", "server"]),

@@ -83,8 +83,9 @@ fn compile(package: &str, features: &[&str], beside: &[&str], profile: &str) -> 
     let mut wasm = None;
     for line in BufReader::new(output).lines() {
         let message: Value = serde_json::from_str(&line?).context("cargo prints something else than JSON")?;
-        // `path+file:///its/folder#package@0.1.0`
-        if message["package_id"].as_str().is_some_and(|id| id.contains(&format!("#{package}@"))) {
+        // `path+file:///its/folder#package@0.1.0`, or `path+file:///its/package#0.1.0`
+        let is_it = |id: &str| id.contains(&format!("#{package}@")) || id.contains(&format!("/{package}#"));
+        if message["package_id"].as_str().is_some_and(is_it) {
             let files = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
             wasm = files.filter(|file| file.ends_with(".wasm")).map(PathBuf::from).next().or(wasm);
         }

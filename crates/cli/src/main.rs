@@ -108,10 +108,12 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Mesa's layer that puts the display's GPU first asks for the display, and where there is none it writes an error, though all
-/// is well and there is nothing to put first.
+/// is well and there is nothing to put first. Who has told the layer what to choose keeps it.
 fn quiet_mesa() {
-    let has_display = std::env::var_os("XDG_RUNTIME_DIR").is_some();
-    if cfg!(target_os = "linux") && !has_display && std::env::var_os("NODEVICE_SELECT").is_none() {
+    let is_set = |name| std::env::var_os(name).is_some();
+    if cfg!(target_os = "linux")
+        && !["XDG_RUNTIME_DIR", "MESA_VK_DEVICE_SELECT", "NODEVICE_SELECT"].into_iter().any(is_set)
+    {
         #[allow(unsafe_code)]
         // SAFETY: this is the first that the program does, so there is no other thread that might read the environment.
         unsafe {

@@ -6,7 +6,7 @@
 
 use std::{num::NonZero, ops::Range, path::Path, sync::Mutex, thread};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use xshell::{Shell, cmd};
 
 use crate::workspace::{run_cargo, shell, target_dir};
@@ -75,23 +75,22 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     let programs = output.join(host).join("release");
     let queue = Mutex::new(targets.iter());
     let next = || queue.lock().expect("taking one does not panic").next();
-    // A target is one thread and has little memory, so each core can have one.
-    let work = || -> Result<()> {
-        let sh = shell()?;
+    let failed = Mutex::new(vec![]);
+    let work = || {
         while let Some(target) = next() {
-            let summary = run_target(&sh, &output, &programs.join(target), target, args.seconds)?;
-            println!("{target}: {summary}");
+            let run = || run_target(&shell()?, &output, &programs.join(target), target, args.seconds);
+            match run() {
+                Ok(summary) => println!("{target}: {summary}"),
+                Err(error) => failed.lock().expect("pushing does not panic").push(format!("{error:#}")),
+            }
         }
-        Ok(())
     };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores()).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("what fails is returned"))
-    })
-}
-
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
+    // A target is one thread and has little memory, so each core can have one.
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    let failed = failed.into_inner().expect("pushing does not panic");
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    Ok(())
 }
 
 fn all_targets(sh: &Shell) -> Result<Vec<String>> {

@@ -74,7 +74,7 @@ impl Reader {
         let text = line.trim();
         if let Some(suite) = text.strip_prefix("Running ").or_else(|| text.strip_prefix("Doc-tests ")) {
             // `tests/adapter/main.rs (target/release/deps/adapter-f16f43e35807e012)`
-            let program = suite.rsplit(['/', '(']).next().unwrap_or_default().trim_end_matches(')');
+            let program = suite.rsplit(['/', '\\', '(']).next().unwrap_or_default().trim_end_matches(')');
             let source = suite.split(" (").next().unwrap_or(suite);
             self.running = match program.rsplit_once('-') {
                 Some((program, _)) => format!("{program}: {source}"),

@@ -16,12 +16,12 @@ use crate::{accuracy, counts, cuda, fuzz, miri, setup, web};
 
 /// Set up what is needed and run every check.
 ///
-/// Stages: formatting, clippy natively and for wasm32, the crates on other systems, all tests, the page in a browser, fuzzing
-/// for a bounded time, the tests that Miri can run, and the build with CUDA.
+/// Stages: formatting, clippy natively and for wasm32, the libraries on other systems, all tests, the site, the page in two
+/// browsers, what the program weighs, fuzzing for a bounded time, the tests that Miri can run, and the build with CUDA.
 /// A failed stage does not stop the later ones. What cannot run here is shown as ignored, with what it needs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only what needs neither a GPU adapter nor a browser nor CUDA: while you change something
+    /// Only formatting, lints, and the tests that need neither a GPU adapter nor a browser: while you change something
     #[arg(long, conflicts_with = "full")]
     quick: bool,
     /// Also train the presets on MNIST and hold the accuracy table against its targets (hours)
@@ -169,13 +169,13 @@ fn other_systems(sh: &Shell) -> Result<Outcome> {
 }
 
 /// Programs of tests that need a GPU adapter or a browser, by name.
-const DEVICES: [&str; 2] = ["adapter", "browser"];
+const DEVICES: [&str; 3] = ["adapter", "browser", "memory"];
 
 /// All tests, or those that need no device: a build of the same packages, so that neither makes the other build again.
 fn tests(sh: &Shell, quick: bool, suites: &mut Vec<Suite>) -> Result<Outcome> {
     let mut targets = vec![];
     if quick {
-        targets.extend(["--lib".into(), "--bins".into()]);
+        targets.extend(["--lib", "--bins", "--examples"].map(String::from));
         let names = test_programs(sh)?.into_iter().filter(|name| !DEVICES.contains(&name.as_str()));
         targets.extend(names.map(|name| format!("--test={name}")));
     }
@@ -222,13 +222,17 @@ fn page(sh: &Shell, suites: &mut Vec<Suite>) -> Result<Outcome> {
         }
     }
     if !files.is_empty() {
-        let (site, program, count) = (web::site_folder(sh)?, program(sh)?, files.len().to_string());
+        let (site, program, count, files) = (web::site_folder(sh)?, program(sh)?, files.len().to_string(), &files);
         let _folder = sh.push_dir("tests/page");
         cmd!(sh, "npm ci --no-audit --no-fund").run()?;
         let command = cmd!(sh, "node --test --test-concurrency {count} {files...}");
         suites::run(command.env("SITE", site).env("CLI", program).into(), suites)?;
     }
-    Ok(if reasons.is_empty() { Outcome::Passed } else { Outcome::Ignored(reasons.join("; ")) })
+    let there = files.len();
+    Ok(match reasons.join("; ") {
+        reasons if reasons.is_empty() => Outcome::Passed,
+        reasons => Outcome::Ignored(format!("{there} of {} browsers passed; {reasons}", BROWSERS.len())),
+    })
 }
 
 fn fuzz(sh: &Shell) -> Result<Outcome> {
@@ -246,7 +250,7 @@ fn miri(sh: &Shell) -> Result<Outcome> {
 }
 
 /// Compiles candle's kernels and links the program, all of it unoptimised and apart: nothing runs it, and no program that
-/// somebody wants to time can be made of it by mistake.
+/// somebody wants to time is made of it by mistake.
 fn cuda_build(sh: &Shell) -> Result<Outcome> {
     if let Some(reason) = cuda::missing(sh)? {
         return Ok(Outcome::Ignored(reason));
@@ -255,6 +259,7 @@ fn cuda_build(sh: &Shell) -> Result<Outcome> {
     let programs = ["--package=playground-cli", "--bin=playground-cli", "--package=examples", "--example=own_model"];
     let options = ["--features=playground-cli/cuda", "--config=profile.dev.debug=false"];
     let command = cmd!(sh, "cargo build {programs...} {options...} --target-dir {output}");
-    run_cargo(command.envs(cuda::build_environment(sh)?).env("NVCC_APPEND_FLAGS", "-O0 -Xcicc -O0 -Xptxas -O0"))?;
+    let flags = std::env::var("NVCC_APPEND_FLAGS").unwrap_or_default() + " -O0 -Xcicc -O0 -Xptxas -O0";
+    run_cargo(command.envs(cuda::build_environment(sh)?).env("NVCC_APPEND_FLAGS", flags))?;
     Ok(Outcome::Passed)
 }

@@ -48,7 +48,9 @@ fn main() {
     for fault in engines::FAULTS {
         trials.push(trial(chromium, format!("{fault} is told"), Box::new(move || engines::fault(fault))));
     }
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(2 * engines::JOBS); // as many as the browsers do at a time
+    let conclusion = libtest_mimic::run(&arguments, trials);
     server::close();
     conclusion.exit();
 }

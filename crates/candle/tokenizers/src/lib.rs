@@ -3,8 +3,9 @@
 //! it, and the crate brings 37 others, three engines of regular expressions among them: a fifteenth of a cold build.
 //!
 //! Here is what that function names. It begins with [`models::bpe::BpeBuilder::build`], which fails and says why, so most
-//! types have no values, and their methods no bodies. Who needs a tokenizer removes this crate and its line in the
-//! workspace's `Cargo.toml`; a new version of candle-core that names more does not compile, and so tells of it.
+//! types have no values, and their methods no bodies. A new version of candle-core that names more does not compile, and so
+//! tells of it. Who needs a tokenizer removes this crate and its line in the workspace's `Cargo.toml`; who builds on these
+//! libraries from another workspace has the real one anyway.
 #![allow(missing_docs)]
 
 use std::{convert::Infallible, error, fmt};
