@@ -180,53 +180,61 @@ mod tests {
         (outputs, state)
     }
 
+    type Build<'a> = dyn Fn(&graph::Tensor) -> Result<graph::Tensor, graph::GraphError> + 'a;
+
     /// Tasks of a job at the same time, in a thread each, give what they give in turn. Miri sees it where one touches, or
     /// only borrows, what another one writes.
-    #[test]
-    fn tasks_touch_elements_of_their_own() -> Result<(), graph::GraphError> {
-        let graph = |shape: &[usize], build: &dyn Fn(&graph::Tensor) -> Result<graph::Tensor, graph::GraphError>| {
+    fn assert_tasks_are_apart(name: &str, shape: &[usize], build: &Build<'_>) {
+        let record = || {
             let r = graph::Recorder::new();
             let x = r.state("x", shape);
             let y = build(&x)?;
             let dx = graph::gradients(&y.square()?.sum_all()?, &[&x])?.remove(0);
             r.finish(&[("y", &y), ("dx", &dx)], &[("x".into(), x.sub(&dx.scale(0.1)?)?)])
         };
+        let graph = record().expect("shapes fit");
+        let limits = Limits { single_group: 0, ..LIMITS };
+        let results = [false, true].map(|together| {
+            let mut program = Program::within(&graph, &limits).expect("there is memory");
+            let values = |node: &graph::Node| {
+                let number = |i: usize| (i * 7919 % 101) as f32 / 50.5 - 1.0;
+                HostTensor::f32(node.shape.clone(), (0..node.shape.count()).map(number).collect())
+            };
+            let mut state: Values = graph.slots().map(|(slot, node)| (slot.to_owned(), values(node))).collect();
+            program.bind(&Values::new(), &mut state);
+            let outputs = program.step(&Values::new(), |job, memory| {
+                let run = |task| job.run(task, memory, &mut Worker::default());
+                match together {
+                    false => (0..job.tasks()).for_each(run),
+                    true => std::thread::scope(|scope| {
+                        (0..job.tasks()).for_each(|task| drop(scope.spawn(move || run(task))));
+                    }),
+                }
+            });
+            (outputs, state)
+        });
+        assert_eq!(results[0], results[1], "{name}");
+    }
+
+    #[test]
+    fn tasks_of_maps_and_rows_are_apart() {
+        assert_tasks_are_apart("map", &[1100], &|x| x.tanh());
+        // Groups of rows, whose second stage reads, spread out, what the first one has written.
+        assert_tasks_are_apart("rows", &[24, 4], &|x| x.log_softmax());
+    }
+
+    #[test]
+    fn tasks_of_columns_windows_and_products_are_apart() {
         let pool = |kind| move |x: &graph::Tensor| x.pool2d(graph::Pool { kind, size: 2, stride: 2 })?.square();
         let conv = graph::Conv { stride: 1, padding: 1 };
-        let limits = Limits { single_group: 0, ..LIMITS };
-        for (name, graph) in [
-            ("map", graph(&[1100], &|x| x.tanh())?),
-            // Groups of rows, whose second stage reads, spread out, what the first one has written.
-            ("rows", graph(&[24, 4], &|x| x.log_softmax())?),
-            ("columns", graph(&[4, 24], &|x| x.sub(&x.mean(&[0])?.reshape([1, 24])?)?.relu())?),
-            ("channels", graph(&[2, 4, 3, 3], &|x| x.sub(&x.mean(&[0, 2, 3])?.reshape([1, 4, 1, 1])?)?.tanh())?),
-            ("largest", graph(&[2, 3, 6, 6], &pool(graph::PoolKind::Max))?),
-            ("average", graph(&[2, 3, 6, 6], &pool(graph::PoolKind::Average))?),
-            ("product", graph(&[9, 9], &|x| x.matmul_transposed([true, false], x)?.relu())?),
-            ("convolution", graph(&[3, 3, 3, 3], &|x| x.conv2d(x, conv)?.relu())?),
-        ] {
-            let results = [false, true].map(|together| {
-                let mut program = Program::within(&graph, &limits).expect("there is memory");
-                let values = |node: &graph::Node| {
-                    let number = |i: usize| (i * 7919 % 101) as f32 / 50.5 - 1.0;
-                    HostTensor::f32(node.shape.clone(), (0..node.shape.count()).map(number).collect())
-                };
-                let mut state: Values = graph.slots().map(|(slot, node)| (slot.to_owned(), values(node))).collect();
-                program.bind(&Values::new(), &mut state);
-                let outputs = program.step(&Values::new(), |job, memory| {
-                    let run = |task| job.run(task, memory, &mut Worker::default());
-                    match together {
-                        false => (0..job.tasks()).for_each(run),
-                        true => std::thread::scope(|scope| {
-                            (0..job.tasks()).for_each(|task| drop(scope.spawn(move || run(task))));
-                        }),
-                    }
-                });
-                (outputs, state)
-            });
-            assert_eq!(results[0], results[1], "{name}");
-        }
-        Ok(())
+        assert_tasks_are_apart("columns", &[4, 24], &|x| x.sub(&x.mean(&[0])?.reshape([1, 24])?)?.relu());
+        assert_tasks_are_apart("channels", &[2, 4, 3, 3], &|x| {
+            x.sub(&x.mean(&[0, 2, 3])?.reshape([1, 4, 1, 1])?)?.tanh()
+        });
+        assert_tasks_are_apart("largest", &[2, 3, 6, 6], &pool(graph::PoolKind::Max));
+        assert_tasks_are_apart("average", &[2, 3, 6, 6], &pool(graph::PoolKind::Average));
+        assert_tasks_are_apart("product", &[9, 9], &|x| x.matmul_transposed([true, false], x)?.relu());
+        assert_tasks_are_apart("convolution", &[3, 3, 3, 3], &|x| x.conv2d(x, conv)?.relu());
     }
 
     /// How many of a step's jobs wake other threads.

@@ -151,6 +151,10 @@ fn environment(sh: &Shell, root: &Path) -> Result<Vec<(&'static str, String)>> {
         ("PATH", prepend(&[root.join("bin")], "PATH")?),
         ("LIBRARY_PATH", prepend(&[lib.clone(), lib.join("stubs")], "LIBRARY_PATH")?),
     ];
+    // candle's build script takes half of the cores if it is not told otherwise.
+    if let Ok(cores) = std::thread::available_parallelism() {
+        variables.push(("CUDAFORGE_THREADS", cores.to_string()));
+    }
     // Without a GPU to ask, kernels are built for Ampere: the driver of every later GPU compiles them on from there.
     let gpu = cmd!(sh, "nvidia-smi").quiet().ignore_stdout().ignore_stderr().run().is_ok();
     if !gpu && env::var_os("CUDA_COMPUTE_CAP").is_none() {

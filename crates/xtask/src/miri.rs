@@ -4,15 +4,19 @@
 //! It is some thousand times slower than the machine, so only small tests run there. They take the scalar path, since Miri
 //! has no vector instructions unless it is told so.
 
+use std::thread;
+
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
-use crate::workspace::{run_cargo, target_dir};
+use crate::workspace::{run_cargo, shell, target_dir};
 
 /// Tests by a part of their names, and the schedules in which they are tried: what depends on who comes first in several.
-const TESTS: [(&[&str], &str); 2] = [
+/// They run side by side, since Miri has one thread for each schedule.
+const TESTS: [(&[&str], &str); 3] = [
+    (&["walk::", "program::tests::tasks_of_maps"], "-Zmiri-seed=0"),
+    (&["program::tests::tasks_of_columns"], "-Zmiri-seed=0"),
     (&["team::", "engine::"], "-Zmiri-many-seeds=0..4"),
-    (&["walk::", "program::tests::tasks_touch"], "-Zmiri-seed=0"),
 ];
 
 /// Why Miri cannot be had, or `None` where it runs. What a nightly toolchain lacks is added to it.
@@ -31,12 +35,20 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         return Ok(());
     }
     let output = target_dir(sh)?.join("miri");
-    for (tests, schedules) in TESTS {
+    let test = |tests: &[&str], schedules: &str| {
+        let sh = shell()?;
         let command = cmd!(
             sh,
             "rustup run nightly cargo miri test --package playground-cpu --lib --target-dir {output} -- {tests...}"
         );
-        run_cargo(command.env("MIRIFLAGS", schedules))?;
-    }
-    Ok(())
+        run_cargo(command.env("MIRIFLAGS", schedules))
+    };
+    thread::scope(|scope| {
+        let runs = TESTS.map(|(tests, schedules)| {
+            let test = &test;
+            scope.spawn(move || test(tests, schedules))
+        });
+        let ended = runs.map(|run| run.join().expect("what fails is returned")); // all of them, before the first error
+        ended.into_iter().collect()
+    })
 }
