@@ -1,5 +1,7 @@
 //! Step parity and free run: an engine beside the f64 reference on the same model, data and order.
 
+use std::sync::OnceLock;
+
 use data::digits;
 use engine::{Engine, EngineError, Program, Reference};
 use graph::{Graph, HostTensor, Values};
@@ -67,7 +69,16 @@ pub struct Job {
     planted: Option<RunConfig>,
     samples: Samples,
     steps: u64,
+    /// What the references give, once one comparison needed it: they are slower than what is compared with them.
+    exact: OnceLock<Vec<Step>>,
+    free: [OnceLock<End>; 2],
 }
+
+/// The outputs of a step, and the state after it.
+type Step = (Values, Values);
+
+/// The losses of a free run, and all state at its end.
+type End = [Vec<f32>; 2];
 
 impl Job {
     /// A short run of `config`.
@@ -81,7 +92,7 @@ impl Job {
         let images = digits::generate(training + test, config.seed);
         let samples = Samples::new("digits".into(), images, training as usize, &config, 0.0).expect("a valid split");
         // Twenty steps of a run of sixty: most of the rising part of a one-cycle schedule.
-        Job { config, planted: None, samples, steps: 60 }
+        Job { config, planted: None, samples, steps: 60, exact: OnceLock::new(), free: Default::default() }
     }
 
     /// The same with a fault: the engine computes something else than the reference.
@@ -116,23 +127,21 @@ impl Job {
     /// # Errors
     /// What does not agree, or what the engine says.
     pub async fn step_parity(&self, engine: &mut dyn Engine, bounds: &Gaps) -> Result<Gaps, String> {
-        let mut reference = reference::<f64>();
         let planted = self.planted.as_ref().unwrap_or(&self.config);
-        let ours = self.load(engine, planted).await.map_err(text)?;
-        let theirs = self.load(&mut reference, &self.config).await.map_err(text)?;
+        let program = self.load(engine, planted).await.map_err(text)?;
         let (mut loss, mut gradient, mut update) = (vec![], vec![], vec![]);
-        let mut state = self.initial();
-        for feed in &self.feeds() {
-            let (want, new) = one_step(&mut reference, theirs, &state, feed).await.map_err(text)?;
-            let (got, moved) = one_step(engine, ours, &state, feed).await.map_err(text)?;
+        let initial = self.initial();
+        let mut state = &initial;
+        for (feed, (want, new)) in self.feeds().iter().zip(self.exact().await.map_err(text)?) {
+            let (got, moved) = one_step(engine, program, state, feed).await.map_err(text)?;
             let (gradients, outputs): (Values, Values) =
-                want.into_iter().partition(|(name, _)| name.starts_with(GRADIENT));
+                want.clone().into_iter().partition(|(name, _)| name.starts_with(GRADIENT));
             if let Some((name, _)) = gradients.iter().find(|(_, gradient)| length(floats(gradient)) == 0.0) {
                 return Err(format!("`{name}` is zero: nothing that the loss depends on reaches it"));
             }
             loss.push(largest_gap(&got, &outputs)?);
             gradient.push(largest_gap(&got, &gradients)?);
-            update.push(largest_gap(&changes(&moved, &state)?, &changes(&new, &state)?)?);
+            update.push(largest_gap(&changes(&moved, state)?, &changes(new, state)?)?);
             state = new;
         }
         let gaps = Gaps { loss: Gap::over(loss), gradient: Gap::over(gradient), update: Gap::over(update) };
@@ -142,21 +151,51 @@ impl Job {
         Ok(gaps)
     }
 
-    /// [`STEPS`] steps without meeting: the gap of the losses and of all state at the end, from the f64 reference.
+    /// The f64 reference's steps.
+    async fn exact(&self) -> Result<&[Step], EngineError> {
+        if let Some(steps) = self.exact.get() {
+            return Ok(steps);
+        }
+        let mut reference = reference::<f64>();
+        let program = self.load(&mut reference, &self.config).await?;
+        let (mut state, mut steps) = (self.initial(), vec![]);
+        for feed in &self.feeds() {
+            let step = one_step(&mut reference, program, &state, feed).await?;
+            state = step.1.clone();
+            steps.push(step);
+        }
+        Ok(self.exact.get_or_init(|| steps))
+    }
+
+    /// [`STEPS`] steps without meeting: the gaps of the losses and of all state at the end from the f64 reference, the
+    /// engine's and the f32 reference's.
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn free_run(&self, engine: &mut dyn Engine) -> Result<[f64; 2], EngineError> {
-        let end = async |engine: &mut dyn Engine| -> Result<[Vec<f32>; 2], EngineError> {
-            let program = self.load(engine, &self.config).await?;
-            engine.write_state(&self.initial()).await?;
-            let ran = engine.run(program, &self.feeds()).await?;
-            let losses = ran.outputs.iter().map(|step| floats(&step["loss"])[0]).collect();
-            let state = engine.read_state().await?;
-            Ok([losses, state.values().flat_map(|tensor| floats(tensor).to_vec()).collect()])
-        };
-        let (got, want) = (end(engine).await?, end(&mut reference::<f64>()).await?);
-        Ok([0, 1].map(|i| gap(&got[i], &want[i], f64::MIN_POSITIVE)))
+    pub async fn free_run(&self, engine: &mut dyn Engine) -> Result<[[f64; 2]; 2], EngineError> {
+        let got = self.end(engine).await?;
+        let exact = self.end_once(&self.free[0], &mut reference::<f64>()).await?;
+        let rounded = self.end_once(&self.free[1], &mut reference::<f32>()).await?;
+        Ok([&got, rounded].map(|end| [0, 1].map(|i| gap(&end[i], &exact[i], f64::MIN_POSITIVE))))
+    }
+
+    async fn end_once<'a>(&self, known: &'a OnceLock<End>, engine: &mut dyn Engine) -> Result<&'a End, EngineError> {
+        match known.get() {
+            Some(end) => Ok(end),
+            None => {
+                let end = self.end(engine).await?;
+                Ok(known.get_or_init(|| end))
+            }
+        }
+    }
+
+    async fn end(&self, engine: &mut dyn Engine) -> Result<End, EngineError> {
+        let program = self.load(engine, &self.config).await?;
+        engine.write_state(&self.initial()).await?;
+        let ran = engine.run(program, &self.feeds()).await?;
+        let losses = ran.outputs.iter().map(|step| floats(&step["loss"])[0]).collect();
+        let state = engine.read_state().await?;
+        Ok([losses, state.values().flat_map(|tensor| floats(tensor).to_vec()).collect()])
     }
 }
 

@@ -1,24 +1,36 @@
 //! Step parity and free run of the presets, on any engine.
 
+use std::sync::{Arc, Mutex};
+
 use engine::Engine;
 use protocol::preset;
 
 use crate::{
-    parity::{Gaps, Job, reference},
+    parity::{Gaps, Job},
     tolerance,
 };
 
-/// The job of a preset. The seed job's rate is made for batches of 64; on these small ones it diverges. And it begins at
-/// that rate here: in the twenty steps of its warm-up that we could make, next to nothing would move.
+/// The job of a preset: the same one as long as nobody asks for another preset's, since it knows what the references gave.
+///
+/// The seed job's rate is made for batches of 64; on these small ones it diverges. And it begins at that rate here: in the
+/// twenty steps of its warm-up that we could make, next to nothing would move.
 ///
 /// # Panics
 /// For a name that no preset has.
-pub fn job(name: &str) -> Job {
+pub fn job(name: &str) -> Arc<Job> {
+    /// One, for its steps take hundreds of megabytes.
+    static LAST: Mutex<Option<(String, Arc<Job>)>> = Mutex::new(None);
     let mut config = preset(name).expect("a preset");
     if name == "nolearn-dbn" {
         (config.schedule.rate, config.schedule.warm_up) = (0.03, 0);
     }
-    Job::new(&config)
+    let mut last = LAST.lock().expect("making a job does not panic");
+    if let Some((_, job)) = last.as_ref().filter(|(known, _)| known == name) {
+        return job.clone();
+    }
+    let job = Arc::new(Job::new(&config));
+    *last = Some((name.to_owned(), job.clone()));
+    job
 }
 
 /// Step parity within the preset's bounds: the gaps.
@@ -37,9 +49,7 @@ pub async fn step_parity(name: &str, engine: &mut dyn Engine) -> Gaps {
 /// # Panics
 /// Where it ends farther away.
 pub async fn free_run(name: &str, engine: &mut dyn Engine) -> [f64; 2] {
-    let job = job(name);
-    let ours = job.free_run(engine).await.expect("the engine runs");
-    let own = job.free_run(&mut reference::<f32>()).await.expect("the reference runs");
+    let [ours, own] = job(name).free_run(engine).await.expect("the engine and the references run");
     for (what, ours, own) in [("losses", ours[0], own[0]), ("state", ours[1], own[1])] {
         println!("{name}: {what} after a free run: gap {ours:.1e}, the f32 reference's {own:.1e}");
         assert!(ours <= tolerance::FREE_RUN * own, "{name}: {what}");
