@@ -1,5 +1,7 @@
 //! Losses and right answers of short trainings beside PyTorch's: `goldens/losses.json`.
 
+use std::thread;
+
 use candle::Candle;
 use engine::Engine;
 use pollster::block_on;
@@ -10,40 +12,47 @@ use tests::{
     tolerance::{GOLDEN_F32, GOLDEN_LONG_SUMS, GOLDEN_REFERENCE, Golden},
 };
 
-/// Runs all trainings, prints the largest gap of each beside its bound, and names those that do not agree.
-fn check(engine: &mut dyn Engine, bound: impl Fn(&str) -> Golden) {
-    let (mut pytorch, mut failures) = (pytorch(), vec![]);
-    for golden in goldens() {
-        let name = golden.name;
-        let want = pytorch.remove(name).unwrap_or_else(|| panic!("losses.json has no {name}: write it anew"));
-        let got = block_on(golden.run(engine)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        match largest_gap(name, &got, &want, bound(name)) {
-            Ok(gap) => println!("{name}: gap {gap:.1e}, bound {:.1e}", bound(name).loss),
-            Err(failure) => failures.push(failure),
-        }
-    }
+/// Runs all trainings, each in a thread, prints the largest gap of each beside its bound, and names those that do not agree.
+fn check<E: Engine>(open: impl Fn() -> E + Sync, bound: impl Fn(&str) -> Golden + Sync) {
+    let (goldens, pytorch) = (goldens(), pytorch());
+    let run = |name: &str| {
+        let golden = goldens.iter().find(|golden| golden.name == name);
+        let golden = golden.ok_or_else(|| format!("{name} is in losses.json alone"))?;
+        let got = block_on(golden.run(&mut open())).map_err(|error| format!("{name}: {error}"))?;
+        let gap = largest_gap(name, &got, &pytorch[name], bound(name))?;
+        println!("{name}: gap {gap:.1e}, bound {:.1e}", bound(name).loss);
+        Ok(())
+    };
+    let failures: Vec<String> = thread::scope(|scope| {
+        let runs: Vec<_> = pytorch.keys().map(|name| scope.spawn(|| run(name))).collect();
+        runs.into_iter().filter_map(|run| run.join().expect("it says what fails").err()).collect()
+    });
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert!(pytorch.is_empty(), "losses.json has more than there is: {:?}", pytorch.keys());
+    let missing = goldens.iter().find(|golden| !pytorch.contains_key(golden.name));
+    assert!(missing.is_none(), "losses.json has no {}: write it anew", missing.map_or("", |golden| golden.name));
 }
 
 #[test]
 fn reference_agrees() {
-    check(&mut reference::<f64>(), |_| GOLDEN_REFERENCE);
+    check(reference::<f64>, |_| GOLDEN_REFERENCE);
 }
 
 #[test]
 fn candle_cpu_agrees() {
-    let mut engine = Candle::open(EngineName::CandleCpu, false).expect("a CPU is always there");
-    check(&mut engine, |_| GOLDEN_F32);
+    check(|| candle(false), |_| GOLDEN_F32);
 }
 
 #[test]
 fn candle_cpu_autograd_agrees() {
-    let mut engine = Candle::open(EngineName::CandleCpu, true).expect("a CPU is always there");
-    check(&mut engine, |name| match name {
+    let bound = |name: &str| match name {
         "cnn-bn" | "resnet-mini" => GOLDEN_LONG_SUMS,
         _ => GOLDEN_F32,
-    });
+    };
+    check(|| candle(true), bound);
+}
+
+fn candle(autograd: bool) -> Candle {
+    Candle::open(EngineName::CandleCpu, autograd).expect("a CPU is always there")
 }
 
 #[test]
