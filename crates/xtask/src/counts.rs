@@ -23,7 +23,8 @@ pub(crate) fn check(sh: &Shell, trials: usize, is_complete: bool) -> Result<()> 
     let program = program(sh)?;
     let bytes = fs::metadata(&program).with_context(|| format!("{} is not built", program.display()))?.len();
     let text = format!(
-        "{crates} crates below the program, build scripts and macros included\n{bytes} bytes of program\n{trials} trials with one adapter and both browsers\n"
+        "{crates} crates below the program, build scripts and macros included\n{bytes} bytes of program\n\
+         {trials} trials with one adapter and both browsers\n"
     );
     print!("{text}");
     let is_target = cmd!(sh, "rustc --print host-tuple").quiet().read()? == TARGET;

@@ -152,7 +152,7 @@ fn environment(sh: &Shell, root: &Path) -> Result<Vec<(&'static str, String)>> {
         ("LIBRARY_PATH", prepend(&[lib.clone(), lib.join("stubs")], "LIBRARY_PATH")?),
     ];
     // candle's build script takes half of the cores if it is not told otherwise.
-    if let Ok(cores) = std::thread::available_parallelism() {
+    if let (Ok(cores), None) = (std::thread::available_parallelism(), env::var_os("CUDAFORGE_THREADS")) {
         variables.push(("CUDAFORGE_THREADS", cores.to_string()));
     }
     // Without a GPU to ask, kernels are built for Ampere: the driver of every later GPU compiles them on from there.

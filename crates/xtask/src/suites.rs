@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 /// What the page's tests are called here.
-pub(crate) const PAGE: &str = "the page";
+const PAGE: &str = "the page";
 
 /// A program of tests that has run.
 #[derive(Debug, PartialEq)]

@@ -195,7 +195,7 @@ fn test_programs(sh: &Shell) -> Result<Vec<String>> {
 
 /// Mesa's layer that orders devices asks for a display and writes an error to every program where there is none.
 fn quiet_mesa(sh: &Shell) {
-    if sh.var_os("XDG_RUNTIME_DIR").is_none() {
+    if ["XDG_RUNTIME_DIR", "MESA_VK_DEVICE_SELECT"].into_iter().all(|name| sh.var_os(name).is_none()) {
         sh.set_var("NODEVICE_SELECT", "1");
     }
 }

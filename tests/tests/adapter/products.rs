@@ -106,8 +106,8 @@ pub(crate) fn assert_exact(adapter: &str, variant: usize, split: usize) {
     let is_due = |place: usize| all || (place + variant + split).is_multiple_of(SPLITS.len());
     let mut failures = vec![];
     for (_, layer) in layers().into_iter().enumerate().filter(|(place, _)| is_due(*place)) {
-        let mut engine = super::open(adapter);
         let [old, case] = [seed, seed + 1].map(|seed| layer.case(seed).expect("shapes fit"));
+        let mut engine = super::open(adapter);
         engine.choose(&gpu::products(&case.graph).into_iter().map(|name| (name, choice.clone())).collect());
         let program = block_on(engine.load(&case.graph)).expect("it is supported");
         // What a kernel does not write is left from this, in the memory of the same program.

@@ -1,6 +1,6 @@
 //! In place of the crate [`tokenizers`](https://crates.io/crates/tokenizers), which candle-core needs on every system but
 //! wasm32, for one function: `TokenizerFromGguf::from_gguf`, which makes a tokenizer out of a GGUF file. Nobody here calls
-//! it, and the crate brings 37 others, three engines of regular expressions among them: a fifteenth of a cold build.
+//! it, and the crate brings 37 others, two engines of regular expressions among them: a fifteenth of a cold build.
 //!
 //! Here is what that function names. It begins with [`models::bpe::BpeBuilder::build`], which fails and says why, so most
 //! types have no values, and their methods no bodies. A new version of candle-core that names more does not compile, and so
