@@ -73,6 +73,9 @@ pub struct Progress {
     pub best_loss: Option<f64>,
     /// Evaluations since then.
     pub without_improvement: u64,
+    /// Whether the run is at its end: all steps are made, or it was to stop before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finished: bool,
 }
 
 #[derive(Serialize, Deserialize)]

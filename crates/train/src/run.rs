@@ -4,6 +4,7 @@
 mod evaluate;
 mod pace;
 mod predict;
+mod resume;
 mod setting;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -47,6 +48,10 @@ pub enum RunError {
     Image { checkpoint: [usize; 2], data: [usize; 2] },
     #[error("the checkpoint is of another network or optimizer: leave out what changes them, or start anew")]
     OtherNetwork,
+    #[error(
+        "the run was begun with `{key}` {begun}, not {now}: on the same images a resumed run keeps what divides them, or it would be judged by images that it has learnt from"
+    )]
+    Fixed { key: &'static str, begun: String, now: String },
     #[error("the data set has no images for the test: choose another split")]
     NoTest,
 }
@@ -57,9 +62,11 @@ impl From<RunError> for Failure {
             RunError::Engine(error) => error.into(),
             RunError::Checkpoint(error) => error.into(),
             RunError::OtherNetwork => Failure { message: error.to_string(), cause: Some(Cause::OtherNetwork) },
-            RunError::Build(_) | RunError::Data(_) | RunError::Image { .. } | RunError::NoTest => {
-                error.to_string().into()
-            }
+            RunError::Build(_)
+            | RunError::Data(_)
+            | RunError::Image { .. }
+            | RunError::Fixed { .. }
+            | RunError::NoTest => error.to_string().into(),
         }
     }
 }
@@ -161,7 +168,8 @@ impl Run {
                 if checkpoint.engine == engine.device().engine.to_string() {
                     engine.choose(&checkpoint.choices);
                 }
-                (checkpoint.state, checkpoint.progress)
+                let progress = resume::progress(&checkpoint, &config)?;
+                (checkpoint.state, progress)
             }
             None => (programs::initial(&config, table.size)?, Progress::default()),
         };
@@ -605,6 +613,7 @@ impl Run {
 
     /// Keeps the state behind an evaluation.
     async fn conclude(&mut self, ended: Option<EarlyEnd>) -> Result<(), EngineError> {
+        self.progress.finished = ended.is_some() || self.progress.step == self.steps;
         let Some(copy) = self.read().await? else { return Ok(()) };
         match self.samples.split.validation.is_empty() {
             true => self.unjudged = Some(copy),

@@ -2,6 +2,7 @@
 
 mod broken;
 mod commands;
+mod going_on;
 mod late;
 
 use data::digits;
