@@ -63,9 +63,10 @@ async fn evaluate_in_playground(file: &[u8], test: &Images) -> Result<f64> {
         engine.upload(name, value).await?;
     }
     engine.write_state(&weights).await?;
-    let program = engine.load(&programs::evaluate(&config, &table)?).await?;
+    let graph = programs::evaluate(&config, &table)?;
+    let (program, batch) = (engine.load(&graph).await?, programs::evaluation_batch(&graph));
     let rows: Vec<u32> = (0..test.len() as u32).collect();
-    let (_, confusion) = evaluate(&mut engine, program, &rows, &test.labels).await?;
+    let (_, confusion) = evaluate(&mut engine, program, batch, &rows, &test.labels).await?;
     Ok(confusion.accuracy())
 }
 

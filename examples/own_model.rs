@@ -118,7 +118,8 @@ impl<'e> Training<'e> {
     /// Part of right answers on the test images.
     async fn accuracy(&mut self) -> Result<f64> {
         let test: Vec<u32> = (IMAGES as u32..self.digits.images.len() as u32).collect();
-        let (_, confusion) = evaluate(self.engine, self.programs[1], &test, &self.digits.images.labels).await?;
+        let (_, confusion) =
+            evaluate(self.engine, self.programs[1], EVALUATION_BATCH, &test, &self.digits.images.labels).await?;
         Ok(confusion.accuracy())
     }
 }

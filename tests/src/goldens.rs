@@ -153,7 +153,8 @@ impl Golden {
         }
         let graph = |graph: Result<_, _>| graph.expect("a valid configuration");
         let train = engine.load(&graph(programs::train(&self.config, &table, false))).await?;
-        let test = engine.load(&graph(programs::evaluate(&self.config, &table))).await?;
+        let evaluation = graph(programs::evaluate(&self.config, &table));
+        let test = engine.load(&evaluation).await?;
         engine.write_state(&self.state).await?;
         let mut curve = Curve::default();
         for step in engine.run(train, &self.feeds).await?.outputs {
@@ -162,7 +163,8 @@ impl Golden {
             curve.hits.push(scalar("hits") as u32);
         }
         let rows = self.rows();
-        let (loss, confusion) = evaluate(engine, test, &rows, &images.labels).await?;
+        let (loss, confusion) =
+            evaluate(engine, test, programs::evaluation_batch(&evaluation), &rows, &images.labels).await?;
         curve.losses.push(loss as f32);
         curve.hits.push((confusion.accuracy() * rows.len() as f64).round() as u32);
         Ok(curve)

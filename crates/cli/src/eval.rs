@@ -73,13 +73,15 @@ async fn evaluation(args: &Args) -> Result<(String, Event)> {
         table.size[0],
         table.size[1]
     );
-    let program = engine.load(&programs::evaluate(config, &table)?).await?;
+    let graph = programs::evaluate(config, &table)?;
+    let program = engine.load(&graph).await?;
     for (name, value) in &resident {
         engine.upload(name, value).await?;
     }
     engine.write_state(&trained.state).await?;
     let clock = Instant::now();
-    let (loss, confusion) = evaluate(engine.as_mut(), program, &samples.split.test, &samples.images.labels).await?;
+    let (batch, rows) = (programs::evaluation_batch(&graph), &samples.split.test);
+    let (loss, confusion) = evaluate(engine.as_mut(), program, batch, rows, &samples.images.labels).await?;
     let (accuracy, seconds) = (confusion.accuracy(), clock.elapsed().as_secs_f64());
     let event =
         Event::Evaluation { step: trained.step, on: Part::Test, loss, accuracy, confusion: confusion.0, seconds };

@@ -9,8 +9,10 @@ use crate::optimizer;
 
 /// Classes of every data set here.
 pub const CLASSES: usize = 10;
-/// Images of one evaluation step; the last one is padded.
+/// Most images of one evaluation step, see [`evaluation_batch`]; the last one is padded.
 pub const EVALUATION_BATCH: usize = 256;
+/// What the values of an evaluation step may come to, the data set apart, before it is made of fewer images.
+const EVALUATION_MEBIBYTES: u64 = 1024;
 
 /// Most memory that a step may need, by [`Graph::bytes`].
 const MAX_MEBIBYTES: u64 = 16 * 1024;
@@ -90,17 +92,39 @@ pub fn train(config: &RunConfig, table: &Table, gradient_norm: bool) -> Result<G
     finish(&r, &outputs, &updates)
 }
 
-/// Evaluation of [`EVALUATION_BATCH`] images. Step input: `indices`. Outputs for each image: `losses f32[n]`,
-/// `answers u32[n]`.
+/// Evaluation of [`EVALUATION_BATCH`] images, or of fewer where these would need much memory. Step input: `indices`.
+/// Outputs for each image: `losses f32[n]`, `answers u32[n]`.
 ///
 /// # Errors
 /// [`BuildError`], naming the layer or value at fault.
 pub fn evaluate(config: &RunConfig, table: &Table) -> Result<Graph, BuildError> {
+    let resident = (table.rows * table.size[0] * table.size[1] * table.dtype.size()) as u64;
+    let mut batch = EVALUATION_BATCH;
+    loop {
+        let graph = evaluate_at_once(config, table, batch);
+        let needed = match &graph {
+            Ok(graph) => (graph.bytes() - resident) >> 20,
+            Err(BuildError::Memory { needed }) => *needed,
+            Err(_) => return graph,
+        };
+        if needed <= EVALUATION_MEBIBYTES || batch == 1 {
+            return graph;
+        }
+        batch /= 2;
+    }
+}
+
+fn evaluate_at_once(config: &RunConfig, table: &Table, count: usize) -> Result<Graph, BuildError> {
     let r = Recorder::new();
-    let (x, labels) = batch(&r, table, EVALUATION_BATCH)?;
+    let (x, labels) = batch(&r, table, count)?;
     let output = checked(&config.network()?, &x, Mode::Evaluate)?.output;
     let losses = losses(config.loss, &output, &labels.one_hot(CLASSES)?)?; // [n]
     finish(&r, &[(names::LOSSES, losses), (names::ANSWERS, output.arg_max()?)], &[])
+}
+
+/// Images of one step of an evaluation program.
+pub fn evaluation_batch(program: &Graph) -> usize {
+    program.outputs.iter().find(|(name, _)| name == names::LOSSES).map_or(0, |(_, id)| program.nodes[*id].shape.count())
 }
 
 /// Prediction of `count` pictures. Step input: `pictures u8[count, height · width]`. Output: `scores f32[count,
@@ -211,4 +235,22 @@ pub fn upload(images: &data::Images) -> (Table, Values) {
     let pixels = HostTensor::u8([rows, size[0] * size[1]], images.pixels.clone());
     let labels = HostTensor::u8([rows], images.labels.clone());
     (table, Values::from([(names::IMAGES.into(), pixels), (names::LABELS.into(), labels)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_evaluation_fits_a_budget() {
+        let batch = |preset: &str, side: usize| {
+            let config = protocol::preset(preset).expect("a preset");
+            let table = Table { rows: 4, size: [side, side], dtype: DType::U8 };
+            evaluation_batch(&evaluate(&config, &table).expect("it can be built"))
+        };
+        for (preset, _) in protocol::presets() {
+            assert_eq!(batch(preset, 28), EVALUATION_BATCH, "{preset}");
+        }
+        assert_eq!(batch("softmax", 2000), 32);
+    }
 }

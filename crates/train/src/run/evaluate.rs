@@ -8,7 +8,7 @@ use web_time::Instant;
 use super::{Pace, Run, all_came, missing};
 use crate::{
     metrics::Confusion,
-    programs::{CLASSES, EVALUATION_BATCH, names},
+    programs::{self, CLASSES, names},
 };
 
 /// Most batches of one piece.
@@ -51,7 +51,9 @@ impl Run {
         let Some(evaluation) = &mut self.evaluation else { return Ok(()) };
         let rows = self.samples.rows(evaluation.part);
         let before = evaluation.tally.seconds;
-        evaluation.tally.piece(self.engine.as_mut(), self.programs[1], rows, &self.samples.images.labels).await?;
+        let batch = programs::evaluation_batch(&self.graphs[1]);
+        let (engine, labels) = (self.engine.as_mut(), &self.samples.images.labels);
+        evaluation.tally.piece(engine, self.programs[1], batch, rows, labels).await?;
         self.seconds.evaluation += evaluation.tally.seconds - before;
         if evaluation.tally.count < rows.len() {
             return Ok(());
@@ -101,24 +103,25 @@ impl Tally {
         &mut self,
         engine: &mut dyn Engine,
         program: Program,
+        batch: usize,
         rows: &[u32],
         labels: &[u8],
     ) -> Result<(), EngineError> {
         let clock = Instant::now();
         let rows = &rows[self.count..];
-        let rows = &rows[..rows.len().min(self.pace.units() * EVALUATION_BATCH)];
+        let rows = &rows[..rows.len().min(self.pace.units() * batch)];
         let feeds: Vec<Values> = rows
-            .chunks(EVALUATION_BATCH)
+            .chunks(batch)
             .map(|chunk| {
                 let mut indices = chunk.to_vec();
-                indices.resize(EVALUATION_BATCH, chunk[0]); // padding, not counted below
-                Values::from([(names::INDICES.into(), HostTensor::u32([EVALUATION_BATCH], indices))])
+                indices.resize(batch, chunk[0]); // padding, not counted below
+                Values::from([(names::INDICES.into(), HostTensor::u32([batch], indices))])
             })
             .collect();
         let ran = engine.run(program, &feeds).await?;
         let device = engine.device();
         all_came(device, &ran, feeds.len())?;
-        for (chunk, outputs) in rows.chunks(EVALUATION_BATCH).zip(&ran.outputs) {
+        for (chunk, outputs) in rows.chunks(batch).zip(&ran.outputs) {
             let losses = outputs.get(names::LOSSES).and_then(HostTensor::as_f32);
             let losses = losses.ok_or_else(|| missing(device, names::LOSSES))?;
             let answers = outputs.get(names::ANSWERS).and_then(HostTensor::as_u32);
@@ -136,19 +139,21 @@ impl Tally {
     }
 }
 
-/// Mean loss and confusion matrix of `program` (see [`crate::programs::evaluate`]) on the given rows.
+/// Mean loss and confusion matrix of `program` (see [`crate::programs::evaluate`]), which takes `batch` images a step, on
+/// the given rows.
 ///
 /// # Errors
 /// [`EngineError`] where the device fails.
 pub async fn evaluate(
     engine: &mut dyn Engine,
     program: Program,
+    batch: usize,
     rows: &[u32],
     labels: &[u8],
 ) -> Result<(f64, Confusion), EngineError> {
     let mut tally = Tally::new();
     while tally.count < rows.len() {
-        tally.piece(engine, program, rows, labels).await?;
+        tally.piece(engine, program, batch, rows, labels).await?;
     }
     Ok((tally.loss / rows.len() as f64, tally.confusion))
 }
