@@ -230,6 +230,33 @@ impl Graph {
         self.nodes.iter().fold(0, |sum, node| sum.saturating_add(bytes(node)))
     }
 
+    /// Bytes that are alive at the same time where nodes are computed one after the other and dropped behind their last
+    /// use, resident inputs and state apart. What only moves elements is taken for a view, which keeps what it shows.
+    pub fn live_bytes(&self) -> u64 {
+        let end = self.nodes.len();
+        let mut last: Vec<NodeId> = (0..end).collect();
+        let kept = self.outputs.iter().chain(&self.updates).map(|(_, id)| *id);
+        kept.for_each(|id| last[id] = end);
+        for (id, node) in self.nodes.iter().enumerate().rev() {
+            let until = if node.op.moves() { last[id] } else { id };
+            node.arguments.iter().for_each(|&argument| last[argument] = last[argument].max(until));
+        }
+        let bytes = |node: &Node| match node.op {
+            Op::Input { feed: Feed::Resident, .. } | Op::State { .. } => 0,
+            ref op if op.moves() => 0,
+            _ => (node.shape.count() as u64).saturating_mul(node.dtype.size() as u64),
+        };
+        let mut dropped = vec![0; end + 1];
+        let (mut alive, mut most) = (0u64, 0);
+        for (id, node) in self.nodes.iter().enumerate() {
+            alive = alive.saturating_add(bytes(node));
+            most = most.max(alive);
+            dropped[last[id]] += bytes(node);
+            alive = alive.saturating_sub(dropped[id]);
+        }
+        most
+    }
+
     /// Floating-point operations of one step: two for each multiply-add of products and convolutions, one for each
     /// element of everything pointwise or reduced. Movement counts as nothing.
     pub fn flops(&self) -> u64 {
@@ -302,5 +329,21 @@ impl fmt::Display for Graph {
             writeln!(f, "gradient of `loss` by `{slot}` = %{id}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{DType, Feed, Recorder};
+
+    #[test]
+    fn what_is_dropped_is_not_alive() {
+        let r = Recorder::new();
+        let x = r.input("x", Feed::Step, [4, 2], DType::F32);
+        let shown = x.exp().unwrap().reshape([8]).unwrap(); // a view of what exp made
+        let y = shown.square().unwrap().exp().unwrap(); // the first and the second while the third is made
+        let graph = r.finish(&[("y", &y.add(&shown).unwrap())], &[]).unwrap();
+        assert_eq!(graph.live_bytes(), 3 * 32);
+        assert!(graph.bytes() > graph.live_bytes());
     }
 }
