@@ -644,7 +644,7 @@ test("a run that starts in a hidden tab waits there, if the visitor wants that; 
 });
 
 test("a lost device is opened again, to the same end", async () => {
-    const config = { ...SMALL, model: { preset: "softmax" }, length: { steps: 300 } };
+    const config = { ...SMALL, model: { preset: "softmax" } };
     const { page, close } = await visit(link(config, "wgpu"));
     const whole = await train(page);
     await page.click("#rewind");
