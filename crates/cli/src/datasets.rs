@@ -16,7 +16,7 @@ use train::Set;
 
 use crate::{
     download::{self, Patience},
-    explain, files, say,
+    explain, files, save, say,
 };
 
 /// Most bytes of an IDX file, plain or gzip.
@@ -205,7 +205,7 @@ fn downloaded(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Pa
 
 fn keep(path: &Path, bytes: &[u8]) -> bool {
     let folder = path.parent().expect("a file in the cache");
-    std::fs::create_dir_all(folder).is_ok() && files::write(path, bytes).is_ok()
+    std::fs::create_dir_all(folder).is_ok() && save::write(path, bytes).is_ok()
 }
 
 /// Hidden while there is nothing to download, and where stderr is no terminal.

@@ -10,7 +10,7 @@ use gpu::Gpu;
 use graph::Graph;
 use protocol::{Device, EngineName, Target};
 
-use crate::{datasets, files, say};
+use crate::{datasets, save, say};
 
 /// What computes.
 #[derive(Clone, Debug, clap::Args)]
@@ -167,7 +167,7 @@ fn write_kept(all: &Kept) -> Result<()> {
         None => Ok(()),
         Some(path) => {
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            files::write(&path, &serde_json::to_vec_pretty(all)?)
+            save::write(&path, &serde_json::to_vec_pretty(all)?)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Write},
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -21,6 +22,11 @@ const VERSION: u32 = 1;
 /// Hears everything that a run says.
 pub(crate) trait Listener {
     fn hear(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Tells a person what is no event of the run.
+    fn warn(&mut self, text: &str) {
+        say(text);
+    }
 }
 
 /// One message a line.
@@ -46,6 +52,8 @@ impl Listener for Json<'_> {
 /// A progress bar on stderr, a line an epoch and the report on stdout.
 pub(crate) struct Person<'o> {
     out: &'o mut dyn Write,
+    /// What is said of where the run is kept.
+    kept: String,
     bar: ProgressBar,
     config: Option<RunConfig>,
     /// Training loss for the bar: a mean in which the last hundred steps count most.
@@ -59,11 +67,27 @@ pub(crate) struct Person<'o> {
 }
 
 impl<'o> Person<'o> {
-    pub(crate) fn new(out: &'o mut dyn Write) -> Self {
+    /// The run is kept in this file at every evaluation.
+    pub(crate) fn new(out: &'o mut dyn Write, kept: Option<&Path>) -> Self {
+        let kept = match kept {
+            Some(path) => format!("in {} at every evaluation", path.display()),
+            None => "if it is interrupted or fails, but not if it is killed: see --save and --keep".into(),
+        };
         let bar = ProgressBar::hidden();
         let (config, pending, checkpoint) = (None, None, None);
         let test = Confusion::default();
-        Person { out, bar, config, loss: None, images_per_second: None, epochs: vec![], pending, test, checkpoint }
+        Person {
+            out,
+            kept,
+            bar,
+            config,
+            loss: None,
+            images_per_second: None,
+            epochs: vec![],
+            pending,
+            test,
+            checkpoint,
+        }
     }
 
     /// Writes to stdout while the bar, which may share the terminal, is away.
@@ -94,7 +118,8 @@ impl<'o> Person<'o> {
             "engine     {} on {}{} ({})\n\
              images     {}: {} for training, {} for validation, {} for the test\n\
              network    {} parameters\n\
-             training   {} steps of {} images, {}, seed {}\n",
+             training   {} steps of {} images, {}, seed {}\n\
+             kept       {}\n",
             device.engine,
             device.name,
             if device.software { ", a GPU imitated by a CPU" } else { "" },
@@ -108,6 +133,7 @@ impl<'o> Person<'o> {
             config.batch,
             epochs,
             config.seed,
+            self.kept,
         );
         if *first_step > 0 {
             text += &format!("resumed    after step {}\n", thousands(*first_step));
@@ -177,6 +203,10 @@ impl<'o> Person<'o> {
 }
 
 impl Listener for Person<'_> {
+    fn warn(&mut self, text: &str) {
+        self.bar.suspend(|| say(text));
+    }
+
     fn hear(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Started { .. } => self.started(event),
@@ -225,9 +255,10 @@ impl Listener for Person<'_> {
                 self.bar.finish_and_clear();
                 self.flush()?;
                 say(&format!("{reason} after step {step}"));
-                if let Some(path) = checkpoint {
-                    say(&format!("go on with: playground-cli train --resume {path}"));
-                }
+                say(&match checkpoint {
+                    Some(path) => format!("go on with: playground-cli train --resume {path}"),
+                    None => "no step was made: there is nothing to keep, and no file was touched".into(),
+                });
                 Ok(())
             }
             Event::Failed { failure, checkpoint, .. } => {

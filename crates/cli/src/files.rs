@@ -1,8 +1,8 @@
-//! Files: read within bounds, written whole or not at all.
+//! Files from outside, read within bounds.
 
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -40,34 +40,6 @@ pub(crate) fn read_config(path: &Path) -> Result<RunConfig> {
 pub(crate) fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
     let bytes = read(path, CHECKPOINT)?;
     Checkpoint::from_bytes(&bytes).with_context(|| path.display().to_string())
-}
-
-/// Writes to a file beside `path` and renames it, so that `path` holds the old content or all of the new.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let put = || -> std::io::Result<()> {
-        let mut file = beside(path)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    put().with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Finds out whether [`write`] could work.
-pub(crate) fn check_writable(path: &Path) -> Result<()> {
-    ensure!(!path.is_dir(), "cannot write {}: it is a folder, name a file in it", path.display());
-    beside(path).map(drop).with_context(|| {
-        format!("cannot write into the folder of {}: choose one that exists and is writable", path.display())
-    })
-}
-
-fn beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)] // a temporary file is private by default; this one becomes an ordinary file
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.prefix(".playground-").tempfile_in(folder)
 }
 
 /// A trained network on the command line.
@@ -127,18 +99,5 @@ mod tests {
         let error = read_from(std::io::repeat(0), 3 << 20).unwrap_err();
         assert_eq!(error.to_string(), "it is larger than 3 MiB: is it the right file?");
         assert_eq!(read_from(&[1, 2, 3][..], 3).unwrap(), [1, 2, 3]);
-    }
-
-    #[test]
-    fn writing_replaces_the_whole_file_and_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        check_writable(&path).unwrap();
-        write(&path, b"a long first content").unwrap();
-        write(&path, b"second").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"second");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(check_writable(&folder.path().join("no/such/folder")).is_err());
-        assert!(check_writable(folder.path()).is_err());
     }
 }

@@ -11,12 +11,16 @@ mod engine;
 mod eval;
 mod events;
 mod files;
+mod memory;
+mod output;
 mod predict;
 mod presets;
 mod report;
+mod save;
 mod serve;
 mod session;
 mod show;
+mod signals;
 mod train;
 
 use std::{
@@ -25,6 +29,7 @@ use std::{
 };
 
 use clap::Parser;
+use output::Output;
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -32,7 +37,8 @@ First steps:
   playground-cli train --preset cnn --save cnn.safetensors
   playground-cli predict cnn.safetensors photo.png      which digit is it?
 
-Exit codes: 0 done; 1 failed after the first step; 2 something was wrong before it; 130 interrupted, checkpoint saved.";
+Exit codes: 0 done; 1 failed after the first step; 2 something was wrong before it; 130 interrupted, and what there was to
+keep is kept; 141 and 74 stdout was closed or could not be written, and what there was to keep is kept.";
 
 /// Trains small networks on images of digits or clothes, and shows all that happens on the way.
 #[derive(Parser)]
@@ -60,13 +66,15 @@ enum Exit {
 const REFUSED: u8 = 2;
 /// Whoever read our output has gone: what a shell reports of a program that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 141;
-/// Interrupted by Ctrl-C: what a shell reports of a program that SIGINT ended.
+/// Our output could not be written: `EX_IOERR` of sysexits.h.
+const OUTPUT_FAILED: u8 = 74;
+/// Ended by a signal, and what there was to keep is kept: what a shell reports of a program that SIGINT ended.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     quiet_mesa();
     let command = Command::parse();
-    let mut out = io::stdout().lock();
+    let mut out = Output(io::stdout().lock());
     let result = match &command {
         Command::Train(args) => train::run(args, &mut out),
         Command::Eval(args) => eval::run(args, &mut out),
@@ -77,15 +85,21 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args, &mut out),
         Command::Serve(args) => serve::run(args, &mut out),
     };
-    match result.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
+    let flushed = |exit| match (exit, out.flush()) {
+        (Exit::Done, Err(error)) => Err(error.into()),
+        (exit, _) => Ok(exit),
+    };
+    match result.and_then(flushed) {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::FAILURE,
         Ok(Exit::Interrupted) => ExitCode::from(INTERRUPTED),
-        Err(error) if is_broken_pipe(&error) => ExitCode::from(BROKEN_PIPE),
-        Err(error) => {
-            say(&format!("error: {}", explain(&error)));
-            ExitCode::from(REFUSED)
-        }
+        Err(error) => match output::failure(&error) {
+            Some(cause) if cause.kind() == ErrorKind::BrokenPipe => ExitCode::from(BROKEN_PIPE),
+            failure => {
+                say(&format!("error: {}", explain(&error)));
+                ExitCode::from(if failure.is_some() { OUTPUT_FAILED } else { REFUSED })
+            }
+        },
     }
 }
 
@@ -101,10 +115,6 @@ fn explain(error: &anyhow::Error) -> String {
         false if text.contains(&cause) => text,
         false => format!("{text}: {cause}"),
     })
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| matches!(cause.downcast_ref::<io::Error>(), Some(e) if e.kind() == ErrorKind::BrokenPipe))
 }
 
 /// Mesa's layer that puts the display's GPU first asks for the display, and where there is none it writes an error, though all

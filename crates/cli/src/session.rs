@@ -1,122 +1,170 @@
-//! The loop: what the run is told, what it says, and its checkpoints.
+//! The loop: what the run is told, what it says, and its checkpoints. Whatever ends a run that has begun, it is kept.
 
-use std::path::PathBuf;
+use std::io;
 
 use anyhow::Result;
+use engine::EngineError;
 use protocol::{Command, Event, Failure};
 use train::Run;
 
-use crate::{Exit, events::Listener, explain, files, is_broken_pipe};
+use crate::{Exit, events::Listener, explain, save::Place, say};
 
 /// The run that there is, and who listens to it.
 pub(crate) struct Session<'l> {
     run: Run,
     listener: &'l mut dyn Listener,
     /// Where its checkpoints go.
-    path: PathBuf,
-    /// Whether one is written at every evaluation.
-    wanted: bool,
+    place: Place,
     /// The step that the run began at.
     first: u64,
+    /// That of the last checkpoint which was to be written at an evaluation.
+    tried: u64,
     /// That of the last one written.
     saved: Option<u64>,
+    /// Why the listener could not be told something. It is told nothing from then on.
+    unheard: Option<io::Error>,
 }
 
 impl<'l> Session<'l> {
-    pub(crate) fn new(run: Run, path: PathBuf, wanted: bool, listener: &'l mut dyn Listener) -> Self {
+    pub(crate) fn new(run: Run, place: Place, listener: &'l mut dyn Listener) -> Self {
         let first = run.step();
-        Session { run, listener, path, wanted, first, saved: None }
+        Session { run, listener, place, first, tried: first, saved: None, unheard: None }
     }
 
     /// Goes from piece to piece to one of the run's three ends, and asks in between whether it is to stop. Errors are of
     /// a listener that has gone; all others are an event and an exit code.
     pub(crate) async fn drive(&mut self, stop: impl Fn() -> bool) -> Result<Exit> {
-        let ended = loop {
-            if stop() {
+        let exit = loop {
+            if stop() || self.unheard.is_some() {
                 self.run.command(&Command::Stop)?; // what is in flight still comes
             }
             match self.advance().await {
                 Ok(None) => {}
-                ended => break ended,
+                Ok(Some(exit)) => break exit,
+                Err(error) => break self.fail(Failure::from(error), self.run.step()),
             }
         };
-        match ended {
-            Ok(exit) => Ok(exit.unwrap_or(Exit::Done)),
-            Err(error) if is_broken_pipe(&error) => Err(error),
-            Err(error) => {
-                let checkpoint = self.saved.map(|_| self.path.display().to_string());
-                let failure = explain(&error).into();
-                self.listener.hear(&Event::Failed { failure, step: self.run.step(), checkpoint })?;
+        match (self.unheard.take(), exit) {
+            (None, exit) | (Some(_), exit @ Exit::Failed) => Ok(exit),
+            (Some(_), Exit::Interrupted) if stop() => Ok(Exit::Interrupted),
+            (Some(error), Exit::Done | Exit::Interrupted) => Err(error.into()),
+        }
+    }
+
+    /// A piece of work and all that is said of it; how the run has ended, if it has.
+    async fn advance(&mut self) -> Result<Option<Exit>, EngineError> {
+        for event in self.run.advance().await {
+            match event {
+                Event::Failed { failure, step, .. } => return Ok(Some(self.fail(failure, step))),
+                Event::Stopped { step, .. } => return self.stop(step).await.map(Some),
+                Event::Finished(_) => return Ok(Some(self.finish(&event))),
+                event => self.tell(&event),
+            }
+        }
+        let step = self.run.last_good().progress.step;
+        if self.place.always && step > self.tried {
+            self.tried = step;
+            let bytes = self.run.last_good().to_bytes();
+            if let Err(error) = self.save(step, &bytes) {
+                let error = explain(&error);
+                self.listener.warn(&format!("warning: {error}; the run goes on, and the next evaluation tries again"));
+            }
+        }
+        Ok(None)
+    }
+
+    fn tell(&mut self, event: &Event) {
+        if self.unheard.is_none() {
+            self.unheard = self.listener.hear(event).err();
+        }
+    }
+
+    /// The run has made all its steps.
+    fn finish(&mut self, event: &Event) -> Exit {
+        let good = self.run.last_good();
+        let step = good.progress.step;
+        let is_kept = |session: &Self| session.saved == Some(step);
+        let mut exit = Exit::Done;
+        if self.place.always && !is_kept(self) {
+            let bytes = good.to_bytes();
+            exit = self.save_at_last(step, &bytes).map_or_else(|failure| self.warn_of(&failure), |_| exit);
+        }
+        self.tell(event);
+        if self.unheard.is_some() && !is_kept(self) {
+            let bytes = self.run.last_good().to_bytes(); // nobody was told how it ended
+            exit = self.save_at_last(step, &bytes).map_or_else(|failure| self.warn_of(&failure), |_| exit);
+        }
+        exit
+    }
+
+    /// The run was stopped: where it stands is kept, an evaluation that was due included.
+    async fn stop(&mut self, step: u64) -> Result<Exit, EngineError> {
+        let checkpoint = self.run.checkpoint().await?;
+        for event in self.run.advance().await {
+            match event {
+                Event::Failed { failure, step, .. } => return Ok(self.fail(failure, step)),
+                event => self.tell(&event),
+            }
+        }
+        let reason = "interrupted".into();
+        if checkpoint.progress.step == self.first {
+            self.tell(&Event::Stopped { reason, step, checkpoint: None });
+            return Ok(Exit::Interrupted);
+        }
+        match self.save_at_last(checkpoint.progress.step, &checkpoint.to_bytes()) {
+            Ok(path) => {
+                self.tell(&Event::Stopped { reason, step, checkpoint: Some(path) });
+                Ok(Exit::Interrupted)
+            }
+            Err(failure) => {
+                self.tell(&Event::Failed { failure, step, checkpoint: None });
                 Ok(Exit::Failed)
             }
         }
     }
 
-    /// A piece of work and all that is said of it; how the run has ended, if it has.
-    async fn advance(&mut self) -> Result<Option<Exit>> {
-        for event in self.run.advance().await {
-            match event {
-                Event::Failed { failure, step, .. } => return self.fail(failure, step).map(Some),
-                Event::Stopped { step, .. } => return self.stop(step).await.map(Some),
-                Event::Finished(_) => {
-                    if self.wanted && (self.has_news() || self.saved.is_none()) {
-                        self.save_last_good()?; // none was saved where nothing was left to train
-                    }
-                    self.listener.hear(&event)?;
-                    return Ok(Some(Exit::Done));
-                }
-                event => self.listener.hear(&event)?,
-            }
-        }
-        if self.wanted && self.has_news() {
-            self.save_last_good()?;
-        }
-        Ok(None)
-    }
-
-    /// The run was stopped: where it stands is kept, an evaluation that was due included.
-    async fn stop(&mut self, step: u64) -> Result<Exit> {
-        let checkpoint = self.run.checkpoint().await?;
-        for event in self.run.advance().await {
-            match event {
-                Event::Failed { failure, step, .. } => return self.fail(failure, step),
-                event => self.listener.hear(&event)?,
-            }
-        }
-        let path = self.save(checkpoint.progress.step, &checkpoint.to_bytes())?;
-        self.listener.hear(&Event::Stopped { reason: "interrupted".into(), step, checkpoint: Some(path) })?;
-        Ok(Exit::Interrupted)
-    }
-
     /// The run has failed: where it was last sound is kept.
-    fn fail(&mut self, mut failure: Failure, step: u64) -> Result<Exit> {
-        let checkpoint = match self.save_last_good() {
+    fn fail(&mut self, mut failure: Failure, step: u64) -> Exit {
+        let good = self.run.last_good();
+        let (good, bytes) = (good.progress.step, good.to_bytes());
+        let checkpoint = match self.save_at_last(good, &bytes) {
             Ok(path) => Some(path),
-            Err(error) => {
-                failure.message += &format!("; besides, {}", explain(&error));
+            Err(besides) => {
+                failure.message += &format!("; besides, {besides}");
                 None
             }
         };
-        self.listener.hear(&Event::Failed { failure, step, checkpoint })?;
-        Ok(Exit::Failed)
+        self.tell(&Event::Failed { failure, step, checkpoint });
+        Exit::Failed
     }
 
-    fn has_news(&self) -> bool {
-        self.run.last_good().progress.step > self.saved.unwrap_or(self.first)
+    fn warn_of(&mut self, failure: &Failure) -> Exit {
+        self.listener.warn(&format!("error: {failure}"));
+        Exit::Failed
     }
 
-    fn save_last_good(&mut self) -> Result<String> {
-        let good = self.run.last_good();
-        let (step, bytes) = (good.progress.step, good.to_bytes());
-        self.save(step, &bytes)
-    }
-
-    /// Writes a checkpoint, and says where.
-    fn save(&mut self, step: u64, bytes: &[u8]) -> Result<String> {
-        files::write(&self.path, bytes)?;
-        self.saved = Some(step);
-        let path = self.path.display().to_string();
-        self.listener.hear(&Event::Checkpoint { step, path: path.clone() })?;
+    /// Writes the run's last checkpoint, elsewhere if it must be, and says where.
+    fn save_at_last(&mut self, step: u64, bytes: &[u8]) -> Result<String, Failure> {
+        if let Err(error) = self.save(step, bytes) {
+            self.listener.warn(&format!("warning: {}", explain(&error)));
+            self.place.put_elsewhere(bytes).map_err(|error| Failure::from(explain(&error)))?;
+            self.saved = Some(step);
+            let path = self.place.path().display().to_string();
+            self.listener.warn(&format!("the run is kept in {path} instead"));
+            self.tell(&Event::Checkpoint { step, path });
+        }
+        let path = self.place.path().display().to_string();
+        if self.unheard.is_some() {
+            say(&format!("the run is kept: playground-cli train --resume {path}"));
+        }
         Ok(path)
+    }
+
+    /// Writes a checkpoint, and says so.
+    fn save(&mut self, step: u64, bytes: &[u8]) -> Result<()> {
+        self.place.put(bytes)?;
+        self.saved = Some(step);
+        self.tell(&Event::Checkpoint { step, path: self.place.path().display().to_string() });
+        Ok(())
     }
 }

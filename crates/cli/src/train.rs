@@ -2,20 +2,23 @@
 
 use std::{
     io::Write,
-    path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
+    path::{Path, PathBuf},
     time::Instant,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use protocol::{Event, Length, RunConfig};
+use serde_json::Value;
 use train::{Checkpoint, Run, programs};
 
 use crate::{
-    Exit, INTERRUPTED, datasets, engine,
+    Exit, datasets, engine,
     events::{Json, Listener, Person},
-    explain, files, is_broken_pipe,
+    explain, files, memory, output,
+    save::Place,
+    say,
     session::Session,
+    signals,
 };
 
 const EXAMPLES: &str = "\
@@ -25,6 +28,7 @@ Examples:
   playground-cli train --preset mlp --set schedule.rate=0.01 --set optimizer.rule=sgd --epochs 5
   playground-cli show mlp --json | jq .config > run.json   edit it, then: train --config run.json
   playground-cli train --resume clothes.safetensors --epochs 6
+  while playground-cli train --keep mlp.safetensors; [ $? -gt 2 ]; do sleep 1; done     until it has finished or failed
   playground-cli train --json | jq -r 'select(.event == \"epoch\") | .loss'";
 
 /// Train a network: shows progress, a line an epoch, and a report at the end.
@@ -63,10 +67,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
     /// Write a checkpoint here at every evaluation and at the end. Without it only an interrupted or failed run is
-    /// kept: in the file that it was resumed from, else in playground-PRESET.safetensors
+    /// kept: in the file that it was resumed from, else in a new one, playground-PRESET.safetensors
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// Print events, one JSON object a line; the last is `finished`, `stopped` or `failed`
+    /// As --save, and go on with the run where the file is there already: the same command in a loop survives whatever
+    /// interrupts it, with the numbers of a run that nothing interrupted. Ends at once with 0 where the run has finished
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["save", "resume"])]
+    keep: Option<PathBuf>,
+    /// Print events, one JSON object a line; the last is `finished`, `stopped` or `failed`. What is interrupted before the
+    /// first step, or has finished already, prints none
     #[arg(long)]
     json: bool,
 }
@@ -76,16 +85,16 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     Ok((key.into(), value.into()))
 }
 
-/// Times that Ctrl-C was pressed.
-static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
-
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     if !args.json {
-        return pollster::block_on(train(args, &mut Person::new(out)));
+        return pollster::block_on(train(args, &mut Person::new(out, args.kept())));
+    }
+    if args.kept().is_none() {
+        say("note: a killed run is lost: --save FILE or --keep FILE keeps it");
     }
     let mut json = Json::new(out);
     let result = pollster::block_on(train(args, &mut json));
-    if let Some(error) = result.as_ref().err().filter(|error| !is_broken_pipe(error)) {
+    if let Some(error) = result.as_ref().err().filter(|error| output::failure(error).is_none()) {
         json.hear(&Event::Failed { failure: explain(error).into(), step: 0, checkpoint: None })?;
     }
     result
@@ -93,12 +102,25 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 
 /// Errors are what was wrong before the first step; what comes later is an event and an exit code.
 async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
+    signals::listen().context("cannot listen for signals")?;
+    let place = args.place()?;
     let (mut config, resume) = args.begin()?;
-    let path = args.save_path();
-    if args.save.is_some() {
-        files::check_writable(&path)?;
+    if let (Some(path), Some(Checkpoint { progress, .. })) = (&args.keep, &resume)
+        && progress.finished
+    {
+        let (path, step) = (path.display(), progress.step);
+        say(&format!("{path} is finished after {step} steps: `playground-cli eval {path}` judges it"));
+        return Ok(Exit::Done);
     }
     let mut engine = args.engine.open(args.autograd).await?;
+    if let (Some(path), Some(checkpoint)) = (&args.keep, &resume) {
+        let (begun, now) = (&checkpoint.engine, engine.device().engine.to_string());
+        ensure!(
+            *begun == now,
+            "{} was begun on engine {begun}, this is {now}: name it with --engine, so that no number changes",
+            path.display()
+        );
+    }
 
     let clock = Instant::now();
     let places = datasets::Places::new(args.data.data_dir.as_deref());
@@ -106,30 +128,43 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     config.dataset.name.clone_from(&set.name);
     let seconds = clock.elapsed().as_secs_f64() - set.download;
     let samples = set.samples(&config, seconds)?;
+    memory::check(engine.device().engine, &config, &samples)?;
 
     if resume.is_none() {
         let (table, _) = programs::upload(&samples.images);
         args.engine.tune(engine.as_mut(), &programs::train(&config, &table, true)?).await?;
     }
+    let origin = resume.as_ref().and(args.resume.as_ref().or(args.keep.as_ref()));
     let started = Run::start(engine, config, samples, resume).await;
-    let (run, events) = match &args.resume {
+    let (run, events) = match origin {
         Some(path) => started.with_context(|| format!("cannot resume {}", path.display()))?,
         None => started?,
     };
-    ctrlc::set_handler(|| {
-        if INTERRUPTS.fetch_add(1, Ordering::Relaxed) > 0 {
-            std::process::exit(INTERRUPTED.into()); // the second time somebody is in a hurry
-        }
-    })
-    .context("cannot listen for Ctrl-C")?;
     for event in &events {
         listener.hear(event)?;
     }
-    let interrupted = || INTERRUPTS.load(Ordering::Relaxed) > 0;
-    Session::new(run, path, args.save.is_some(), listener).drive(interrupted).await
+    signals::train();
+    Session::new(run, place, listener).drive(signals::is_asked).await
 }
 
 impl Args {
+    /// The file that the run is kept in at every evaluation.
+    fn kept(&self) -> Option<&Path> {
+        self.save.as_deref().or(self.keep.as_deref())
+    }
+
+    /// Where a checkpoint goes, also one that nobody asked for: an interrupted or failed run is kept all the same.
+    fn place(&self) -> Result<Place> {
+        match (self.kept(), &self.resume) {
+            (Some(path), _) => Place::named(path),
+            (None, Some(path)) => Ok(Place::origin(path)),
+            (None, None) => {
+                let preset = if self.config.is_some() { "run" } else { self.preset.as_deref().unwrap_or("mlp") };
+                Ok(Place::new(format!("playground-{preset}.safetensors").into()))
+            }
+        }
+    }
+
     /// The configuration, and the checkpoint that it goes on from.
     fn begin(&self) -> Result<(RunConfig, Option<Checkpoint>)> {
         if let Some(path) = &self.resume {
@@ -141,7 +176,15 @@ impl Args {
             Some(path) => files::read_config(path)?,
             None => protocol::preset(self.preset.as_deref().unwrap_or("mlp"))?,
         };
-        Ok((self.adjust(config)?, None))
+        let config = self.adjust(config)?;
+        match self.keep.as_ref().filter(|path| path.exists()) {
+            Some(path) => {
+                let checkpoint = files::read_checkpoint(path)?;
+                begun_so(&checkpoint.config, config).with_context(|| path.display().to_string())?;
+                Ok((checkpoint.config.clone(), Some(checkpoint)))
+            }
+            None => Ok((config, None)),
+        }
     }
 
     /// What the command line says goes over the configuration.
@@ -160,13 +203,33 @@ impl Args {
         }
         Ok(config)
     }
+}
 
-    /// Where a checkpoint goes that nobody asked for: an interrupted or failed run is kept all the same.
-    fn save_path(&self) -> PathBuf {
-        let unnamed = || {
-            let preset = if self.config.is_some() { "run" } else { self.preset.as_deref().unwrap_or("mlp") };
-            format!("playground-{preset}.safetensors").into()
-        };
-        self.save.clone().or_else(|| self.resume.clone()).unwrap_or_else(unnamed)
+/// Whether a run was begun with this configuration, so that going on with it is what the command says.
+fn begun_so(begun: &RunConfig, mut now: RunConfig) -> Result<()> {
+    let found = match now.dataset.name.as_str() {
+        "auto" => Some(begun.dataset.name.clone()), // as it was found then
+        name => Path::new(name).canonicalize().ok().map(|folder| folder.display().to_string()),
+    };
+    now.dataset.name = found.filter(|found| *found == begun.dataset.name).unwrap_or(now.dataset.name);
+    let [begun, now] = [begun, &now].map(|config| serde_json::to_value(config).expect("plain data with string keys"));
+    match difference(&begun, &now) {
+        None => Ok(()),
+        Some((key, begun, now)) => bail!(
+            "the run was begun with {key} {begun}, and this command says {now}: repeat what it was begun with, or \
+             name another file"
+        ),
     }
+}
+
+/// The first key whose values differ, and both.
+fn difference(a: &Value, b: &Value) -> Option<(String, String, String)> {
+    let (Value::Object(x), Value::Object(y)) = (a, b) else {
+        return (a != b).then(|| (String::new(), a.to_string(), b.to_string()));
+    };
+    x.keys().chain(y.keys()).find_map(|key| {
+        let side = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
+        let (inner, a, b) = difference(&side(x), &side(y))?;
+        Some((if inner.is_empty() { key.clone() } else { format!("{key}.{inner}") }, a, b))
+    })
 }

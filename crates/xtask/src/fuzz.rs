@@ -15,12 +15,15 @@ use crate::workspace::{run_cargo, shell, target_dir};
 ///
 /// Starts from the inputs in `fuzz/seeds` and from those that earlier runs found. An input that breaks a reader is kept
 /// in the target folder, and its path is printed. The targets `graphs` and `configurations` have an engine compute random graphs,
-/// and three steps of random runs, and compare it with the reference; they print the smallest that fails.
+/// and three steps of random runs, and compare it with the reference; they print the smallest that fails. The target
+/// `chains` interrupts runs of the program by all that can end one, until they have finished, and compares their ends with
+/// those of runs that nothing interrupted.
 ///
-/// Example: `cargo xtask fuzz graphs --engine wgpu --seeds 0..5000 --seconds 3600`
+/// Examples: `cargo xtask fuzz graphs --engine wgpu --seeds 0..5000 --seconds 3600`, `cargo xtask fuzz chains --seeds 0..200`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The targets to run: the names of the files in fuzz/targets, `graphs` or `configurations` [default: all of the first]
+    /// The targets to run: the names of the files in fuzz/targets, `graphs`, `configurations` or `chains` [default: all of
+    /// the first]
     targets: Vec<String>,
     /// Seconds for each target
     #[arg(long, default_value_t = SECONDS)]
@@ -28,7 +31,7 @@ pub(crate) struct Args {
     /// For `graphs` and `configurations`: plan, cpu, candle-cpu or wgpu
     #[arg(long, default_value = "cpu")]
     engine: String,
-    /// For `graphs` and `configurations`: the seeds to try, FIRST..END
+    /// For `graphs`, `configurations` and `chains`: the seeds to try, FIRST..END
     #[arg(long, value_parser = seeds, default_value = "0..18446744073709551615")]
     seeds: Range<u64>,
 }
@@ -40,6 +43,9 @@ fn seeds(text: &str) -> Result<Range<u64>> {
 
 /// The targets that are no readers: `tests/examples/random.rs`.
 const RANDOM: [&str; 2] = ["graphs", "configurations"];
+
+/// Of `crates/cli/tests/endings.rs`, which the gate tries a few of.
+const CHAINS: &str = "chains";
 
 /// Enough to find what a small change breaks; a new reader deserves an hour by hand.
 const SECONDS: u32 = 20;
@@ -60,8 +66,12 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
             "cargo run --release --quiet --package tests --example random -- {target} {engine} {first} {end} {seconds}"
         ))?;
     }
+    if args.targets.iter().any(|target| target == CHAINS) {
+        let chains = cmd!(sh, "cargo test --release --workspace --test endings -- chains");
+        run_cargo(chains.env("PLAYGROUND_CHAINS", format!("{}..{}", seeds.start, seeds.end)))?;
+    }
     let targets = if args.targets.is_empty() { all_targets(sh)? } else { args.targets.clone() };
-    let targets: Vec<String> = targets.into_iter().filter(|target| !is_random(target)).collect();
+    let targets: Vec<String> = targets.into_iter().filter(|target| !is_random(target) && target != CHAINS).collect();
     if targets.is_empty() {
         return Ok(());
     }

@@ -1,0 +1,288 @@
+//! Files that are written whole or not at all, and where a run is kept.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use tempfile::NamedTempFile;
+
+/// How files begin that are not whole yet.
+const PREFIX: &str = ".playground-";
+/// A file that is not whole, that nobody writes and that is older than this belongs to a program that was killed.
+const ORPHAN: Duration = Duration::from_secs(60);
+/// Most links that are followed.
+const LINKS: usize = 40;
+
+/// Writes to a file beside `path` and renames it, so that `path` holds the old content or all of the new, whatever
+/// happens. Links are followed, and a file keeps its permissions.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let put = || -> io::Result<()> {
+        let target = target(path)?;
+        if is_null(&target) {
+            return Ok(());
+        }
+        beside(&target, bytes)?.persist(&target)?;
+        sync_folder(&target)
+    };
+    put().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// As [`write`], but into a file that was not there: `path`, or else `path` with a number. Says which.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
+    let put = || -> io::Result<PathBuf> {
+        let mut file = beside(path, bytes)?;
+        for number in 1u32.. {
+            let name = numbered(path, number);
+            match file.persist_noclobber(&name) {
+                Ok(_) => return sync_folder(&name).map(|()| name),
+                Err(error) if error.error.kind() == ErrorKind::AlreadyExists => file = error.file,
+                Err(error) => return Err(error.error),
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    };
+    put().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Finds out whether [`write`] could work, and touches nothing.
+pub(crate) fn check(path: &Path) -> Result<()> {
+    let name = path.display();
+    let target = target(path).with_context(|| format!("cannot write {name}"))?;
+    match fs::symlink_metadata(&target) {
+        Ok(_) if is_null(&target) => return Ok(()),
+        Ok(found) if found.is_dir() => bail!("cannot write {name}: it is a folder, name a file in it"),
+        Ok(found) if !found.is_file() => bail!("cannot write {name}: it is a device or a pipe, name a file"),
+        Ok(found) if found.permissions().readonly() => {
+            bail!("cannot write {name}: it is write-protected, choose another name")
+        }
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot write {name}: choose another name"));
+        }
+        Ok(_) | Err(_) => {}
+    }
+    beside(&target, b"")
+        .map(drop)
+        .with_context(|| format!("cannot write into the folder of {name}: choose one that exists and is writable"))
+}
+
+/// What a name stands for, through all links; the last one may lead to a file that is not there yet.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+            return Ok(path);
+        }
+        path = folder(&path).join(fs::read_link(&path)?);
+    }
+    Err(io::Error::other(format!("more than {LINKS} links lead on from it")))
+}
+
+/// Where everything may be written and nothing is kept.
+fn is_null(target: &Path) -> bool {
+    cfg!(unix) && target == Path::new("/dev/null")
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file in the folder of `path` with this content, safe on the disk, that may take the place of `path`.
+fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let there = fs::metadata(path).ok();
+    if there.as_ref().is_some_and(|found| !found.is_file()) {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no ordinary file"));
+    }
+    sweep(folder(path));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)] // a temporary file is private by default; this one becomes an ordinary file
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = there.as_ref().map_or(0o666, |found| found.permissions().mode() & 0o777);
+        builder.permissions(fs::Permissions::from_mode(mode));
+    }
+    let mut file = builder.prefix(PREFIX).tempfile_in(folder(path))?;
+    let _ = file.as_file().lock(); // says that somebody writes it; not every file system can
+    if let Some(found) = there {
+        file.as_file().set_permissions(found.permissions())?; // the process's mask may have taken some away
+    }
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Removes what programs left that were killed while they wrote: a living one holds a lock.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let is_old = |found: &fs::Metadata| {
+            found.is_file() && found.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ORPHAN))
+        };
+        if is_ours
+            && entry.metadata().is_ok_and(|found| is_old(&found))
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+        {
+            let _ = fs::remove_file(entry.path()); // it may be somebody else's
+        }
+    }
+}
+
+/// The name of a file is safe only when its folder is.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
+}
+
+/// `net.safetensors`, `net-2.safetensors`, `net-3.safetensors`, …
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    match (number, path.file_stem(), path.extension()) {
+        (2.., Some(stem), Some(extension)) => {
+            path.with_file_name(format!("{}-{number}.{}", stem.display(), extension.display()))
+        }
+        _ => path.to_owned(),
+    }
+}
+
+/// Where a run is kept.
+#[derive(Debug)]
+pub(crate) struct Place {
+    path: PathBuf,
+    /// Whether it is kept at every evaluation, and not only when it ends before its time.
+    pub(crate) always: bool,
+    /// Whether what has that name already is somebody else's.
+    is_foreign: bool,
+}
+
+impl Place {
+    /// A file that was asked for.
+    pub(crate) fn named(path: &Path) -> Result<Self> {
+        check(path)?;
+        if is_null(&target(path)?) {
+            crate::say("note: /dev/null keeps nothing: name a file to keep this run");
+        }
+        Ok(Place { path: path.to_owned(), always: true, is_foreign: false })
+    }
+
+    /// The file that a run was resumed from, for where it ends before its time.
+    pub(crate) fn origin(path: &Path) -> Self {
+        Place { path: path.to_owned(), always: false, is_foreign: false }
+    }
+
+    /// A new file of this name or, where there is one, with a number.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Place { path, always: false, is_foreign: true }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts a checkpoint there.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.is_foreign {
+            self.path = write_new(&self.path, bytes)?;
+            self.is_foreign = false;
+            return Ok(());
+        }
+        write(&self.path, bytes)
+    }
+
+    /// Puts it somewhere else, where the place itself fails: into the present folder, or that for temporary files.
+    pub(crate) fn put_elsewhere(&mut self, bytes: &[u8]) -> Result<()> {
+        let name = "playground-kept.safetensors";
+        let here = write_new(Path::new(name), bytes);
+        self.path = match here {
+            Ok(path) => path,
+            Err(error) => write_new(&std::env::temp_dir().join(name), bytes).context(error)?,
+        };
+        (self.always, self.is_foreign) = (true, false);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_replaces_the_whole_file_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        check(&path).unwrap();
+        write(&path, b"a long first content").unwrap();
+        write(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(check(&folder.path().join("no/such/folder")).is_err());
+        assert!(check(folder.path()).is_err());
+        let long = folder.path().join("x".repeat(300));
+        assert!(check(&long).unwrap_err().to_string().contains("choose another name"));
+    }
+
+    #[test]
+    fn what_is_there_stays_where_a_new_file_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        let mut names = vec![];
+        for content in [b"1", b"2", b"3"] {
+            let mut place = Place::new(path.clone());
+            place.put(content).unwrap();
+            place.put(content).unwrap(); // its own
+            names.push(place.path().file_name().unwrap().to_owned());
+        }
+        assert_eq!(names, ["net.safetensors", "net-2.safetensors", "net-3.safetensors"]);
+        assert_eq!(fs::read(&path).unwrap(), b"1");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_permissions_kept() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("far")).unwrap();
+        symlink("far/file", at("link")).unwrap();
+        symlink("link", at("link to a link")).unwrap();
+        write(&at("link to a link"), b"first").unwrap(); // to where there is no file yet
+        assert_eq!(fs::read(at("far/file")).unwrap(), b"first");
+        fs::set_permissions(at("far/file"), fs::Permissions::from_mode(0o600)).unwrap();
+        write(&at("link"), b"second").unwrap();
+        assert_eq!(fs::read(at("far/file")).unwrap(), b"second");
+        assert_eq!(fs::metadata(at("far/file")).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+        fs::set_permissions(at("far/file"), fs::Permissions::from_mode(0o400)).unwrap();
+        assert!(check(&at("link")).unwrap_err().to_string().contains("write-protected"));
+        symlink("circle", at("circle")).unwrap();
+        assert!(check(&at("circle")).is_err());
+
+        let null = Path::new("/dev/null");
+        check(null).unwrap();
+        write(null, b"nothing").unwrap();
+        assert!(!fs::metadata(null).unwrap().is_file());
+        let full = Path::new("/dev/full");
+        if full.exists() {
+            assert!(check(full).unwrap_err().to_string().contains("a device or a pipe"));
+            assert!(write(full, b"nothing").is_err());
+        }
+    }
+
+    #[test]
+    fn what_killed_programs_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = |name: &str, age: u64| {
+            let path = folder.path().join(name);
+            let file = File::create(&path).unwrap();
+            file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).unwrap();
+            (path, file)
+        };
+        let (orphan, _) = left(".playground-a", 120);
+        let (written, file) = left(".playground-b", 120);
+        file.lock().unwrap();
+        let (young, _) = left(".playground-c", 1);
+        let (other, _) = left("playground-d", 120);
+        write(&folder.path().join("file"), b"content").unwrap();
+        assert_eq!([&orphan, &written, &young, &other].map(|path| path.exists()), [false, true, true, true]);
+    }
+}

@@ -1,0 +1,511 @@
+//! However a run ends, it is kept: signals, terminals that close, outputs and disks that fail.
+//!
+//! `cargo xtask fuzz chains --seeds 0..200` tries as many chains of interrupted runs, a test of all a few.
+
+#[cfg(not(unix))]
+fn main() {}
+
+#[cfg(unix)]
+fn main() {
+    unix::main();
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::{
+        env,
+        fs::{self, File},
+        io::{BufRead, BufReader, Read},
+        os::{fd::OwnedFd, unix::process::ExitStatusExt},
+        path::{Path, PathBuf},
+        process::{Child, Command, ExitStatus, Stdio},
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use libtest_mimic::{Arguments, Failed, Trial};
+    use protocol::{Event, Message};
+    use rustix::{
+        process::{Pid, Signal, kill_process},
+        pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    };
+    use tempfile::TempDir;
+    use train::Checkpoint;
+
+    /// A small run, evaluated often.
+    const RUN: &str = "--engine cpu --dataset digits --set dataset.digits=2000 \
+                       --set dataset.split.standard.validation=200 --set evaluate_every=10 --batch 32";
+    /// The rates of a run do not depend on its length.
+    const CONSTANT: &str = "--set schedule.shape=constant";
+    /// Longer than any of these runs takes.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    pub(super) fn main() {
+        let is_root = fs::metadata("/proc/self").is_ok_and(|found| {
+            use std::os::unix::fs::MetadataExt;
+            found.uid() == 0
+        });
+        let full_disk = match is_root {
+            true => "a full disk ends no run".to_owned(),
+            false => "a full disk ends no run [needs root, to mount a small disk]".into(),
+        };
+        let trials = vec![
+            Trial::test("signals keep the run", signals_keep_the_run),
+            Trial::test("a second interrupt, a second later, ends the program", a_second_interrupt),
+            Trial::test("before the first step there is nothing to keep", before_the_first_step),
+            Trial::test("what was ignored at the start stays ignored", ignored_signals),
+            Trial::test("a closed terminal keeps the run", a_closed_terminal),
+            Trial::test("a closed pipe keeps the run", a_closed_pipe),
+            Trial::test("an output that cannot be written is named [/dev/full]", a_failing_output)
+                .with_ignored_flag(!Path::new("/dev/full").exists()),
+            Trial::test("a folder that goes away ends no run", a_folder_that_goes_away),
+            Trial::test(full_disk, a_full_disk).with_ignored_flag(!is_root),
+            Trial::test("no run takes another one's place", no_run_takes_anothers_place),
+            Trial::test("one command begins a run and goes on with it", one_command),
+            Trial::test("chains of interrupted runs end in the same bits", chains),
+        ];
+        libtest_mimic::run(&Arguments::from_args(), trials).exit();
+    }
+
+    struct Place(TempDir);
+
+    impl Place {
+        fn new() -> Self {
+            Place(tempfile::tempdir().expect("a folder"))
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn command(&self, line: &str) -> Command {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_playground-cli"));
+            command.args(line.split_whitespace()).current_dir(self.0.path());
+            command.env_remove("PLAYGROUND_DATA").env("PLAYGROUND_CACHE", self.path("cache"));
+            command
+        }
+
+        /// A run under way: its first steps are made.
+        fn begun(&self, line: &str) -> Begun {
+            let mut command = self.command(&format!("train {RUN} {CONSTANT} --json {line}"));
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+            let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+            let mut text = String::new();
+            while !text.contains(r#""event":"evaluation""#) {
+                text.clear();
+                assert!(lines.read_line(&mut text).expect("text") > 0, "{}", stderr(&mut child));
+            }
+            Begun { child, lines }
+        }
+
+        /// Runs a command to its end: its code, and what it said.
+        fn run(&self, line: &str) -> (Option<i32>, String) {
+            let output = self.command(line).output().expect("it starts");
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+
+        #[track_caller]
+        fn succeeds(&self, line: &str) -> String {
+            let (code, said) = self.run(line);
+            assert_eq!(code, Some(0), "{line}: {said}");
+            said
+        }
+
+        fn checkpoint(&self, name: &str) -> Checkpoint {
+            checkpoint(&self.path(name))
+        }
+
+        /// Whether the file goes on to where a run without interruptions comes.
+        #[track_caller]
+        fn assert_sound(&self, name: &str) {
+            let end = self.checkpoint(name).progress.step + 5;
+            self.succeeds(&format!("train --resume {name} --engine cpu --steps {end} --save joined"));
+            self.succeeds(&format!("train {RUN} {CONSTANT} --steps {end} --save whole"));
+            assert_same(&self.checkpoint("joined"), &self.checkpoint("whole"));
+        }
+    }
+
+    struct Begun {
+        child: Child,
+        lines: BufReader<std::process::ChildStdout>,
+    }
+
+    impl Begun {
+        fn signal(&self, signal: Signal) {
+            kill_process(Pid::from_child(&self.child), signal).expect("it lives");
+        }
+
+        /// Reads to the end: the last event, the exit status, and what was said.
+        fn end(mut self) -> (Event, ExitStatus, String) {
+            let last = self.lines.lines().last().expect("events").expect("text");
+            let said = stderr(&mut self.child);
+            (Message::from_json(&last).expect(&last).event, self.child.wait().expect("it ends"), said)
+        }
+    }
+
+    fn stderr(child: &mut Child) -> String {
+        let mut text = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut text).expect("text");
+        text
+    }
+
+    fn checkpoint(path: &Path) -> Checkpoint {
+        Checkpoint::from_bytes(&fs::read(path).expect("it is there")).expect("it is whole")
+    }
+
+    #[track_caller]
+    fn assert_same(a: &Checkpoint, b: &Checkpoint) {
+        assert!(a.state == b.state, "tensors differ after {} and {} steps", a.progress.step, b.progress.step);
+        assert_eq!(a.progress.step, b.progress.step);
+        assert_eq!(a.progress.best_loss, b.progress.best_loss);
+    }
+
+    fn signals_keep_the_run() -> Result<(), Failed> {
+        let bursts: [&[Signal]; 5] = [
+            &[Signal::INT],
+            &[Signal::TERM],
+            &[Signal::HUP],
+            &[Signal::HUP; 2],
+            &[Signal::INT, Signal::TERM, Signal::INT],
+        ];
+        for burst in bursts {
+            let place = Place::new();
+            let run = place.begun("--steps 1000000");
+            burst.iter().for_each(|&signal| run.signal(signal));
+            let (last, status, said) = run.end();
+            assert_eq!(status.code(), Some(130), "{burst:?}: {said}");
+            let Event::Stopped { reason, checkpoint: Some(path), .. } = &last else { panic!("{burst:?}: {last:?}") };
+            assert_eq!((reason.as_str(), path.as_str()), ("interrupted", "playground-mlp.safetensors"));
+            place.assert_sound(path);
+        }
+        Ok(())
+    }
+
+    /// A step that takes longer than a second holds the run up.
+    fn a_second_interrupt() -> Result<(), Failed> {
+        for (wait, ends) in [(1200, None), (0, Some(130))] {
+            let place = Place::new();
+            let slow = "train --engine cpu --threads 1 --preset cnn --dataset digits --batch 8192 --steps 1000 --json";
+            let mut child = place.command(slow).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+            let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+            lines.find(|line| line.contains(r#""event":"steps""#)).ok_or("no steps")?;
+            let pid = Pid::from_child(&child);
+            kill_process(pid, Signal::INT)?;
+            thread::sleep(Duration::from_millis(wait));
+            kill_process(pid, Signal::INT)?;
+            lines.for_each(drop);
+            let status = child.wait()?;
+            assert_eq!(status.code(), ends, "{status}");
+            assert_eq!(status.signal(), if ends.is_none() { Some(2) } else { None }, "{status}");
+            assert_eq!(place.path("playground-cnn.safetensors").exists(), ends.is_some());
+        }
+        Ok(())
+    }
+
+    fn before_the_first_step() -> Result<(), Failed> {
+        let place = Place::new();
+        assert!(Command::new("mkfifo").arg(place.path("config")).status()?.success());
+        for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+            // It waits for what nobody writes.
+            let mut command = place.command("train --config config --save net.safetensors");
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+            thread::sleep(Duration::from_millis(300));
+            kill_process(Pid::from_child(&child), signal)?;
+            let said = stderr(&mut child);
+            assert_eq!(child.wait()?.code(), Some(130), "{said}");
+            assert!(said.contains("no file was touched"), "{said}");
+            assert_eq!(fs::read_dir(place.0.path())?.count(), 1);
+        }
+        Ok(())
+    }
+
+    /// As under `nohup`, and as a shell starts what is to run behind it.
+    fn ignored_signals() -> Result<(), Failed> {
+        let place = Place::new();
+        let program = env!("CARGO_BIN_EXE_playground-cli");
+        let line = format!("trap '' HUP INT; exec {program} train {RUN} --json --steps 1000000");
+        let mut command = Command::new("sh");
+        command.args(["-c", &line]).current_dir(place.0.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+        lines.find(|line| line.contains(r#""event":"evaluation""#)).ok_or("no evaluation")?;
+        let pid = Pid::from_child(&child);
+        kill_process(pid, Signal::HUP)?;
+        kill_process(pid, Signal::INT)?;
+        let evaluations = lines.by_ref().filter(|line| line.contains(r#""event":"evaluation""#));
+        assert_eq!(evaluations.take(5).count(), 5, "it goes on");
+        kill_process(pid, Signal::TERM)?;
+        lines.for_each(drop);
+        assert_eq!(child.wait()?.code(), Some(130));
+        Ok(())
+    }
+
+    /// A program in a terminal of its own, and the other side of the terminal.
+    fn in_terminal(place: &Place, line: &str) -> Result<(Child, OwnedFd), Failed> {
+        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        grantpt(&near)?;
+        unlockpt(&near)?;
+        let far = File::options().read(true).write(true).open(ptsname(&near, vec![])?.to_str()?)?;
+        let inner = place.command(line);
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").arg(inner.get_program()).args(inner.get_args()).current_dir(place.0.path());
+        command.env_remove("PLAYGROUND_DATA");
+        command.stdin(far.try_clone()?).stdout(far.try_clone()?).stderr(far);
+        Ok((command.spawn()?, near))
+    }
+
+    /// Reads what a terminal shows until it contains `words`.
+    fn reads(terminal: &OwnedFd, words: &str) -> Result<(), Failed> {
+        let mut terminal = File::from(terminal.try_clone()?);
+        let (mut text, mut bytes) = (String::new(), [0; 4096]);
+        while !text.contains(words) {
+            let read = terminal.read(&mut bytes)?;
+            text += &String::from_utf8_lossy(&bytes[..read]);
+        }
+        Ok(())
+    }
+
+    /// The exit status, and a failure where there is none for too long.
+    fn ends(child: &mut Child) -> Result<ExitStatus, Failed> {
+        let clock = Instant::now();
+        while clock.elapsed() < PATIENCE {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        child.kill()?;
+        Err("it does not end".into())
+    }
+
+    fn a_closed_terminal() -> Result<(), Failed> {
+        let place = Place::new();
+        let (mut child, terminal) = in_terminal(&place, &format!("train {RUN} {CONSTANT} --steps 1000000"))?;
+        reads(&terminal, "step 20")?;
+        drop(terminal);
+        assert_eq!(ends(&mut child)?.code(), Some(130));
+        place.assert_sound("playground-mlp.safetensors");
+        Ok(())
+    }
+
+    fn a_closed_pipe() -> Result<(), Failed> {
+        let place = Place::new();
+        let Begun { mut child, lines } = place.begun("--steps 1000000");
+        drop(lines);
+        let said = stderr(&mut child);
+        assert_eq!(child.wait()?.code(), Some(141), "{said}");
+        assert!(said.contains("the run is kept: playground-cli train --resume playground-mlp.safetensors"), "{said}");
+        place.assert_sound("playground-mlp.safetensors");
+        Ok(())
+    }
+
+    fn a_failing_output() -> Result<(), Failed> {
+        let place = Place::new();
+        let full = File::options().write(true).open("/dev/full")?;
+        for line in [&format!("train {RUN} --steps 1"), "presets"] {
+            let mut child = place.command(line).stdout(full.try_clone()?).stderr(Stdio::piped()).spawn()?;
+            let said = stderr(&mut child);
+            assert_eq!(child.wait()?.code(), Some(74), "{said}");
+            assert!(said.contains("stdout cannot be written: No space left on device"), "{said}");
+        }
+        Ok(())
+    }
+
+    fn a_folder_that_goes_away() -> Result<(), Failed> {
+        let place = Place::new();
+        fs::create_dir(place.path("folder"))?;
+        let run = place.begun("--steps 1000000 --save folder/net.safetensors");
+        fs::remove_dir_all(place.path("folder"))?;
+        thread::sleep(Duration::from_millis(300));
+        run.signal(Signal::INT);
+        let (last, status, said) = run.end();
+        assert_eq!(status.code(), Some(130), "{said}");
+        assert!(said.contains("the run goes on, and the next evaluation tries again"), "{said}");
+        assert!(said.contains("the run is kept in playground-kept.safetensors instead"), "{said}");
+        assert!(
+            matches!(&last, Event::Stopped { checkpoint: Some(path), .. } if path == "playground-kept.safetensors"),
+            "{last:?}"
+        );
+        place.assert_sound("playground-kept.safetensors");
+        Ok(())
+    }
+
+    /// A small disk, as long as it lives.
+    struct Disk(PathBuf);
+
+    impl Drop for Disk {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg(&self.0).status();
+        }
+    }
+
+    fn a_full_disk() -> Result<(), Failed> {
+        let place = Place::new();
+        fs::create_dir(place.path("disk"))?;
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(place.path("disk")).status()?;
+        assert!(mount.success(), "a disk cannot be mounted");
+        let disk = Disk(place.path("disk"));
+        let mut run = place.begun("--steps 1000000 --save disk/net.safetensors");
+        let mut lines = run.lines.by_ref().lines().map(|line| line.expect("text"));
+        lines.find(|line| line.contains(r#""event":"checkpoint""#)).ok_or("no checkpoint")?;
+        fs::write(disk.0.join("other"), vec![1; 8 << 20]).expect_err("the disk is full now");
+        thread::sleep(Duration::from_millis(300));
+        run.signal(Signal::TERM);
+        let (_, status, said) = run.end();
+        assert_eq!(status.code(), Some(130), "{said}");
+        assert!(said.contains("No space left on device") && said.contains("the run goes on"), "{said}");
+        checkpoint(&disk.0.join("net.safetensors")); // an earlier one, whole
+        place.assert_sound("playground-kept.safetensors");
+
+        fs::remove_file(disk.0.join("other"))?;
+        let run = place.begun("--steps 1000000 --save disk/net.safetensors");
+        run.signal(Signal::TERM);
+        let (_, status, said) = run.end();
+        assert_eq!((status.code(), said.contains("warning")), (Some(130), false), "{said}");
+        Ok(())
+    }
+
+    fn no_run_takes_anothers_place() -> Result<(), Failed> {
+        let place = Place::new();
+        for name in ["playground-mlp.safetensors", "playground-mlp-2.safetensors", "playground-mlp-3.safetensors"] {
+            let run = place.begun("--steps 1000000");
+            run.signal(Signal::INT);
+            let (last, ..) = run.end();
+            assert!(matches!(&last, Event::Stopped { checkpoint: Some(path), .. } if path == name), "{last:?}");
+        }
+        Ok(())
+    }
+
+    fn one_command() -> Result<(), Failed> {
+        let place = Place::new();
+        let line = format!("train {RUN} --steps 40 --keep net.safetensors");
+        place.succeeds(&line);
+        let bytes = fs::read(place.path("net.safetensors"))?;
+        let said = place.succeeds(&line);
+        assert!(said.contains("net.safetensors is finished after 40 steps"), "{said}");
+        for (flags, message) in [
+            ("--seed 2", "begun with seed 1, and this command says 2"),
+            ("--steps 50", "begun with length.steps 40, and this command says 50"),
+            ("--engine candle-cpu", ""),
+        ] {
+            let line = match flags.split_once(' ').expect("two words") {
+                ("--steps", _) => line.replace("--steps 40", flags),
+                ("--engine", _) => line.replace("--engine cpu", flags),
+                _ => format!("{line} {flags}"),
+            };
+            let (code, said) = place.run(&line);
+            // What is finished needs no engine.
+            assert_eq!(code, Some(if message.is_empty() { 0 } else { 2 }), "{line}: {said}");
+            assert!(said.contains(message), "{said}");
+        }
+        assert_eq!(fs::read(place.path("net.safetensors"))?, bytes);
+
+        let run = place.begun("--steps 1000000 --keep long.safetensors");
+        run.signal(Signal::TERM);
+        run.end();
+        let line = format!("train {RUN} {CONSTANT} --steps 1000000 --keep long.safetensors")
+            .replace("--engine cpu", "--engine candle-cpu");
+        let (code, said) = place.run(&line);
+        assert!(code == Some(2) && said.contains("was begun on engine cpu"), "{said}");
+
+        fs::write(place.path("damaged.safetensors"), &bytes[..bytes.len() / 2])?;
+        let (code, said) = place.run(&line.replace("long", "damaged"));
+        assert!(code == Some(2) && said.contains("damaged.safetensors: this is not a safetensors file"), "{said}");
+        assert_eq!(fs::read(place.path("damaged.safetensors"))?, &bytes[..bytes.len() / 2]);
+        Ok(())
+    }
+
+    /// What ends a life of a run.
+    const ENDS: [&str; 7] = ["KILL", "INT", "TERM", "HUP", "HUP twice", "closed terminal", "closed pipe"];
+    /// Engines, and what else a run may have that its end could lose.
+    const KINDS: [&str; 6] = [
+        "--engine cpu --set schedule.shape=one_cycle",
+        "--engine candle-cpu --set optimizer.rule={\"momentum\":{}}",
+        "--engine cpu --preset cnn --set schedule.shape=cosine --set stop.patience=30",
+        "--engine cpu --set optimizer.rule={\"adam_w\":{}} --set optimizer.weight_decay=0.01 --set schedule.warm_up=20",
+        "--engine candle-cpu --preset softmax --set dataset.sampling=with_replacement",
+        "--engine cpu --set optimizer.clip_norm=1 --set loss=mean_squared_error --set schedule.shape={\"step\":{\"epochs\":1,\"factor\":0.5}}",
+    ];
+
+    fn chains() -> Result<(), Failed> {
+        let numbers = env::var("PLAYGROUND_CHAINS").unwrap_or("0..6".into());
+        let (first, end) = numbers.split_once("..").ok_or("FIRST..END")?;
+        let (first, end) = (first.parse::<u64>()?, end.parse::<u64>()?);
+        let mut lives = 0;
+        for number in first..end {
+            let kind = KINDS[number as usize % KINDS.len()];
+            lives += chain(number, kind).map_err(|failed| format!("chain {number}, {kind}: {failed:?}"))?;
+        }
+        println!("{} chains of {lives} runs", end - first);
+        Ok(())
+    }
+
+    /// Interrupts a run until it has finished, and compares it with one that was not; how many lives it had.
+    fn chain(number: u64, kind: &str) -> Result<u32, Failed> {
+        let place = Place::new();
+        let run = RUN.replace("--engine cpu", kind);
+        place.succeeds(&format!("train {run} --steps 400 --keep whole"));
+        let mut state = number + 1;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let line = format!("train {run} --steps 400 --json --keep chain");
+        for life in 1..100 {
+            let end = ENDS[random(ENDS.len() as u64) as usize];
+            let wait = Duration::from_millis(20 + random(400));
+            let status = match end {
+                "closed terminal" => {
+                    let (mut child, terminal) = in_terminal(&place, &line)?;
+                    let mut near = File::from(terminal.try_clone()?);
+                    let reader = thread::spawn(move || {
+                        let clock = Instant::now();
+                        let mut bytes = [0; 4096];
+                        while clock.elapsed() < wait && near.read(&mut bytes).is_ok_and(|read| read > 0) {}
+                    });
+                    reader.join().expect("it reads");
+                    drop(terminal);
+                    ends(&mut child)?
+                }
+                _ => {
+                    let mut child = place.command(&line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+                    let mut out = child.stdout.take().expect("piped");
+                    let (pid, broken) = (Pid::from_child(&child), end == "closed pipe");
+                    let reader = thread::spawn(move || {
+                        let clock = Instant::now();
+                        let mut bytes = [0; 4096];
+                        while out.read(&mut bytes).is_ok_and(|read| read > 0) && !(broken && clock.elapsed() > wait) {}
+                    });
+                    thread::sleep(wait);
+                    let signals: &[Signal] = match end {
+                        "KILL" => &[Signal::KILL],
+                        "INT" => &[Signal::INT],
+                        "TERM" => &[Signal::TERM],
+                        "HUP" => &[Signal::HUP],
+                        "HUP twice" => &[Signal::HUP; 2],
+                        _ => &[],
+                    };
+                    for &signal in signals {
+                        let _ = kill_process(pid, signal); // it may have ended
+                    }
+                    let status = ends(&mut child)?;
+                    reader.join().expect("it reads");
+                    status
+                }
+            };
+            let kept = place.path("chain").exists().then(|| place.checkpoint("chain"));
+            let in_order = match status.code() {
+                Some(0) => kept.as_ref().is_some_and(|kept| kept.progress.finished),
+                Some(code) => [130, 141].contains(&code) || end == "closed terminal" && code == 74,
+                None => end == "KILL",
+            };
+            assert!(in_order, "{end} after {wait:?}: {status}");
+            if kept.is_some_and(|kept| kept.progress.finished) {
+                assert_same(&place.checkpoint("chain"), &place.checkpoint("whole"));
+                return Ok(life);
+            }
+        }
+        Err("it does not come to its end".into())
+    }
+}
