@@ -4,25 +4,50 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
+use graph::Graph;
 use protocol::{EngineName, RunConfig};
 use train::{Samples, programs};
 
-/// Copies of the state that there are at a time: the engine's, the last good one, the one that is read back, and the file
-/// that it becomes.
+/// Copies of the state that there are at a time: the engine's and the last good one, which a run begins with, and the one
+/// that is read back and the file that it becomes.
 const COPIES: u64 = 4;
+/// Those that come later.
+const LATER: u64 = 2;
 
-/// Refuses a run that needs more than there is, as far as both are known: of an engine that evaluates operation by
-/// operation also the values that are alive together. The others say themselves, when they load a program, what they lack.
-pub(crate) fn check(engine: EngineName, config: &RunConfig, samples: &Samples) -> Result<()> {
-    let Some(free) = free() else { return Ok(()) };
-    let (table, _) = programs::upload(&samples.images);
-    let [train, evaluate] = [programs::train(config, &table, true)?, programs::evaluate(config, &table)?];
-    let state: u64 = train.slots().map(|(_, node)| 4 * node.shape.count() as u64).sum();
+/// Refuses a run that needs more than there is, as far as both are known.
+pub(crate) fn check_before(engine: EngineName, config: &RunConfig, samples: &Samples) -> Result<()> {
+    let graphs = graphs(config, samples)?;
     let step = match engine {
-        EngineName::CandleCpu => train.live_bytes().max(evaluate.live_bytes()),
-        _ => 0,
+        EngineName::Cpu => graphs.iter().map(cpu::scratch_bytes).sum(),
+        engine => alive(engine, &graphs),
     };
-    let needed = COPIES * state + step + samples.images.pixels.len() as u64;
+    fits(COPIES * state(&graphs) + step + samples.images.pixels.len() as u64)
+}
+
+/// The same of a run that has begun: what its engine took beforehand is taken.
+pub(crate) fn check_begun(engine: EngineName, config: &RunConfig, samples: &Samples) -> Result<()> {
+    let graphs = graphs(config, samples)?;
+    fits(LATER * state(&graphs) + alive(engine, &graphs))
+}
+
+fn graphs(config: &RunConfig, samples: &Samples) -> Result<[Graph; 2]> {
+    let (table, _) = programs::upload(&samples.images);
+    Ok([programs::train(config, &table, true)?, programs::evaluate(config, &table)?])
+}
+
+fn state([train, _]: &[Graph; 2]) -> u64 {
+    train.slots().map(|(_, node)| 4 * node.shape.count() as u64).sum()
+}
+
+/// What an engine holds at a time that evaluates operation by operation. Devices with memory of their own say themselves
+/// what they lack.
+fn alive(engine: EngineName, graphs: &[Graph; 2]) -> u64 {
+    let largest = graphs.iter().map(Graph::live_bytes).max();
+    largest.filter(|_| engine == EngineName::CandleCpu).unwrap_or(0)
+}
+
+fn fits(needed: u64) -> Result<()> {
+    let Some(free) = free() else { return Ok(()) };
     ensure!(
         needed <= free,
         "the run needs about {} MiB of memory, and {} MiB are free: choose a smaller batch or network",

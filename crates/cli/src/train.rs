@@ -128,18 +128,20 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     config.dataset.name.clone_from(&set.name);
     let seconds = clock.elapsed().as_secs_f64() - set.download;
     let samples = set.samples(&config, seconds)?;
-    memory::check(engine.device().engine, &config, &samples)?;
+    let engine_name = engine.device().engine;
+    memory::check_before(engine_name, &config, &samples)?;
 
     if resume.is_none() {
         let (table, _) = programs::upload(&samples.images);
         args.engine.tune(engine.as_mut(), &programs::train(&config, &table, true)?).await?;
     }
     let origin = resume.as_ref().and(args.resume.as_ref().or(args.keep.as_ref()));
-    let started = Run::start(engine, config, samples, resume).await;
+    let started = Run::start(engine, config.clone(), samples, resume).await;
     let (run, events) = match origin {
         Some(path) => started.with_context(|| format!("cannot resume {}", path.display()))?,
         None => started?,
     };
+    memory::check_begun(engine_name, &config, run.samples())?;
     for event in &events {
         listener.hear(event)?;
     }

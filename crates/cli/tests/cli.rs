@@ -411,3 +411,21 @@ fn pages_are_served() {
     served.kill().unwrap();
     served.wait().unwrap();
 }
+
+/// 25 million parameters, and a limit that its state alone does not fit.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_does_not_fit_is_refused_with_what_it_needs() {
+    let place = Place::new();
+    let wide = r#"{ "layers": ["flatten", { "dense": { "units": 16000 } }, "relu", { "dense": { "units": 800 } }, { "dense": { "units": 10 } }] }"#;
+    fs::write(place.path("wide.json"), format!(r#"{{ "model": {{ "network": {wide} }} }}"#)).unwrap();
+    for engine in ["cpu", "candle-cpu"] {
+        let program = env!("CARGO_BIN_EXE_playground-cli");
+        let line =
+            format!("ulimit -v 1500000; exec {program} train --config wide.json {DIGITS} --steps 1 --engine {engine}");
+        let output = Command::new("sh").args(["-c", &line]).current_dir(place.0.path()).output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{engine}: {stderr}");
+        assert!(stderr.contains("the run needs about ") && stderr.contains(" MiB are free"), "{engine}: {stderr}");
+    }
+}

@@ -49,4 +49,4 @@ mod team;
 mod vectors;
 mod walk;
 
-pub use crate::engine::Cpu;
+pub use crate::{engine::Cpu, program::scratch_bytes};

@@ -20,6 +20,11 @@ use crate::{
 const LIMITS: Limits =
     Limits { bindings: usize::MAX, single_group: 16 * 1024, row: usize::MAX, local: 0, update_alone: 64 * 1024 };
 
+/// Bytes that [`crate::Cpu`] takes for the values within a step of this graph, at least.
+pub fn scratch_bytes(graph: &Graph) -> u64 {
+    compiler::compile(graph, &LIMITS).scratch_bytes()
+}
+
 /// A graph that is ready to run.
 pub(crate) struct Program {
     pub(crate) graph: Graph,

@@ -108,6 +108,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The same run elsewhere on its way.
+    pub(crate) fn at(&self, config: RunConfig, progress: Progress, state: Values) -> Self {
+        let Checkpoint { image, ref engine, ref choices, .. } = *self;
+        Checkpoint { config, image, progress, engine: engine.clone(), choices: choices.clone(), state }
+    }
+
     /// Whether these are its tensors, no more and no fewer.
     pub(crate) fn has_slots<'a>(&self, slots: impl Iterator<Item = (&'a str, &'a Shape)>) -> bool {
         let slots: BTreeMap<&str, &Shape> = slots.collect();

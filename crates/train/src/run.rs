@@ -431,8 +431,7 @@ impl Run {
         (self.ended_early, self.evaluation, self.times_lost) = (None, None, 0);
         self.unjudged = None;
         let state = programs::initial(&self.config, self.last_good.image).expect("the run was built of it");
-        let (config, progress) = (self.config.clone(), self.progress.clone());
-        self.last_good = Checkpoint { config, progress, state, ..self.last_good.clone() };
+        self.last_good = self.last_good.at(self.config.clone(), self.progress.clone(), state);
         self.untold = vec![Event::Rewound {}];
         self.untold.extend(self.changes.iter().map(|&(step, setting)| setting.event(step)));
         self.told = Phase::Paused; // as the event says
@@ -640,8 +639,7 @@ impl Run {
             self.diverge_behind(&format!("`{name}` holds numbers that are not finite"), self.last_loss);
             return Ok(None);
         }
-        let (config, progress) = (self.config.clone(), self.progress.clone());
-        Ok(Some(Checkpoint { config, progress, state, ..self.last_good.clone() }))
+        Ok(Some(self.last_good.at(self.config.clone(), self.progress.clone(), state)))
     }
 
     /// Why the run ends if its time is over.
