@@ -25,14 +25,28 @@ pub trait Problem: ToString {
 impl Problem for ConfigError {
     fn in_chinese(&self) -> String {
         match self {
-            ConfigError::Json(message) => format!("配置无效：{message}"),
-            ConfigError::Bound { name, value, need } => format!("“{name}”为 {value}，但{}", need.in_chinese()),
+            ConfigError::Json(message) => format!("这不是 JSON：{message}"),
+            ConfigError::Bound { name, value, need } => format!("{}为 {value}，但{}", owner(name), need.in_chinese()),
+            ConfigError::Unknown { place, key, known } => {
+                format!("{}中没有“{key}”，可选：{}", owner(place), known.join("、"))
+            }
+            ConfigError::Missing { place, key, known } => {
+                format!("{}缺少“{key}”，它的键为：{}", owner(place), known.join("、"))
+            }
+            ConfigError::Twice { name } => format!("“{name}”出现了两次"),
             ConfigError::NoMomentum => "这次训练的优化器没有动量".into(),
             ConfigError::Layers { count, most } => format!("网络有 {count} 层，但必须为 1 到 {most} 层"),
             ConfigError::Set { path, key } => format!("“{path}”中没有可设置的“{key}”"),
+            ConfigError::NoValidation { name } => format!(
+                "“{name}”由验证图像判断，但没有验证图像：请用 dataset.split.standard.validation 留出一些，或将它留空"
+            ),
             ConfigError::Preset { name, known } => format!("没有预设“{name}”，可选：{}", known.join("、")),
         }
     }
+}
+
+fn owner(place: &str) -> String {
+    if place.is_empty() { "配置".into() } else { format!("“{place}”") }
 }
 
 impl Problem for Failure {
@@ -88,6 +102,15 @@ impl Problem for Bounds {
             Bounds::AboveTo { low, high } => format!("必须大于 {low} 且不大于 {high}"),
             Bounds::AboveBelow { low, high } => format!("必须大于 {low} 且小于 {high}"),
             Bounds::Above { low } => format!("必须大于 {low}"),
+            Bounds::ZeroOrFrom { low } => format!("必须为 0 或不小于 {low}"),
+            Bounds::Number => "必须为数字".into(),
+            Bounds::Whole => "必须为不小于 0 的整数".into(),
+            Bounds::Text => "必须为带引号的文本".into(),
+            Bounds::List => "必须为列表".into(),
+            Bounds::ListOf { length } => format!("必须为 {length} 项的列表"),
+            Bounds::Object { known: [] } => "必须为没有键的对象".into(),
+            Bounds::Object { known } => format!("必须为含有 {} 的对象", known.join("、")),
+            Bounds::OneOf { known } => format!("必须为 {} 之一", known.join("、")),
             Bounds::Version { version } => format!("必须为 {version}：也许由其他版本写成？"),
         }
     }
@@ -160,14 +183,39 @@ mod tests {
         check(&set("batch", "0"), expect!["“batch”为 0，但必须为 1 到 8192"]);
         check(
             &set("optimizer.rule.adam", r#"{"beta1":2}"#),
-            expect!["“optimizer.rule.beta1”为 2，但必须不小于 0 且小于 1"],
+            expect!["“optimizer.rule.adam.beta1”为 2，但必须不小于 0 且小于 1"],
         );
         check(&set("stop.accuracy", "7"), expect!["“stop.accuracy”为 7，但必须大于 0 且不大于 1"]);
         check(&set("stop.seconds", "0"), expect!["“stop.seconds”为 0，但必须大于 0 且小于 1e9"]);
         check(&set("optimizer.clip_norm", "0"), expect!["“optimizer.clip_norm”为 0，但必须大于 0"]);
         check(&set("version", "9"), expect!["“version”为 9，但必须为 1：也许由其他版本写成？"]);
         check(&set("model.network.layers", "[]"), expect!["网络有 0 层，但必须为 1 到 64 层"]);
-        check(&set("model.net.layers", "[]"), expect!["“model.net.layers”中没有可设置的“net”"]);
+        check(&set("model.net.layers", "[]"), expect![[r#"“model”为 "net"，但必须为 preset、network 之一"#]]);
+        check(&set("batch.size", "3"), expect!["“batch.size”中没有可设置的“size”"]);
+        check(&set("schedule.speed", "1"), expect!["“schedule”中没有“speed”，可选：rate、shape、warm_up"]);
+        check(
+            &set("speed", "1"),
+            expect![
+                "配置中没有“speed”，可选：version、dataset、model、loss、optimizer、schedule、batch、length、seed、evaluate_every、stop"
+            ],
+        );
+        check(&set("schedule.shape", "step"), expect!["“schedule.shape.step”缺少“epochs”，它的键为：epochs、factor"]);
+        check(&set("schedule.rate", "1e-50"), expect!["“schedule.rate”为 1e-50，但必须为 0 或不小于 1.1754944e-38"]);
+        check(&set("schedule.rate", "fast"), expect![[r#"“schedule.rate”为 "fast"，但必须为数字"#]]);
+        check(&set("seed", "1.5"), expect!["“seed”为 1.5，但必须为不小于 0 的整数"]);
+        check(&set("dataset.name", "7"), expect!["“dataset.name”为 7，但必须为带引号的文本"]);
+        check(&set("model.network.layers", "3"), expect!["“model.network.layers”为 3，但必须为列表"]);
+        check(&set("stop", "3"), expect!["“stop”为 3，但必须为含有 accuracy、patience、seconds 的对象"]);
+        check(&set("optimizer.rule", r#"{"sgd":3}"#), expect!["“optimizer.rule.sgd”为 3，但必须为没有键的对象"]);
+        check(&RunConfig::from_json(r#"{"batch":3,"batch":4}"#).unwrap_err(), expect!["“batch”出现了两次"]);
+        let mut held = preset("cnn").unwrap();
+        held.stop.patience = Some(3);
+        check(
+            &held.set("dataset.split.standard.validation", "0").unwrap_err(),
+            expect![
+                "“stop.patience”由验证图像判断，但没有验证图像：请用 dataset.split.standard.validation 留出一些，或将它留空"
+            ],
+        );
         check(
             &preset("gpt-2").unwrap_err(),
             expect![
@@ -176,7 +224,7 @@ mod tests {
         );
         check(
             &RunConfig::from_json("{").unwrap_err(),
-            expect!["配置无效：EOF while parsing an object at line 1 column 1"],
+            expect!["这不是 JSON：EOF while parsing an object at line 1 column 1"],
         );
         check(&LinkError::from(set("batch", "0")), expect!["“batch”为 0，但必须为 1 到 8192"]);
         check(&LinkError::Long { bytes: 20_000 }, expect!["链接长 20000 字节，最多读取 16384 字节"]);

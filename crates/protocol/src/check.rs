@@ -2,22 +2,33 @@
 
 use models::{Init, Layer};
 
-use crate::{Adam, Command, Length, Rule, RunConfig, ScheduleShape, Split, VERSION};
+use crate::{Adam, Command, Length, Rule, RunConfig, ScheduleShape, Split, Stop, VERSION};
 
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ConfigError {
-    #[error("the configuration is not valid: {0}")]
+    #[error("this is not JSON: {0}")]
     Json(String),
-    #[error("`{name}` is {value}, but must be {need}")]
-    Bound { name: &'static str, value: String, need: Bounds },
+    #[error("{} is {value}, but must be {need}", owner(name))]
+    Bound { name: String, value: String, need: Bounds },
+    #[error("there is no `{key}` in {}: choose one of {}", owner(place), known.join(", "))]
+    Unknown { place: String, key: String, known: &'static [&'static str] },
+    #[error("`{key}` is missing in {}, whose keys are {}", owner(place), known.join(", "))]
+    Missing { place: String, key: &'static str, known: &'static [&'static str] },
+    #[error("`{name}` is given twice")]
+    Twice { name: String },
+    #[error("there is no `{key}` to set in `{path}`: `show` prints the configuration with all its keys")]
+    Set { path: String, key: String },
     #[error("this run's optimizer has no momentum")]
     NoMomentum,
     #[error("the network has {count} layers, but must have 1 to {most}")]
     Layers { count: usize, most: usize },
-    #[error("there is no `{key}` to set in `{path}`: `show` prints the configuration with all its keys")]
-    Set { path: String, key: String },
+    #[error(
+        "`{name}` is judged by validation images, and there are none: hold some back by \
+         dataset.split.standard.validation, or leave it out"
+    )]
+    NoValidation { name: &'static str },
     #[error("there is no preset `{name}`: choose one of {}", known.join(", "))]
     Preset { name: String, known: Vec<String> },
 }
@@ -36,8 +47,32 @@ pub enum Bounds {
     AboveBelow { low: String, high: String },
     #[error("above {low}")]
     Above { low: String },
+    #[error("0 or at least {low}")]
+    ZeroOrFrom { low: String },
     #[error("{version}: written by another release?")]
     Version { version: u32 },
+    #[error("a number")]
+    Number,
+    #[error("a whole number of at least 0")]
+    Whole,
+    #[error("text in quotes")]
+    Text,
+    #[error("a list")]
+    List,
+    #[error("a list of {length}")]
+    ListOf { length: usize },
+    #[error("an object{}", keys(known))]
+    Object { known: &'static [&'static str] },
+    #[error("one of {}", known.join(", "))]
+    OneOf { known: &'static [&'static str] },
+}
+
+fn owner(place: &str) -> String {
+    if place.is_empty() { "the configuration".into() } else { format!("`{place}`") }
+}
+
+fn keys(known: &[&str]) -> String {
+    if known.is_empty() { " without keys".into() } else { format!(" of {}", known.join(", ")) }
 }
 
 /// Most parameters of a network.
@@ -84,15 +119,7 @@ impl RunConfig {
         if let Some(every) = self.evaluate_every {
             within("evaluate_every", every, 1, MAX_STEPS)?;
         }
-        if let Some(accuracy) = self.stop.accuracy {
-            require("stop.accuracy", accuracy, accuracy > 0.0 && accuracy <= 1.0, part())?;
-        }
-        if let Some(patience) = self.stop.patience {
-            within("stop.patience", patience, 1, MAX_STEPS)?;
-        }
-        if let Some(seconds) = self.stop.seconds {
-            require("stop.seconds", seconds, seconds > 0.0 && seconds < 1e9, above_below("1e9"))?;
-        }
+        self.check_stop()?;
         let network = self.network()?;
         let count = Layer::count(&network.layers);
         if count == 0 || count > MAX_LAYERS {
@@ -101,7 +128,28 @@ impl RunConfig {
         if let Init::Normal { std } = network.init {
             require("model.network.init.normal.std", std, (0.0..=100.0).contains(&std), from_to(0, 100))?;
         }
-        check_layers(&network.layers)
+        check_layers(&network.layers, "model.network.layers")
+    }
+
+    fn check_stop(&self) -> Result<(), ConfigError> {
+        let Stop { accuracy, patience, seconds } = self.stop;
+        if let Some(accuracy) = accuracy {
+            require("stop.accuracy", accuracy, accuracy > 0.0 && accuracy <= 1.0, part())?;
+        }
+        if let Some(patience) = patience {
+            within("stop.patience", patience, 1, MAX_STEPS)?;
+        }
+        if let Some(seconds) = seconds {
+            require("stop.seconds", seconds, seconds > 0.0 && seconds < 1e9, above_below("1e9"))?;
+        }
+        if matches!(self.dataset.split, Split::Standard { validation: 1.. }) {
+            return Ok(());
+        }
+        let judged = [("stop.accuracy", accuracy.is_some()), ("stop.patience", patience.is_some())];
+        match judged.into_iter().find(|(_, is_set)| *is_set) {
+            Some((name, _)) => Err(ConfigError::NoValidation { name }),
+            None => Ok(()),
+        }
     }
 
     fn check_optimizer(&self) -> Result<(), ConfigError> {
@@ -113,12 +161,10 @@ impl RunConfig {
         }
         match optimizer.rule {
             Rule::Sgd => Ok(()),
-            Rule::Momentum { momentum } | Rule::Nesterov { momentum } => check_momentum(momentum),
-            Rule::Adam(Adam { beta1, beta2, epsilon }) | Rule::AdamW(Adam { beta1, beta2, epsilon }) => {
-                decays("optimizer.rule.beta1", beta1)?;
-                decays("optimizer.rule.beta2", beta2)?;
-                require("optimizer.rule.epsilon", epsilon, epsilon > 0.0 && epsilon <= 1.0, part())
-            }
+            Rule::Momentum { momentum } => decays("optimizer.rule.momentum.momentum", momentum),
+            Rule::Nesterov { momentum } => decays("optimizer.rule.nesterov.momentum", momentum),
+            Rule::Adam(adam) => check_adam("optimizer.rule.adam", adam),
+            Rule::AdamW(adam) => check_adam("optimizer.rule.adam_w", adam),
         }
     }
 
@@ -126,13 +172,13 @@ impl RunConfig {
         let schedule = &self.schedule;
         check_rate(schedule.rate)?;
         within("schedule.warm_up", schedule.warm_up, 0, MAX_STEPS)?;
-        let check_factor = |value: f32| require("schedule.shape.factor", value, value > 0.0 && value <= 1.0, part());
+        let check_factor = |name, value: f32| require(name, value, value > 0.0 && value <= 1.0, part());
         match schedule.shape {
             ScheduleShape::Step { epochs, factor } => {
                 within("schedule.shape.step.epochs", epochs, 1, MAX_EPOCHS)?;
-                check_factor(factor)
+                check_factor("schedule.shape.step.factor", factor)
             }
-            ScheduleShape::Exponential { factor } => check_factor(factor),
+            ScheduleShape::Exponential { factor } => check_factor("schedule.shape.exponential.factor", factor),
             ScheduleShape::Constant | ScheduleShape::Cosine | ScheduleShape::OneCycle => Ok(()),
         }
     }
@@ -146,17 +192,19 @@ impl Command {
     pub fn check(&self) -> Result<(), ConfigError> {
         match self {
             Command::Rate { rate } => check_rate(*rate),
-            Command::Momentum { momentum } => check_momentum(*momentum),
+            Command::Momentum { momentum } => decays("optimizer.rule.momentum", *momentum),
             Command::Pause | Command::Resume | Command::Step | Command::Rewind | Command::Stop => Ok(()),
         }
     }
 }
 
-fn check_momentum(momentum: f32) -> Result<(), ConfigError> {
-    decays("optimizer.rule.momentum", momentum)
+fn check_adam(name: &str, Adam { beta1, beta2, epsilon }: Adam) -> Result<(), ConfigError> {
+    decays(&format!("{name}.beta1"), beta1)?;
+    decays(&format!("{name}.beta2"), beta2)?;
+    require(&format!("{name}.epsilon"), epsilon, epsilon > 0.0 && epsilon <= 1.0, part())
 }
 
-fn decays(name: &'static str, value: f32) -> Result<(), ConfigError> {
+fn decays(name: &str, value: f32) -> Result<(), ConfigError> {
     require(name, value, (0.0..1.0).contains(&value), Bounds::FromBelow { low: "0".into(), high: "1".into() })
 }
 
@@ -165,21 +213,27 @@ fn check_rate(rate: f32) -> Result<(), ConfigError> {
 }
 
 /// Sizes along one axis, so that no product of a few of them overflows; what fits together is for shape inference.
-fn check_layers(layers: &[Layer]) -> Result<(), ConfigError> {
-    for layer in layers {
+fn check_layers(layers: &[Layer], place: &str) -> Result<(), ConfigError> {
+    for (i, layer) in layers.iter().enumerate() {
+        let within =
+            |key: &str, value: usize, low: usize, high: usize| within(&format!("{place}.{i}.{key}"), value, low, high);
         match layer {
-            Layer::Dense { units } => within("units", *units, 1, MAX_UNITS)?,
+            Layer::Dense { units } => within("dense.units", *units, 1, MAX_UNITS)?,
             Layer::Conv2d { filters, kernel, stride, padding } => {
-                within("filters", *filters, 1, MAX_UNITS)?;
-                within("kernel", *kernel, 1, MAX_KERNEL)?;
-                within("stride", *stride, 1, MAX_KERNEL)?;
-                within("padding", *padding, 0, MAX_KERNEL)?;
+                within("conv2d.filters", *filters, 1, MAX_UNITS)?;
+                within("conv2d.kernel", *kernel, 1, MAX_KERNEL)?;
+                within("conv2d.stride", *stride, 1, MAX_KERNEL)?;
+                within("conv2d.padding", *padding, 0, MAX_KERNEL)?;
             }
-            Layer::MaxPool { size, stride } | Layer::AveragePool { size, stride } => {
-                within("size", *size, 1, MAX_KERNEL)?;
-                within("stride", stride.unwrap_or(*size), 1, MAX_KERNEL)?;
+            Layer::MaxPool { size, stride } => {
+                within("max_pool.size", *size, 1, MAX_KERNEL)?;
+                within("max_pool.stride", stride.unwrap_or(*size), 1, MAX_KERNEL)?;
             }
-            Layer::Residual { layers } => check_layers(layers)?,
+            Layer::AveragePool { size, stride } => {
+                within("average_pool.size", *size, 1, MAX_KERNEL)?;
+                within("average_pool.stride", stride.unwrap_or(*size), 1, MAX_KERNEL)?;
+            }
+            Layer::Residual { layers } => check_layers(layers, &format!("{place}.{i}.residual.layers"))?,
             Layer::GlobalAveragePool
             | Layer::Relu
             | Layer::LeakyRelu { .. }
@@ -194,14 +248,14 @@ fn check_layers(layers: &[Layer]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn require(name: &'static str, value: impl ToString, holds: bool, need: Bounds) -> Result<(), ConfigError> {
+fn require(name: &str, value: impl ToString, holds: bool, need: Bounds) -> Result<(), ConfigError> {
     match holds {
         true => Ok(()),
-        false => Err(ConfigError::Bound { name, value: value.to_string(), need }),
+        false => Err(ConfigError::Bound { name: name.into(), value: value.to_string(), need }),
     }
 }
 
-fn within<T: PartialOrd + ToString>(name: &'static str, value: T, low: T, high: T) -> Result<(), ConfigError> {
+fn within<T: PartialOrd + ToString>(name: &str, value: T, low: T, high: T) -> Result<(), ConfigError> {
     let holds = value >= low && value <= high;
     require(name, value, holds, from_to(low, high))
 }

@@ -3,7 +3,7 @@
 use models::Network;
 use serde::{Deserialize, Serialize};
 
-use crate::{ConfigError, preset};
+use crate::{ConfigError, json::Json, preset, read};
 
 /// The version of [`RunConfig`] that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -298,14 +298,13 @@ impl Default for Length {
 }
 
 impl RunConfig {
-    /// Reads and checks a configuration.
+    /// Reads and checks a configuration, or the one in what the command `show --json` prints.
     ///
     /// # Errors
-    /// [`ConfigError::Json`] with the line and what was expected there, or what [`RunConfig::check`] finds.
+    /// Where the text is no JSON, what does not fit and what is allowed there, or what [`RunConfig::check`] finds.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let config: RunConfig = serde_json::from_str(text).map_err(|error| ConfigError::Json(error.to_string()))?;
-        config.check()?;
-        Ok(config)
+        let json = unwrapped(read::tree(text)?);
+        checked(json.read()?, &json)
     }
 
     /// The configuration as a person would write it.
@@ -313,30 +312,29 @@ impl RunConfig {
         serde_json::to_string_pretty(self).expect("plain data with string keys serialises")
     }
 
-    /// The configuration with one value replaced: `set("schedule.rate", "0.01")`. The value is JSON, or else a string.
+    /// The configuration with one value replaced: `set("schedule.rate", "0.01")`. The value is JSON, or else a text;
+    /// where one of several is chosen, its name alone will do: `set("optimizer.rule", "sgd")`.
     ///
     /// # Errors
     /// [`ConfigError::Set`] where the path leads nowhere, else as [`RunConfig::from_json`].
     pub fn set(&self, path: &str, value: &str) -> Result<Self, ConfigError> {
+        self.set_all(&[(path, value)])
+    }
+
+    /// As [`RunConfig::set`], for values that fit together only; of those that contradict each other the last one counts.
+    ///
+    /// # Errors
+    /// As [`RunConfig::set`].
+    pub fn set_all(&self, values: &[(impl AsRef<str>, impl AsRef<str>)]) -> Result<Self, ConfigError> {
         // Through text, which a browser's bundle has the code for anyway.
-        let json = serde_json::to_string(self).expect("plain data with string keys serialises");
-        let mut json: serde_json::Value = serde_json::from_str(&json).expect("it was written just now");
-        let new = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-        let mut place = &mut json;
-        let mut keys = path.split('.').peekable();
-        while let Some(key) = keys.next() {
-            let list = place.as_array().map(Vec::len);
-            place = match (place, key.parse::<usize>()) {
-                (serde_json::Value::Array(items), Ok(i)) if Some(i) < list => &mut items[i],
-                // A last key may be an optional one that is absent; an unknown one is refused below.
-                (serde_json::Value::Object(map), _) if map.contains_key(key) || keys.peek().is_none() => {
-                    map.entry(key).or_insert(serde_json::Value::Null)
-                }
-                _ => return Err(ConfigError::Set { path: path.into(), key: key.into() }),
-            };
+        let text = serde_json::to_string(self).expect("plain data with string keys serialises");
+        let mut json = read::tree(&text).expect("it was written just now");
+        for (path, value) in values {
+            let path = path.as_ref();
+            let set = json.set(path, Json::typed(value.as_ref()));
+            set.map_err(|key| ConfigError::Set { path: path.into(), key: key.into() })?;
         }
-        *place = new;
-        Self::from_json(&json.to_string())
+        checked(json.read_last()?, &json)
     }
 
     /// The network, with a preset's name resolved.
@@ -351,5 +349,34 @@ impl RunConfig {
                 Model::Preset(_) => unreachable!("presets are written out as layers, which a test holds"),
             },
         }
+    }
+}
+
+/// What `show --json` prints beside the configuration.
+const SHOWN: [&str; 6] = ["image", "layers", "parameters", "flops", "checkpoint", "graph"];
+
+/// The configuration in what `show --json` prints; anything else as it is.
+fn unwrapped(mut json: Json) -> Json {
+    if let Json::Object(entries) = &mut json {
+        let (mut configs, rest) = entries.iter().enumerate().partition::<Vec<_>, _>(|(_, (key, _))| key == "config");
+        if rest.iter().all(|(_, (key, _))| SHOWN.contains(&key.as_str()))
+            && let (Some((place, _)), None) = (configs.pop(), configs.pop())
+        {
+            return entries.swap_remove(place).1;
+        }
+    }
+    json
+}
+
+/// The configuration that was read from `json`, if its values are within their bounds.
+fn checked(config: RunConfig, json: &Json) -> Result<RunConfig, ConfigError> {
+    match config.check() {
+        Ok(()) => Ok(config),
+        // What is too large for our floats is told as it was written.
+        Err(ConfigError::Bound { name, value, need }) if value == "inf" || value == "-inf" => {
+            let value = json.at(&name).map_or(value, Json::brief);
+            Err(ConfigError::Bound { name, value, need })
+        }
+        Err(error) => Err(error),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::{Device, EngineName};
 use serde::{Deserialize, Serialize};
 
-use crate::{EarlyEnd, Failure, RunConfig, number};
+use crate::{EarlyEnd, Failure, RunConfig, number, read::by_tree};
 
 /// Where a run happens. Not part of [`RunConfig`]: a configuration or a checkpoint runs anywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +97,7 @@ pub enum Event {
         /// Trainable numbers.
         parameters: u64,
         /// The configuration, with every choice written out.
+        #[serde(deserialize_with = "by_tree")]
         config: Box<RunConfig>,
         /// The data set that `auto` became, and its sizes.
         data: Data,

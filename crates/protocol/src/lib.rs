@@ -19,8 +19,10 @@ mod check;
 mod config;
 mod event;
 mod failure;
+mod json;
 mod number;
 mod preset;
+mod read;
 mod schedule;
 pub mod worker;
 
@@ -35,3 +37,4 @@ pub use engine::{Device, DeviceState, EngineName, Missing};
 pub use event::{Command, Data, Event, Message, Part, Phase, Seconds, Summary, Target};
 pub use failure::{Cause, EarlyEnd, Failure};
 pub use preset::{preset, presets};
+pub use read::from_json;

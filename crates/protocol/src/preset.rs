@@ -1,6 +1,6 @@
 //! Runs to begin with, as files: `assets/presets`.
 
-use crate::{ConfigError, RunConfig};
+use crate::{ConfigError, RunConfig, from_json};
 
 /// Name, one line about it, and the configuration.
 const PRESETS: &[(&str, &str, &str)] = &[
@@ -31,7 +31,7 @@ pub fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub fn preset(name: &str) -> Result<RunConfig, ConfigError> {
     match PRESETS.iter().find(|(known, ..)| *known == name) {
         Some((.., json)) => {
-            Ok(serde_json::from_str(json).unwrap_or_else(|error| panic!("preset {name}, which a test reads: {error}")))
+            Ok(from_json(json).unwrap_or_else(|error| panic!("preset {name}, which a test reads: {error}")))
         }
         None => {
             let known = presets().map(|(name, _)| name.to_owned()).collect();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Command, Device, DeviceState, EngineName, Event, Failure, Optimizer, Part, RunConfig, Seconds, Target, number,
+    read::by_tree,
 };
 
 /// What the page asks of the worker.
@@ -20,6 +21,7 @@ pub enum Request {
         /// The id that its events will carry.
         run: String,
         /// What is computed.
+        #[serde(deserialize_with = "by_tree")]
         config: Box<RunConfig>,
         /// Where.
         target: Target,
