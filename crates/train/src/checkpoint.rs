@@ -1,11 +1,17 @@
 //! A run as one safetensors file: weights under candle-nn's names, optimizer state, and in the metadata where the run
 //! stands and how it was configured.
 
-use std::collections::{BTreeMap, HashMap};
+mod misfits;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Display,
+};
 
 use engine::Choices;
 use graph::{HostTensor, Shape, Values};
-use protocol::{Cause, ConfigError, Failure, RunConfig};
+use half::{bf16, f16};
+use protocol::{Bounds, Cause, ConfigError, Failure, MAX_BATCH, MAX_STEPS, RunConfig};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -13,11 +19,16 @@ use crate::{
     optimizer,
     programs::{self, BuildError},
 };
+pub use misfits::Misfits;
 
 /// The metadata key that holds [`Header`] as JSON.
 const KEY: &str = "playground";
 /// The version of the header that this program writes and reads.
 const VERSION: u32 = 1;
+/// Largest height and width of an image.
+const MAX_SIDE: usize = 1024;
+/// Longest training, in seconds: a life of it.
+const MAX_SECONDS: f64 = 3e9;
 
 /// What is wrong with a checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -25,25 +36,17 @@ const VERSION: u32 = 1;
 pub enum CheckpointError {
     #[error("this is not a safetensors file: {0}")]
     Format(#[from] SafeTensorError),
-    #[error(
-        "the file has no training record (metadata `{KEY}`), only tensors: name its network with --preset or --config"
-    )]
+    #[error("the file has no training record (metadata `{KEY}`), only tensors")]
     NoRecord,
     #[error("the training record in the file is not valid: {0}")]
-    Record(String),
+    Record(ConfigError),
     #[error("the file's configuration: {0}")]
     Config(#[from] ConfigError),
     #[error("the file's network: {0}")]
     Build(#[from] BuildError),
-    #[error("the file has no tensor `{name}`, which the network needs")]
-    Missing { name: String },
-    #[error("the file has a tensor `{name}` that the network does not have")]
-    Extra { name: String },
-    #[error("tensor `{name}` is {got}, but the network needs {need}")]
-    Tensor { name: String, got: String, need: String },
-    #[error(
-        "tensor `{name}` holds numbers that are not finite: the run had diverged, go on from an earlier checkpoint"
-    )]
+    #[error("the file's tensors are not the network's: {0}")]
+    Tensors(Misfits),
+    #[error("tensor `{name}` holds numbers that are not finite: take a file from before that run diverged")]
     NotFinite { name: String },
 }
 
@@ -76,6 +79,31 @@ pub struct Progress {
     /// Whether the run is at its end: all steps are made, or it was to stop before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub finished: bool,
+}
+
+impl Progress {
+    /// Refuses what no run can have come to.
+    fn check(&self) -> Result<(), CheckpointError> {
+        let Progress { step, epoch_steps, epoch_images, epoch_hits, seconds, without_improvement, .. } = *self;
+        let judged = if self.best_loss.is_some() { step } else { 0 };
+        within("progress.step", step, 0, MAX_STEPS)?;
+        within("progress.epoch_steps", epoch_steps, 0, step)?;
+        within("progress.epoch_images", epoch_images, epoch_steps, epoch_steps * MAX_BATCH as u64)?;
+        within("progress.epoch_hits", epoch_hits, 0, epoch_images)?;
+        within("progress.without_improvement", without_improvement, 0, judged)?;
+        within("progress.seconds", seconds, 0.0, MAX_SECONDS)
+    }
+}
+
+fn within<T: PartialOrd + Display>(name: &str, value: T, low: T, high: T) -> Result<(), CheckpointError> {
+    match value >= low && value <= high {
+        true => Ok(()),
+        false => {
+            let need = Bounds::FromTo { low: low.to_string(), high: high.to_string() };
+            let (name, value) = (name.into(), value.to_string());
+            Err(CheckpointError::Record(ConfigError::Bound { name, value, need }))
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,6 +148,18 @@ impl Checkpoint {
         slots.into_iter().eq(self.state.iter().map(|(name, value)| (name.as_str(), value.shape())))
     }
 
+    /// A run that begins with these weights in place of those of its seed: no step is made yet, and the optimizer knows
+    /// of none.
+    ///
+    /// # Errors
+    /// [`BuildError`], naming the layer or value at fault.
+    pub fn begin(config: RunConfig, image: [usize; 2], weights: Values) -> Result<Self, BuildError> {
+        let mut state = programs::initial(&config, image)?;
+        state.extend(weights);
+        let (progress, engine, choices) = Default::default();
+        Ok(Checkpoint { config, image, progress, engine, choices, state })
+    }
+
     /// The file's content.
     pub fn to_bytes(&self) -> Vec<u8> {
         let header = Header {
@@ -141,14 +181,17 @@ impl Checkpoint {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let (_, metadata) = SafeTensors::read_metadata(bytes)?;
         let record = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or(CheckpointError::NoRecord)?;
-        let header: Header = serde_json::from_str(record).map_err(|e| CheckpointError::Record(e.to_string()))?;
+        let header: Header = protocol::from_json(record).map_err(CheckpointError::Record)?;
         let Header { version, config, image, progress, engine, choices } = header;
         if version != VERSION {
-            return Err(CheckpointError::Record(format!("version {version}, this program reads {VERSION}")));
+            let (name, value) = ("version".into(), version.to_string());
+            let need = Bounds::Version { version: VERSION };
+            return Err(CheckpointError::Record(ConfigError::Bound { name, value, need }));
         }
-        if image.iter().any(|&side| side == 0 || side > 1024) {
-            return Err(CheckpointError::Record(format!("images of {}×{}, at most 1024×1024", image[0], image[1])));
+        for (axis, side) in image.into_iter().enumerate() {
+            within(&format!("image.{axis}"), side, 1, MAX_SIDE)?;
         }
+        progress.check()?;
         config.check()?;
         let slots = programs::slots(&config, image)?;
         let state = state_from_bytes(bytes, slots.iter().map(|(name, shape)| (name.as_str(), shape)))?;
@@ -156,15 +199,16 @@ impl Checkpoint {
     }
 }
 
-/// The network's tensors from a safetensors file that somebody else wrote, candle-nn's `VarMap` for instance: no
-/// record, no optimizer state, the network given by `config`.
+/// The network's tensors from any safetensors file, candle-nn's `VarMap` for instance: the network is that of `config`,
+/// whatever a record in the file says, and the state of an optimizer is left out.
 ///
 /// # Errors
-/// As [`Checkpoint::from_bytes`].
+/// As [`state_from_bytes`].
 pub fn weights_from_bytes(bytes: &[u8], config: &RunConfig, image: [usize; 2]) -> Result<Values, CheckpointError> {
     let slots = programs::slots(config, image)?;
-    let weights = slots.iter().filter(|(name, _)| !name.starts_with(optimizer::PREFIX));
-    state_from_bytes(bytes, weights.map(|(name, shape)| (name.as_str(), shape)))
+    let is_weight = |name: &str| !name.starts_with(optimizer::PREFIX);
+    let weights = slots.iter().filter(|(name, _)| is_weight(name));
+    read(bytes, weights.map(|(name, shape)| (name.as_str(), shape)), is_weight)
 }
 
 /// State slots as a safetensors file without a record: what an own model keeps.
@@ -175,30 +219,61 @@ pub fn state_to_bytes(state: &Values) -> Vec<u8> {
     write(state, None)
 }
 
-/// State slots from a safetensors file: these and no others, as [`graph::Graph::slots`] says.
+/// State slots from a safetensors file: these and no others, as [`graph::Graph::slots`] says. Half, bfloat16 and double
+/// become single precision.
 ///
 /// # Errors
-/// [`CheckpointError`], naming the tensor at fault.
+/// [`CheckpointError::Tensors`] with all that are missing, too many, or of another shape; [`CheckpointError::NotFinite`].
 pub fn state_from_bytes<'a>(
     bytes: &[u8],
     slots: impl IntoIterator<Item = (&'a str, &'a Shape)>,
 ) -> Result<Values, CheckpointError> {
+    read(bytes, slots, |_| true)
+}
+
+/// Of the file's tensors those whose name is `wanted`.
+fn read<'a>(
+    bytes: &[u8],
+    slots: impl IntoIterator<Item = (&'a str, &'a Shape)>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Values, CheckpointError> {
     let tensors = SafeTensors::deserialize(bytes)?;
-    let slots: BTreeMap<&str, &Shape> = slots.into_iter().collect();
-    if let Some(name) = tensors.names().into_iter().find(|&name| !slots.contains_key(name)) {
-        return Err(CheckpointError::Extra { name: name.to_owned() });
-    }
-    let value = |(name, shape): (&str, &Shape)| {
-        let (name, shape) = (name.to_owned(), shape.clone());
-        let view = tensors.tensor(&name).map_err(|_| CheckpointError::Missing { name: name.clone() })?;
-        if view.dtype() != Dtype::F32 || view.shape() != shape.0 {
+    let mut tensors: BTreeMap<String, TensorView> = tensors.tensors().into_iter().collect();
+    tensors.retain(|name, _| is_wanted(name));
+    let (mut state, mut misfits) = (Values::new(), Misfits::default());
+    for (name, shape) in slots.into_iter().collect::<BTreeMap<_, _>>() {
+        let Some(view) = tensors.remove(name) else {
+            misfits.missing.push(name.to_owned());
+            continue;
+        };
+        let fitting = if view.shape() == shape.0 { numbers(&view) } else { None };
+        let Some(data) = fitting else {
             let got = format!("{:?}{}", view.dtype(), Shape::from(view.shape()));
-            return Err(CheckpointError::Tensor { name, got, need: format!("F32{shape}") });
-        }
-        let data = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Ok((name, HostTensor::f32(shape, data)))
-    };
-    slots.into_iter().map(value).collect()
+            misfits.other.push((name.to_owned(), got, format!("F32{shape}")));
+            continue;
+        };
+        state.insert(name.to_owned(), HostTensor::f32(shape.clone(), data));
+    }
+    misfits.extra = tensors.into_keys().collect();
+    if misfits != Misfits::default() {
+        return Err(CheckpointError::Tensors(misfits));
+    }
+    match not_finite(&state) {
+        Some(name) => Err(CheckpointError::NotFinite { name: name.to_owned() }),
+        None => Ok(state),
+    }
+}
+
+/// The numbers of a tensor, if they are floats.
+fn numbers(view: &TensorView) -> Option<Vec<f32>> {
+    let data = view.data();
+    Some(match view.dtype() {
+        Dtype::F32 => data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        Dtype::F64 => data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
+        Dtype::F16 => data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
+        Dtype::BF16 => data.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
+        _ => return None,
+    })
 }
 
 fn write(state: &Values, metadata: Option<HashMap<String, String>>) -> Vec<u8> {
