@@ -7,9 +7,11 @@ pub mod checkpoint;
 pub mod metrics;
 pub mod optimizer;
 pub mod programs;
+mod remarks;
 mod run;
 mod samples;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Progress};
+pub use remarks::Remark;
 pub use run::{Run, RunError, evaluate};
 pub use samples::{Samples, Set, feed, inputs};

@@ -10,16 +10,17 @@ mod setting;
 use std::collections::{BTreeMap, VecDeque};
 
 use data::Order;
-use engine::{Device, Engine, EngineError, Program, Ran};
+use engine::{Choices, Device, Engine, EngineError, Program, Ran};
 use graph::{Graph, Values};
 use protocol::{Cause, Command, ConfigError, Data, EarlyEnd, Event, Failure, Part, Phase, RunConfig, Seconds, Summary};
 use web_time::Instant;
 
 use crate::{
-    Checkpoint, Progress, Samples,
+    Checkpoint, Progress, Remark, Samples,
     checkpoint::{CheckpointError, not_finite},
     feed,
     programs::{self, BuildError, names},
+    remarks,
 };
 
 use evaluate::Evaluation;
@@ -126,6 +127,7 @@ pub struct Run {
     times_lost: u32,
     /// Steps made in vain, since the device was lost.
     repeated: u64,
+    remarks: Vec<Remark>,
 }
 
 impl Run {
@@ -157,6 +159,8 @@ impl Run {
         seconds.compile = clock.elapsed().as_secs_f64();
         let [train, _] = &graphs;
         let parameters = train.gradients.iter().map(|(_, id)| train.nodes[*id].shape.count() as u64).sum();
+        let mut remarks = remarks::remarks(&config, &samples, resume.as_ref());
+        let mut chosen = Choices::new();
         let (state, progress) = match resume {
             Some(checkpoint) => {
                 if !checkpoint.has_slots(train.slots().map(|(name, node)| (name, &node.shape))) {
@@ -166,7 +170,8 @@ impl Run {
                     return Err(CheckpointError::NotFinite { name: name.to_owned() }.into());
                 }
                 if checkpoint.engine == engine.device().engine.to_string() {
-                    engine.choose(&checkpoint.choices);
+                    chosen = checkpoint.choices;
+                    engine.choose(&chosen);
                 }
                 let progress = resume::progress(&checkpoint, &config)?;
                 (checkpoint.state, progress)
@@ -174,6 +179,7 @@ impl Run {
             None => (programs::initial(&config, table.size)?, Progress::default()),
         };
         let programs = set_up(engine.as_mut(), &graphs, &resident, &state, &mut seconds).await?;
+        remarks.extend(remarks::other_kernels(&chosen, &engine.choices()));
 
         let engine_name = engine.device().engine.to_string();
         let last_good = Checkpoint {
@@ -233,6 +239,7 @@ impl Run {
             untold: vec![],
             times_lost: 0,
             repeated: 0,
+            remarks,
         };
         Ok((run, vec![started]))
     }
@@ -240,6 +247,11 @@ impl Run {
     /// The engine, for whatever comes next. It still holds the run's programs, images and state.
     pub fn into_engine(self) -> Box<dyn Engine> {
         self.engine
+    }
+
+    /// What is allowed but hardly meant.
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
     }
 
     /// Where the run is.
