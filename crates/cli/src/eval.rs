@@ -41,8 +41,9 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let confusion = train::metrics::Confusion(confusion.clone());
-    write!(out, "{}", report::classification(&confusion, &report::classes(&event.0)))?;
-    write!(out, "{}", report::confusion(&confusion))?;
+    let classes = report::classes(&event.0);
+    write!(out, "{}", report::classification(&confusion, &classes))?;
+    write!(out, "{}{}", report::confusion(&confusion), report::chance(&confusion, &classes))?;
     writeln!(out, "\n{}: test accuracy {:.2} % (loss {loss:.4})", event.0, 100.0 * accuracy)?;
     Ok(Exit::Done)
 }

@@ -182,8 +182,10 @@ impl<'o> Person<'o> {
         if let Some(reason) = &summary.ended_early {
             text += &format!("ended after step {}: {reason}\n", thousands(summary.steps));
         }
-        text += &report::classification(&self.test, &classes(&config.dataset.name));
+        let classes = classes(&config.dataset.name);
+        text += &report::classification(&self.test, &classes);
         text += &report::confusion(&self.test);
+        text += &report::chance(&self.test, &classes);
         text += &report::seconds(&summary.seconds, summary.images_per_second);
         if article::is_same_job(config) {
             text += &report::beside_article(&self.epochs, &self.test, &summary.seconds, &config.dataset.name);

@@ -57,13 +57,34 @@ pub(crate) fn classification(confusion: &Confusion, classes: &[String]) -> Strin
         format!("{name:>18}{precision:>11.4}{recall:>9.4}{f1:>9.4}{:>10}\n", thousands(*support))
     };
     for (name, class) in classes.iter().zip(&report.classes) {
-        text += &line(name, class);
+        text += &match class.support {
+            0 => format!("{name:>18}{:>11}{:>9}{:>9}{:>10}\n", "-", "-", "-", "0"),
+            _ => line(name, class),
+        };
     }
     let support = thousands(report.macro_average.support);
     text += &format!("\n{:>18}{:>29.4}{support:>10}\n", "accuracy", report.accuracy);
-    text += &line("mean", &report.macro_average);
+    let mean = match report.occurring() {
+        all if all == report.classes.len() => "mean".into(),
+        some => format!("mean of {some} classes"),
+    };
+    text += &line(&mean, &report.macro_average);
     text += &line("weighted mean", &report.weighted_average);
     text
+}
+
+/// A word where the answers are worth no more than always giving the same one; nothing where they are.
+pub(crate) fn chance(confusion: &Confusion, classes: &[String]) -> String {
+    let accuracy = confusion.accuracy();
+    match confusion.most_frequent().filter(|(_, part)| accuracy <= *part) {
+        None => String::new(),
+        Some((class, part)) => format!(
+            "\nThe network does no better than chance: always `{}` would be right for {:.2} %. Where it has been trained, \
+             try another learning rate (schedule.rate), or see what its layers do to an image (`show`).\n",
+            classes[class],
+            100.0 * part
+        ),
+    }
 }
 
 /// Rows are labels, columns answers.
@@ -167,6 +188,31 @@ mod tests {
     }
 
     #[test]
+    fn chance_is_told() {
+        let check = |rows: [[u64; 2]; 2], expected: expect_test::Expect| {
+            let confusion = Confusion(rows.map(Vec::from).into());
+            expected.assert_eq(&chance(&confusion, &["cat".into(), "dog".into()]));
+        };
+        check(
+            [[0, 3], [0, 5]],
+            expect![[r#"
+
+            The network does no better than chance: always `dog` would be right for 62.50 %. Where it has been trained, try another learning rate (schedule.rate), or see what its layers do to an image (`show`).
+        "#]],
+        );
+        check(
+            [[1, 2], [1, 4]],
+            expect![[r#"
+
+            The network does no better than chance: always `dog` would be right for 62.50 %. Where it has been trained, try another learning rate (schedule.rate), or see what its layers do to an image (`show`).
+        "#]],
+        );
+        check([[2, 1], [1, 4]], expect![""]);
+        check([[3, 0], [0, 3]], expect![""]);
+        check([[0, 0], [0, 3]], expect![""]);
+    }
+
+    #[test]
     fn tables_line_up() {
         let mut matrix = Confusion::new(2);
         for (label, answer) in [(0, 0), (0, 1), (1, 1), (1, 1)] {
@@ -183,6 +229,19 @@ mod tests {
             |     weighted mean     0.8333   0.7500   0.7333         4
         "#]]
         .assert_eq(&framed(&classification(&matrix, &["cat".into(), "dog".into()])));
+        let absent = Confusion(vec![vec![1, 0, 1], vec![0, 2, 0], vec![0; 3]]);
+        expect![[r#"
+            |
+            |             class  precision   recall       F1   support
+            |               cat     1.0000   0.5000   0.6667         2
+            |               dog     1.0000   1.0000   1.0000         2
+            |               cow          -        -        -         0
+            |
+            |          accuracy                       0.7500         4
+            | mean of 2 classes     1.0000   0.7500   0.8333         4
+            |     weighted mean     1.0000   0.7500   0.8333         4
+        "#]]
+        .assert_eq(&framed(&classification(&absent, &["cat".into(), "dog".into(), "cow".into()])));
         expect![[r#"
             |
             |    label \ answer      0      1
