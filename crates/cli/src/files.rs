@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use graph::Values;
 use protocol::RunConfig;
 use train::{Checkpoint, CheckpointError, checkpoint};
@@ -47,7 +47,7 @@ pub(crate) fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
 pub(crate) struct Model {
     /// The checkpoint: a safetensors file, written by `train` or, with the same weight names, by anything else
     file: PathBuf,
-    /// The network of a file without training record, such as one that candle-nn wrote: that of a preset …
+    /// The network of a file that does not say it, such as one that candle-nn wrote: that of a preset …
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     preset: Option<String>,
     /// … or that of a configuration
@@ -65,28 +65,62 @@ pub(crate) struct Trained {
 
 impl Model {
     pub(crate) fn load(&self) -> Result<Trained> {
-        let config = match (&self.preset, &self.config) {
-            (Some(name), _) => Some(protocol::preset(name)?),
-            (None, Some(path)) => Some(read_config(path)?),
-            (None, None) => None,
+        let (config, option) = match (&self.preset, &self.config) {
+            (Some(name), _) => (Some(protocol::preset(name)?), "preset"),
+            (None, Some(path)) => (Some(read_config(path)?), "config"),
+            (None, None) => (None, ""),
         };
+        let file = self.file.display();
         let bytes = read(&self.file, CHECKPOINT)?;
-        let trained = match (Checkpoint::from_bytes(&bytes), config) {
-            (Ok(Checkpoint { config, image, state, progress, .. }), _) => {
+        match (Checkpoint::from_bytes(&bytes), config) {
+            (Ok(Checkpoint { config, image, state, progress, .. }), None) => {
                 Ok(Trained { config, image, state, step: progress.step })
+            }
+            (Ok(_), Some(_)) => bail!("{file} says itself which network it is: leave out --{option}"),
+            (Err(error @ CheckpointError::NoRecord), None) => {
+                bail!("{file}: {error}: name its network with --preset or --config")
             }
             (Err(CheckpointError::NoRecord), Some(config)) => {
                 let image = [data::SIDE; 2];
-                checkpoint::weights_from_bytes(&bytes, &config, image).map(|state| Trained {
-                    config,
-                    image,
-                    state,
-                    step: 0,
-                })
+                let state = checkpoint::weights_from_bytes(&bytes, &config, image);
+                Ok(Trained { state: state.with_context(|| file.to_string())?, config, image, step: 0 })
             }
-            (Err(error), _) => Err(error),
-        };
-        trained.with_context(|| self.file.display().to_string())
+            (Err(error), _) => Err(error).with_context(|| file.to_string()),
+        }
+    }
+}
+
+/// Weights that a run begins with.
+pub(crate) struct Weights {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    /// How they were trained, where the file says so.
+    recorded: Result<RunConfig, CheckpointError>,
+}
+
+impl Weights {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let bytes = read(path, CHECKPOINT)?;
+        match Checkpoint::from_bytes(&bytes).map(|checkpoint| checkpoint.config) {
+            Err(error @ CheckpointError::Format(_)) => Err(error).with_context(|| path.display().to_string()),
+            recorded => Ok(Weights { path: path.to_owned(), bytes, recorded }),
+        }
+    }
+
+    /// The configuration that they were trained with.
+    pub(crate) fn config(&self) -> Result<RunConfig> {
+        let file = self.path.display();
+        match &self.recorded {
+            Ok(config) => Ok(config.clone()),
+            Err(error) => bail!("{file}: {error}: name its network with --preset or --config"),
+        }
+    }
+
+    /// A run that begins with them, on images of this height and width.
+    pub(crate) fn begin(&self, config: &RunConfig, image: [usize; 2]) -> Result<Checkpoint> {
+        let weights = checkpoint::weights_from_bytes(&self.bytes, config, image);
+        let weights = weights.with_context(|| self.path.display().to_string())?;
+        Ok(Checkpoint::begin(config.clone(), image, weights)?)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use protocol::{Event, Length, RunConfig};
 use serde_json::Value;
-use train::{Checkpoint, Run, programs};
+use train::{Checkpoint, CheckpointError, Run, programs};
 
 use crate::{
     Exit, datasets, engine,
@@ -28,6 +28,7 @@ Examples:
   playground-cli train --preset mlp --set schedule.rate=0.01 --set optimizer.rule=sgd --epochs 5
   playground-cli show mlp --json | jq .config > run.json   edit it, then: train --config run.json
   playground-cli train --resume clothes.safetensors --epochs 6
+  playground-cli train --init digits.safetensors --preset cnn --dataset fashion-mnist
   while playground-cli train --keep mlp.safetensors; [ $? -gt 2 ]; do sleep 1; done     until it has finished or failed
   playground-cli train --json | jq -r 'select(.event == \"epoch\") | .loss'";
 
@@ -44,6 +45,10 @@ pub(crate) struct Args {
     /// Go on with a run from its checkpoint; on the same engine as if it had never stopped, bit for bit
     #[arg(long, value_name = "FILE", group = "source")]
     resume: Option<PathBuf>,
+    /// Begin a new run with the weights of this safetensors file, which may be another program's or a checkpoint. Its
+    /// network is that of --preset or --config; without them, a checkpoint's own configuration
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    init: Option<PathBuf>,
     #[command(flatten)]
     engine: engine::Args,
     /// Let candle's own tape find the derivatives instead of the recorded ones: a second opinion
@@ -63,7 +68,8 @@ pub(crate) struct Args {
     /// Another seed: other initial weights, another order of the images
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Replace any value of the configuration, for example schedule.rate=0.01 (repeatable)
+    /// Replace any value of the configuration, for example schedule.rate=0.01 or optimizer.rule=sgd (repeatable; of two
+    /// that contradict each other the last one counts)
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
     /// Write a checkpoint here at every evaluation and at the end. Without it only an interrupted or failed run is
@@ -85,6 +91,16 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     Ok((key.into(), value.into()))
 }
 
+/// What a run begins with.
+enum Origin {
+    /// What its seed says.
+    Seed,
+    /// These weights.
+    Weights(files::Weights),
+    /// Where another run stood.
+    Run(Checkpoint),
+}
+
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     if !args.json {
         return pollster::block_on(train(args, &mut Person::new(out, args.kept())));
@@ -104,21 +120,22 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     signals::listen().context("cannot listen for signals")?;
     let place = args.place()?;
-    let (mut config, resume) = args.begin()?;
-    if let (Some(path), Some(Checkpoint { progress, .. })) = (&args.keep, &resume)
-        && progress.finished
+    let (mut config, origin) = args.begin()?;
+    if let (Some(path), Origin::Run(checkpoint)) = (&args.keep, &origin)
+        && checkpoint.progress.finished
     {
-        let (path, step) = (path.display(), progress.step);
+        let (path, step) = (path.display(), checkpoint.progress.step);
         say(&format!("{path} is finished after {step} steps: `playground-cli eval {path}` judges it"));
         return Ok(Exit::Done);
     }
     let mut engine = args.engine.open(args.autograd).await?;
-    if let (Some(path), Some(checkpoint)) = (&args.keep, &resume) {
-        let (begun, now) = (&checkpoint.engine, engine.device().engine.to_string());
+    let engine_name = engine.device().engine;
+    if let (Some(path), Origin::Run(checkpoint)) = (&args.keep, &origin) {
         ensure!(
-            *begun == now,
-            "{} was begun on engine {begun}, this is {now}: name it with --engine, so that no number changes",
-            path.display()
+            checkpoint.engine == engine_name.to_string(),
+            "{} was begun on engine {}, this is {engine_name}: name it with --engine, so that no number changes",
+            path.display(),
+            checkpoint.engine
         );
     }
 
@@ -128,20 +145,27 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     config.dataset.name.clone_from(&set.name);
     let seconds = clock.elapsed().as_secs_f64() - set.download;
     let samples = set.samples(&config, seconds)?;
-    let engine_name = engine.device().engine;
     memory::check_before(engine_name, &config, &samples)?;
 
-    if resume.is_none() {
+    let going_on = matches!(origin, Origin::Run(_)).then(|| args.resume.as_ref().or(args.keep.as_ref())).flatten();
+    let resume = match origin {
+        Origin::Seed => None,
+        Origin::Weights(weights) => Some(weights.begin(&config, [samples.images.height, samples.images.width])?),
+        Origin::Run(checkpoint) => Some(checkpoint),
+    };
+    if going_on.is_none() {
         let (table, _) = programs::upload(&samples.images);
         args.engine.tune(engine.as_mut(), &programs::train(&config, &table, true)?).await?;
     }
-    let origin = resume.as_ref().and(args.resume.as_ref().or(args.keep.as_ref()));
     let started = Run::start(engine, config.clone(), samples, resume).await;
-    let (run, events) = match origin {
+    let (run, events) = match going_on {
         Some(path) => started.with_context(|| format!("cannot resume {}", path.display()))?,
         None => started?,
     };
     memory::check_begun(engine_name, &config, run.samples())?;
+    for remark in run.remarks() {
+        say(&format!("note: {remark}"));
+    }
     for event in &events {
         listener.hear(event)?;
     }
@@ -161,36 +185,54 @@ impl Args {
             (Some(path), _) => Place::named(path),
             (None, Some(path)) => Ok(Place::origin(path)),
             (None, None) => {
-                let preset = if self.config.is_some() { "run" } else { self.preset.as_deref().unwrap_or("mlp") };
+                let own = self.config.is_some() || self.init.is_some();
+                let preset = self.preset.as_deref().unwrap_or(if own { "run" } else { "mlp" });
                 Ok(Place::new(format!("playground-{preset}.safetensors").into()))
             }
         }
     }
 
-    /// The configuration, and the checkpoint that it goes on from.
-    fn begin(&self) -> Result<(RunConfig, Option<Checkpoint>)> {
+    /// The configuration, and what the run begins with.
+    fn begin(&self) -> Result<(RunConfig, Origin)> {
         if let Some(path) = &self.resume {
-            let checkpoint = files::read_checkpoint(path)?;
+            let checkpoint = files::read_checkpoint(path).map_err(|error| match error.downcast_ref() {
+                Some(CheckpointError::NoRecord) => error.context(format!(
+                    "no run to go on with: to train on from these weights, name their network: --init {} --preset NAME",
+                    path.display()
+                )),
+                _ => error,
+            })?;
             let config = self.adjust(checkpoint.config.clone())?;
-            return Ok((config, Some(checkpoint)));
+            return Ok((config, Origin::Run(checkpoint)));
         }
-        let config = match &self.config {
-            Some(path) => files::read_config(path)?,
-            None => protocol::preset(self.preset.as_deref().unwrap_or("mlp"))?,
+        let weights = self.init.as_deref().map(files::Weights::read).transpose()?;
+        let config = match (&self.config, &self.preset, &weights) {
+            (Some(path), ..) => files::read_config(path)?,
+            (None, Some(name), _) => protocol::preset(name)?,
+            (None, None, Some(weights)) => weights.config()?,
+            (None, None, None) => protocol::preset("mlp")?,
         };
         let config = self.adjust(config)?;
         match self.keep.as_ref().filter(|path| path.exists()) {
             Some(path) => {
                 let checkpoint = files::read_checkpoint(path)?;
                 begun_so(&checkpoint.config, config).with_context(|| path.display().to_string())?;
-                Ok((checkpoint.config.clone(), Some(checkpoint)))
+                Ok((checkpoint.config.clone(), Origin::Run(checkpoint)))
             }
-            None => Ok((config, None)),
+            None => Ok((config, weights.map_or(Origin::Seed, Origin::Weights))),
         }
     }
 
     /// What the command line says goes over the configuration.
     fn adjust(&self, mut config: RunConfig) -> Result<RunConfig> {
+        for (key, value) in &self.set {
+            let flag = self.flag(key);
+            ensure!(
+                flag.is_none(),
+                "{} and --set {key}={value} are about the same value: leave out one of them",
+                flag.unwrap_or_default()
+            );
+        }
         config.dataset.name = self.data.dataset.clone().unwrap_or(config.dataset.name);
         config.length = match (self.epochs, self.steps) {
             (Some(epochs), _) => Length::Epochs(epochs),
@@ -199,11 +241,19 @@ impl Args {
         };
         config.batch = self.batch.unwrap_or(config.batch);
         config.seed = self.seed.unwrap_or(config.seed);
-        config.check()?;
-        for (key, value) in &self.set {
-            config = config.set(key, value).with_context(|| format!("--set {key}={value}"))?;
+        Ok(config.set_all(&self.set)?)
+    }
+
+    /// The option that sets what this key of a configuration sets, if it is there.
+    fn flag(&self, key: &str) -> Option<&'static str> {
+        match key.split('.').next()? {
+            "length" if self.epochs.is_some() => Some("--epochs"),
+            "length" if self.steps.is_some() => Some("--steps"),
+            "batch" if self.batch.is_some() => Some("--batch"),
+            "seed" if self.seed.is_some() => Some("--seed"),
+            "dataset" if self.data.dataset.is_some() && ["dataset", "dataset.name"].contains(&key) => Some("--dataset"),
+            _ => None,
         }
-        Ok(config)
     }
 }
 

@@ -119,7 +119,27 @@ fn arguments_are_refused_with_their_cause_and_a_fix() {
     let place = Place::new();
     place.refuses("train --preset nothing", "error: there is no preset `nothing`: choose one of softmax, mlp");
     place.refuses("train --set nothing", "KEY=VALUE");
-    place.refuses("train --set schedule.speed=1", "--set schedule.speed=1");
+    place.refuses(
+        "train --set schedule.speed=1",
+        "there is no `speed` in `schedule`: choose one of rate, shape, warm_up",
+    );
+    place.refuses("train --set optimizer.rule=adem", "`optimizer.rule` is \"adem\", but must be one of sgd, momentum");
+    place.refuses("train --set schedule.shape=step", "`epochs` is missing in `schedule.shape.step`");
+    place.refuses("train --set schedule.rate=1e-50", "`schedule.rate` is 1e-50, but must be 0 or at least 1.17");
+    place.refuses("train --set schedule.rate=1e39", "`schedule.rate` is 1e+39, but must be 0 to 1000");
+    place.refuses(
+        "train --set stop.patience=2 --set dataset.split.random.test=0.2",
+        "hold some back by dataset.split.standard.validation",
+    );
+    for (option, key) in [
+        ("--steps 3", "length.epochs=5"),
+        ("--epochs 3", "length={\"steps\":5}"),
+        ("--batch 3", "batch=4"),
+        ("--seed 3", "seed=4"),
+        ("--dataset digits", "dataset.name=mnist"),
+    ] {
+        place.refuses(&format!("train {option} --set {key}"), &format!("--set {key} are about the same value"));
+    }
     place.refuses("train --set schedule.rate=-1", "`schedule.rate` is -1, but must be 0 to 1000");
     place.refuses("train --batch 0", "`batch` is 0, but must be 1 to 8192");
     place.refuses("train --epochs 2 --steps 3", "cannot be used with");
@@ -138,7 +158,7 @@ fn configurations_are_refused_with_their_cause() {
         fs::write(place.path("run.json"), json).unwrap();
         place.refuses("train --config run.json --dataset digits", message);
     };
-    check(r#"{ "model": { "preset": "mlp" }, "epochs": 3 }"#, "unknown field `epochs`");
+    check(r#"{ "model": { "preset": "mlp" }, "epochs": 3 }"#, "run.json: there is no `epochs` in the configuration");
     check(r#"{ "model": { "preset": "mlp" }, "seed": 9007199254740992 }"#, "`seed` is 9007199254740992, but must be");
     check(
         r#"{ "model": { "network": { "layers": [{ "dense": { "units": 10 } }] } } }"#,
@@ -146,7 +166,7 @@ fn configurations_are_refused_with_their_cause() {
     );
     let wide = r#"["flatten", { "dense": { "units": 16384 } }, { "dense": { "units": 16384 } }, { "dense": { "units": 10 } }]"#;
     check(&format!(r#"{{ "model": {{ "network": {{ "layers": {wide} }} }} }}"#), "parameters, more than 50000000");
-    check("{", "run.json: the configuration is not valid: EOF");
+    check("{", "run.json: this is not JSON: EOF");
     fs::write(place.path("large.json"), vec![b' '; (1 << 20) + 1]).unwrap();
     place.refuses("train --config large.json", "it is larger than 1 MiB");
 }
@@ -306,6 +326,22 @@ fn a_trained_network_is_used() {
     assert!(shown.contains("checkpoint after 100 steps") && shown.contains("101,770"), "{shown}");
 }
 
+/// What `show` prints is what can be set, by short names as well.
+#[test]
+fn choices_are_set_by_their_names() {
+    let place = Place::new();
+    let set = "optimizer.rule=adam schedule.shape.step.epochs=2 schedule.shape.step.factor=0.5 model.preset=softmax \
+               loss=mean_squared_error dataset.sampling=with_replacement length.steps=2 dataset.split.random.test=0.2";
+    let set: String = set.split_whitespace().map(|pair| format!(" --set {pair}")).collect();
+    place.succeeds(&format!("train --dataset digits --set dataset.digits=500{set} --save net.safetensors"));
+    let kept = place.checkpoint("net.safetensors");
+    assert_eq!(kept.progress.step, 2);
+    let config = serde_json::to_value(kept.config).unwrap();
+    assert_eq!(config["model"], serde_json::json!({ "preset": "softmax" }));
+    assert_eq!(config["schedule"]["shape"], serde_json::json!({ "step": { "epochs": 2, "factor": 0.5 } }));
+    assert_eq!(config["dataset"]["split"], serde_json::json!({ "random": { "test": 0.2 } }));
+}
+
 /// A safetensors file with the network's tensors alone, as other programs write it.
 fn weights(checkpoint: &Checkpoint) -> Vec<u8> {
     let (mut header, mut data) = (serde_json::Map::new(), vec![]);
@@ -338,8 +374,93 @@ fn weights_of_other_programs_are_used_if_their_network_is_named() {
     assert_eq!(eval("weights.safetensors --config run.json"), eval("net.safetensors"));
     assert!(eval("weights.safetensors --preset mlp").is_finite());
     place.refuses("eval weights.safetensors", "name its network with --preset or --config");
-    place.refuses("eval weights.safetensors --preset cnn", "tensor");
+    place.refuses("eval weights.safetensors --preset cnn", "missing: `conv1.bias`, `conv1.weight`, `conv2.bias`");
+    for option in ["preset mlp", "config run.json"] {
+        let line = format!("eval net.safetensors --{option} --dataset digits");
+        place.refuses(&line, "net.safetensors says itself which network it is: leave out --");
+    }
     place.refuses("show weights.safetensors", "`show` needs a checkpoint written by `train`");
+}
+
+#[test]
+fn weights_of_any_file_are_trained_on() {
+    let place = Place::new();
+    place.succeeds(&format!("train {DIGITS} --preset cnn-bn --batch 16 --steps 3 --save net.safetensors"));
+    let net = place.checkpoint("net.safetensors");
+    fs::write(place.path("weights.safetensors"), weights(&net)).unwrap();
+    place.refuses("train --resume weights.safetensors", "name their network: --init weights.safetensors --preset NAME");
+    place.refuses("train --init weights.safetensors", "name its network with --preset or --config");
+    place.refuses("train --init net.safetensors --resume net.safetensors", "cannot be used with");
+    place.refuses(
+        &format!("train {DIGITS} --init weights.safetensors --preset mlp"),
+        "too many: `bn1.bias`, `bn1.running_mean`",
+    );
+
+    // From a file without a record, from a checkpoint as it says, and from one with another optimizer.
+    for line in [
+        "--init weights.safetensors --preset cnn-bn",
+        "--init net.safetensors",
+        "--init net.safetensors --preset cnn-bn --set optimizer.rule=nesterov",
+    ] {
+        place.succeeds(&format!("train {DIGITS} {line} --steps 0 --save begun.safetensors"));
+        let begun = place.checkpoint("begun.safetensors");
+        assert_eq!(begun.progress.step, 0, "{line}");
+        let of_network = |slot: &&String| !slot.starts_with("optimizer.");
+        for slot in net.state.keys().filter(of_network) {
+            assert!(begun.state[slot] == net.state[slot], "{line}: {slot}");
+        }
+        let is_fresh = |(slot, tensor): (&String, &graph::HostTensor)| {
+            let first = if slot.ends_with("_power") { 1.0 } else { 0.0 };
+            !slot.starts_with("optimizer.") || tensor.as_f32().unwrap().iter().all(|&v| v == first)
+        };
+        assert!(begun.state.iter().all(is_fresh), "{line}");
+    }
+    place.succeeds(&format!("train {DIGITS} --init net.safetensors --steps 2 --save more.safetensors"));
+    place.succeeds("train --resume more.safetensors --steps 3");
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused() {
+    let place = Place::new();
+    place.succeeds(&format!("train {DIGITS} --steps 1 --save net.safetensors"));
+    let mut net = place.checkpoint("net.safetensors");
+    let bias = net.state.get_mut("dense1.bias").unwrap();
+    *bias = graph::HostTensor::f32(bias.shape().clone(), vec![f32::NAN; bias.shape().count()]);
+    fs::write(place.path("nan.safetensors"), net.to_bytes()).unwrap();
+    fs::write(place.path("weights.safetensors"), weights(&net)).unwrap();
+    picture(&place.path("one.png"), 1);
+    for line in [
+        "eval nan.safetensors",
+        "predict nan.safetensors one.png",
+        "train --resume nan.safetensors",
+        "show nan.safetensors",
+        "eval weights.safetensors --preset mlp",
+    ] {
+        place.refuses(line, "tensor `dense1.bias` holds numbers that are not finite");
+    }
+    let line = format!("train {DIGITS} --init weights.safetensors --preset mlp");
+    place.refuses(&line, "tensor `dense1.bias` holds numbers that are not finite");
+}
+
+/// On stderr as the run begins, and in the report.
+#[test]
+fn what_is_hardly_meant_is_told() {
+    let place = Place::new();
+    let few = "--dataset digits --set dataset.digits=50 --set dataset.split.standard.validation=10";
+    let output = place.run(&format!("train {few} --batch 4096 --epochs 3 --preset softmax"));
+    let note = "note: a batch of 4096 is larger than the 40 training images, which the run passes over 307 times";
+    assert!(text(&output.stderr).contains(note), "{}", text(&output.stderr));
+
+    let cycle = format!("train {few} --preset softmax --set schedule.shape=one_cycle");
+    place.succeeds(&format!("{cycle} --steps 10 --save net.safetensors"));
+    let output = place.run("train --resume net.safetensors --steps 20");
+    assert!(text(&output.stderr).contains("note: the learning rate was "), "{}", text(&output.stderr));
+
+    let zeros = "--set model.network.init.normal.std=0 --set schedule.rate=0";
+    let stdout = place.succeeds(&format!("train {DIGITS} --preset softmax {zeros} --steps 1 --save zeros.safetensors"));
+    let chance = "The network does no better than chance: always `0` would be right for 10.18 %.";
+    assert!(stdout.contains(chance), "{stdout}");
+    assert!(place.succeeds("eval zeros.safetensors").contains(chance));
 }
 
 #[test]
@@ -356,10 +477,15 @@ fn presets_and_networks_are_shown() {
     assert!(place.succeeds("show cnn --plan").contains("bytes of scratch memory"));
     assert!(place.succeeds("show cnn --dispatches").contains("dispatches a step"));
     assert!(place.succeeds("show cnn --wgsl --tier discrete").contains("@compute"));
-    let shown: serde_json::Value = serde_json::from_str(&place.succeeds("show mlp --json")).unwrap();
-    fs::write(place.path("run.json"), shown["config"].to_string()).unwrap();
-    assert!(place.succeeds("show run.json").contains("101,770"));
-    place.succeeds(&format!("train --config run.json {DIGITS} --steps 1"));
+    let shown = place.succeeds("show mlp --json");
+    let config: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    for json in [config["config"].to_string(), shown, place.succeeds("show mlp --json --graph")] {
+        fs::write(place.path("run.json"), json).unwrap();
+        assert!(place.succeeds("show run.json").contains("101,770"));
+        place.succeeds(&format!("train --config run.json {DIGITS} --steps 1 --save net.safetensors"));
+    }
+    fs::write(place.path("run.json"), place.succeeds("show net.safetensors --json")).unwrap();
+    place.succeeds("train --config run.json");
 }
 
 #[test]

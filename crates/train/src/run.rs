@@ -169,11 +169,11 @@ impl Run {
                 if let Some(name) = not_finite(&checkpoint.state) {
                     return Err(CheckpointError::NotFinite { name: name.to_owned() }.into());
                 }
+                let progress = resume::progress(&checkpoint, &config)?;
                 if checkpoint.engine == engine.device().engine.to_string() {
                     chosen = checkpoint.choices;
                     engine.choose(&chosen);
                 }
-                let progress = resume::progress(&checkpoint, &config)?;
                 (checkpoint.state, progress)
             }
             None => (programs::initial(&config, table.size)?, Progress::default()),
