@@ -17,21 +17,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::{io, net::TcpListener, path::PathBuf, sync::Arc};
+mod files;
+mod guard;
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{Path, Request},
-    http::{HeaderName, HeaderValue, Response, StatusCode, header},
-    response::IntoResponse,
-    routing::get,
-};
-use tower::ServiceExt;
-use tower_http::{
-    services::{ServeDir, ServeFile},
-    set_header::SetResponseHeaderLayer,
-};
+use std::{convert::Infallible, io, net::TcpListener, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{sync::Semaphore, time};
 
 /// Where the file of a data set is on this machine, by the names of both: `mnist`, `train-images-idx3-ubyte.gz`.
 pub type Find = dyn Fn(&str, &str) -> Option<PathBuf> + Send + Sync;
@@ -52,78 +45,51 @@ pub struct Site {
     pub data: Box<Find>,
 }
 
-/// What every answer says: that the page stands alone, so that it may use threads and exact clocks, that nothing is
-/// fetched from elsewhere, and that a page that was built anew is seen.
-const HEADERS: [(HeaderName, &str); 6] = [
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; \
-         img-src 'self' data: blob:; worker-src 'self' blob:",
-    ),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::CACHE_CONTROL, "no-cache"),
-];
+/// Connections at once; the next ones wait for a place. With a file for each they need fewer handles than any system gives
+/// a program, which is 256.
+const CONNECTIONS: usize = 64;
+/// How long a browser may take for the head of a request. It also ends a connection that nothing more is asked of.
+const REQUEST: Duration = Duration::from_secs(5);
+/// How long a connection may last; browsers open another one. It ends for those who do not read what they asked for.
+const CONNECTION: Duration = Duration::from_secs(300);
+/// Before a connection is taken again where that has failed: mostly since there are no handles left.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until the process ends.
 ///
 /// # Errors
-/// Where the listener fails.
+/// Where the listener cannot be used.
 pub fn run(listener: TcpListener, site: Site) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         listener.set_nonblocking(true)?;
-        axum::serve(tokio::net::TcpListener::from_std(listener)?, router(site)).await
+        serve(tokio::net::TcpListener::from_std(listener)?, Arc::new(site)).await
     })
 }
 
-fn router(site: Site) -> Router {
-    let pages = match site.pages {
-        Pages::Folder(folder) => {
-            Router::new().fallback_service(ServeDir::new(folder).precompressed_br().precompressed_gzip())
-        }
-        Pages::Embedded(files) => {
-            Router::new().fallback(move |request: Request| async move { embedded(files, &request) })
-        }
-    };
-    let (find, own) = (Arc::new(site.data), pages.clone());
-    let data = move |Path((set, file)): Path<(String, String)>, request: Request| async move {
-        match find(&set, &file) {
-            Some(path) => answer(ServeFile::new(path).oneshot(request).await),
-            None => answer(own.oneshot(request).await),
-        }
-    };
-    let router = Router::new().route("/data/{set}/{file}", get(data)).fallback_service(pages);
-    HEADERS.into_iter().fold(router, |router, (name, value)| {
-        router.layer(SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value)))
-    })
-}
-
-/// A file of the program, packed by brotli where the browser takes that.
-fn embedded(files: &[(&str, &'static [u8])], request: &Request) -> Response<Body> {
-    let name = match request.uri().path().trim_start_matches('/') {
-        "" => "index.html",
-        name => name,
-    };
-    let find = |name: &str| files.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes);
-    let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    let takes_brotli = accepted.unwrap_or_default().split(',').any(|encoding| encoding.trim().starts_with("br"));
-    let kind = mime_guess::from_path(name).first_or_octet_stream().to_string();
-    match (find(&format!("{name}.br")).filter(|_| takes_brotli), find(name)) {
-        (Some(packed), _) => {
-            ([(header::CONTENT_TYPE, kind), (header::CONTENT_ENCODING, "br".into())], packed).into_response()
-        }
-        (None, Some(plain)) => ([(header::CONTENT_TYPE, kind)], plain).into_response(),
-        (None, None) => StatusCode::NOT_FOUND.into_response(),
+async fn serve(listener: tokio::net::TcpListener, site: Arc<Site>) -> io::Result<()> {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(REQUEST);
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes it");
+        let Ok((stream, _)) = listener.accept().await else {
+            time::sleep(PAUSE).await;
+            continue;
+        };
+        let site = Arc::clone(&site);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let site = Arc::clone(&site);
+            async move { Ok::<_, Infallible>(guard::answer(&site, request).await) }
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            if time::timeout(CONNECTION, connection.as_mut()).await.is_err() {
+                connection.as_mut().graceful_shutdown(); // an answer that is on its way arrives
+                let _ = time::timeout(REQUEST, connection).await;
+            }
+            drop(place);
+        });
     }
-}
-
-/// Files that cannot be read are answered for by the service itself.
-fn answer<B, E>(result: Result<Response<B>, E>) -> Response<Body>
-where
-    Response<B>: IntoResponse,
-{
-    result.map_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response(), IntoResponse::into_response)
 }
