@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use data::Kind;
 use graph::Values;
 use protocol::RunConfig;
 use train::{Checkpoint, CheckpointError, checkpoint};
@@ -32,14 +33,26 @@ pub(crate) fn read_from(reader: impl Read, limit: u64) -> Result<Vec<u8>> {
 
 /// Reads and checks a configuration.
 pub(crate) fn read_config(path: &Path) -> Result<RunConfig> {
-    let text = String::from_utf8(read(path, CONFIG)?).with_context(|| format!("{} is not text", path.display()))?;
-    RunConfig::from_json(&text).with_context(|| path.display().to_string())
+    let bytes = read(path, CONFIG)?;
+    let config = match data::text(&bytes) {
+        Some(text) => RunConfig::from_json(&text).map_err(Into::into),
+        None => Err(anyhow!("it is no text in UTF-8 or UTF-16")),
+    };
+    config.with_context(|| label(path, &bytes))
 }
 
 /// Reads and checks a checkpoint.
 pub(crate) fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
     let bytes = read(path, CHECKPOINT)?;
-    Checkpoint::from_bytes(&bytes).with_context(|| path.display().to_string())
+    Checkpoint::from_bytes(&bytes).with_context(|| label(path, &bytes))
+}
+
+/// A file that could not be understood: its name, and what it is instead, where that can be told.
+fn label(path: &Path, bytes: &[u8]) -> String {
+    match Kind::of(bytes) {
+        Some(kind) => format!("{} is {kind}", path.display()),
+        None => path.display().to_string(),
+    }
 }
 
 /// A trained network on the command line.
@@ -85,7 +98,7 @@ impl Model {
                 let state = checkpoint::weights_from_bytes(&bytes, &config, image);
                 Ok(Trained { state: state.with_context(|| file.to_string())?, config, image, step: 0 })
             }
-            (Err(error), _) => Err(error).with_context(|| file.to_string()),
+            (Err(error), _) => Err(error).with_context(|| label(&self.file, &bytes)),
         }
     }
 }
@@ -102,7 +115,7 @@ impl Weights {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let bytes = read(path, CHECKPOINT)?;
         match Checkpoint::from_bytes(&bytes).map(|checkpoint| checkpoint.config) {
-            Err(error @ CheckpointError::Format(_)) => Err(error).with_context(|| path.display().to_string()),
+            Err(error @ CheckpointError::Format(_)) => Err(error).with_context(|| label(path, &bytes)),
             recorded => Ok(Weights { path: path.to_owned(), bytes, recorded }),
         }
     }

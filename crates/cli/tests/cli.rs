@@ -11,6 +11,9 @@ use protocol::{Cause, Event, Message};
 use tempfile::{TempDir, tempdir};
 use train::Checkpoint;
 
+#[path = "cli/outside.rs"]
+mod outside;
+
 const DIGITS: &str = "--dataset digits --set dataset.digits=2000 --set dataset.split.standard.validation=200";
 
 /// A folder to run in, with nothing in it.

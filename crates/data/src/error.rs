@@ -1,3 +1,5 @@
+use crate::Kind;
+
 /// What can be wrong with data, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
@@ -8,8 +10,17 @@ pub enum DataError {
     #[error("the {file} file ends within its header: it is empty or cut off, get it again")]
     Header { file: &'static str },
 
-    #[error("the {file} file starts with {magic:08x}, IDX has {expected:08x}: it is not an IDX file of {file}")]
-    Magic { file: &'static str, magic: u32, expected: u32 },
+    #[error("the {file} file is {kind}")]
+    Other { file: &'static str, kind: Kind },
+
+    #[error("the {file} file starts with {magic:08x}, which is no IDX file: give one of {file}")]
+    Magic { file: &'static str, magic: u32 },
+
+    #[error("the {file} file has the shape {shape:?} instead of {need}: write it so")]
+    Shape { file: &'static str, shape: Vec<u32>, need: &'static str },
+
+    #[error("the {file} file holds {element}, of which number {at} is {value}: write whole numbers from 0 to 255")]
+    Element { file: &'static str, element: &'static str, at: usize, value: f64 },
 
     #[error("the {file} file is mislabelled, it holds {found}: give the two files in the other order")]
     Mislabelled { file: &'static str, found: &'static str },

@@ -69,6 +69,16 @@ impl File {
         let found: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         if found == expected { Ok(()) } else { Err(DataError::Checksum { found, expected }) }
     }
+
+    /// Whether these bytes with that content are the published file; nothing where that cannot be told: only the hash of
+    /// the packed file is known, and this one is packed otherwise.
+    pub fn is_published(&self, bytes: &[u8], content: &[u8]) -> Option<bool> {
+        match (self.check(bytes, content), self.checksum) {
+            (Ok(()), _) => Some(true),
+            (Err(_), Checksum::Content(_)) => Some(false),
+            (Err(_), Checksum::Packed(_)) => None,
+        }
+    }
 }
 
 /// A SHA-256 in 64 hexadecimal digits.
@@ -141,7 +151,7 @@ pub const FASHION_MNIST: Dataset = Dataset {
         labels: File {
             name: "train-labels-idx1-ubyte.gz",
             bytes: 29_515,
-            checksum: Checksum::Packed("a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+            checksum: Checksum::Content("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
         },
     },
     test: Pair {
@@ -153,7 +163,7 @@ pub const FASHION_MNIST: Dataset = Dataset {
         labels: File {
             name: "t10k-labels-idx1-ubyte.gz",
             bytes: 5_148,
-            checksum: Checksum::Packed("67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+            checksum: Checksum::Content("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
         },
     },
     mirrors: &[
@@ -163,11 +173,15 @@ pub const FASHION_MNIST: Dataset = Dataset {
 };
 
 /// How the file `name` may be called, the likeliest first: packed or not, with `-idx` or, as some unpackers write it, with
-/// `.idx`.
-pub fn spellings(name: &str) -> [String; 4] {
+/// `.idx`, and as QMNIST calls its own.
+pub fn spellings(name: &str) -> Vec<String> {
     let plain = name.trim_end_matches(".gz");
-    let other = plain.replace("-idx", ".idx");
-    [plain.to_owned(), format!("{plain}.gz"), format!("{other}.gz"), other]
+    let qmnist = plain.replace("t10k", "test").replace("labels-idx1-ubyte", "labels-idx2-int");
+    let spell = |plain: String| {
+        let other = plain.replace("-idx", ".idx");
+        [plain.clone(), format!("{plain}.gz"), format!("{other}.gz"), other]
+    };
+    [plain.to_owned(), format!("qmnist-{qmnist}")].into_iter().flat_map(spell).collect()
 }
 
 #[cfg(test)]
@@ -176,11 +190,30 @@ mod tests {
 
     #[test]
     fn files_are_known_by_all_their_names() {
-        let names = ["a-idx3-ubyte", "a-idx3-ubyte.gz", "a.idx3-ubyte.gz", "a.idx3-ubyte"];
+        let check = |name: &str, plain: [&str; 4]| {
+            let named = spellings(name);
+            assert_eq!((&named[..4], &named), (&plain.map(String::from)[..], &spellings(&format!("{name}.gz"))));
+        };
+        check("a-idx3-ubyte", ["a-idx3-ubyte", "a-idx3-ubyte.gz", "a.idx3-ubyte.gz", "a.idx3-ubyte"]);
+        let qmnist = |name: &str| spellings(name)[5].clone();
+        let names =
+            ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+        let theirs =
+            ["train-images-idx3-ubyte", "train-labels-idx2-int", "test-images-idx3-ubyte", "test-labels-idx2-int"];
+        assert_eq!(names.map(qmnist), theirs.map(|name| format!("qmnist-{name}.gz")));
+    }
+
+    #[test]
+    fn files_are_judged_by_their_checksums() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let file = |checksum| File { name: "abc", bytes: 3, checksum };
+        let content = file(Checksum::Content(abc));
         assert_eq!(
-            (spellings("a-idx3-ubyte.gz"), spellings("a-idx3-ubyte")),
-            (names.map(Into::into), names.map(Into::into))
+            [b"abc", b"abd"].map(|content_of| content.is_published(b"packed", content_of)),
+            [Some(true), Some(false)]
         );
+        let packed = file(Checksum::Packed(abc));
+        assert_eq!([b"abc", b"abd"].map(|bytes| packed.is_published(bytes, b"content")), [Some(true), None]);
     }
 
     #[test]

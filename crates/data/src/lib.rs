@@ -1,6 +1,7 @@
 //! Bytes to samples to batches: what a network learns from, and in which order.
 //!
-//! - [`idx`] parses the files of MNIST and its relatives, [`gzip`] unpacks them, [`files`] lists the well-known ones;
+//! - [`idx`] parses the files of MNIST and its relatives, [`gzip`] unpacks them, [`files`] lists the well-known ones, [`Kind`]
+//!   tells what a file is that is none;
 //! - [`digits`] draws digits, so that a network can learn without any file;
 //! - [`prepare`] turns a photo or a drawing into an image as MNIST has them, [`nearest`] finds the images most like it;
 //! - [`Split`] says which rows are for training, validation and test, [`Order`] which rows make the batch of a step.
@@ -33,6 +34,7 @@ mod frame;
 pub mod gzip;
 pub mod idx;
 mod images;
+mod kind;
 mod nearest;
 mod order;
 pub mod prepare;
@@ -42,6 +44,7 @@ mod split;
 pub use error::DataError;
 pub use frame::SIDE;
 pub use images::Images;
+pub use kind::{Kind, text};
 pub use nearest::nearest;
 pub use order::{Order, Sampling};
 pub use split::Split;

@@ -75,7 +75,7 @@ impl App {
                 }
             }
             [(name, bytes)] if ["json", "jsonl", "ndjson", "txt", "log"].contains(&kind(name).as_str()) => {
-                let text = String::from_utf8_lossy(bytes);
+                let text = data::text(bytes).unwrap_or_else(|| String::from_utf8_lossy(bytes).into_owned());
                 match from_events(&text) {
                     Some(run) => self.keep(run),
                     None => self.open_config(&text).map_err(|message| Notice::Refused(message.into()))?,
