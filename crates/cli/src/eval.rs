@@ -10,6 +10,7 @@ use crate::{
     Exit, datasets, engine,
     events::{Json, Listener},
     files, report,
+    terminal::escaped,
 };
 
 const EXAMPLES: &str = "\
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let classes = report::classes(&event.0);
     write!(out, "{}", report::classification(&confusion, &classes))?;
     write!(out, "{}{}", report::confusion(&confusion), report::chance(&confusion, &classes))?;
-    writeln!(out, "\n{}: test accuracy {:.2} % (loss {loss:.4})", event.0, 100.0 * accuracy)?;
+    writeln!(out, "\n{}: test accuracy {:.2} % (loss {loss:.4})", escaped(&event.0), 100.0 * accuracy)?;
     Ok(Exit::Done)
 }
 

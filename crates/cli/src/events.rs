@@ -14,6 +14,7 @@ use crate::{
     article,
     report::{self, Epoch, classes, thousands},
     say,
+    terminal::escaped,
 };
 
 /// Version of the messages.
@@ -124,7 +125,7 @@ impl<'o> Person<'o> {
             device.name,
             if device.software { ", a GPU imitated by a CPU" } else { "" },
             versions.join(", "),
-            data.name,
+            escaped(&data.name),
             sizes[0],
             sizes[1],
             sizes[2],

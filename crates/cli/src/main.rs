@@ -21,6 +21,7 @@ mod serve;
 mod session;
 mod show;
 mod signals;
+mod terminal;
 mod train;
 
 use std::{
@@ -30,6 +31,7 @@ use std::{
 
 use clap::Parser;
 use output::Output;
+use terminal::{Escaped, say};
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -74,7 +76,7 @@ const INTERRUPTED: u8 = 130;
 fn main() -> ExitCode {
     quiet_mesa();
     let command = Command::parse();
-    let mut out = Output(io::stdout().lock());
+    let mut out = Escaped(Output(io::stdout().lock()));
     let result = match &command {
         Command::Train(args) => train::run(args, &mut out),
         Command::Eval(args) => eval::run(args, &mut out),
@@ -101,11 +103,6 @@ fn main() -> ExitCode {
             }
         },
     }
-}
-
-/// A line to stderr. If nobody can read it, there is nobody to tell.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// The chain of causes in one line, without those that the message before them repeats already.

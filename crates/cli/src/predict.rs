@@ -12,7 +12,7 @@ use protocol::Loss;
 use serde::Serialize;
 use train::programs::{self, CLASSES, names};
 
-use crate::{Exit, engine, files, report};
+use crate::{Exit, engine, files, report, terminal::escaped};
 
 /// Most bytes of a picture.
 const LIMIT: u64 = 64 << 20;
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
             Loss::MeanSquaredError => format!("{class} (score {probability:.3})"),
         };
         let answers: Vec<String> = prediction.answers.iter().map(text).collect();
-        writeln!(out, "{}: {}", prediction.image, answers.join(", "))?;
+        writeln!(out, "{}: {}", escaped(&prediction.image), answers.join(", "))?;
     }
     Ok(Exit::Done)
 }
