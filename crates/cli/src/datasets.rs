@@ -1,23 +1,24 @@
 //! Where images come from: a folder, our cache, a download, or the program that draws digits.
 
+mod folder;
+mod published;
+
 use std::{
     env,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use data::{
-    files::{self as published, Dataset, MNIST},
+    files::{Dataset, MNIST},
     gzip, idx,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use train::Set;
 
-use crate::{
-    download::{self, Patience},
-    explain, files, save, say,
-};
+use crate::{download::Patience, explain, say};
+use folder::{Four, NAMES, in_folder};
+use published::downloaded;
 
 /// Most bytes of an IDX file, plain or gzip.
 const LIMIT: u64 = gzip::LIMIT;
@@ -27,7 +28,7 @@ const PATIENT: Patience = Patience { connect: Duration::from_secs(10), read: Dur
 /// For `auto`, which has something else at hand: offline, the two mirrors of MNIST cost three seconds.
 const BRIEF: Patience = Patience { connect: Duration::from_millis(1500), read: Duration::from_secs(10) };
 
-/// `--dataset` and `--data-dir`.
+/// `--dataset`, `--data-dir` and `--mirror`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The images: `auto` is MNIST where it is to be had, else the built-in digits; a folder holds four IDX files
@@ -35,7 +36,42 @@ pub(crate) struct Args {
     pub(crate) dataset: Option<String>,
     /// Where to look for mnist/ and fashion-mnist/ before downloading [default: the variable PLAYGROUND_DATA]
     #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    data_dir: Option<PathBuf>,
+    /// A folder of the web that has the set's files: tried before the known ones, and believed as little
+    #[arg(long, value_name = "URL", value_parser = mirror)]
+    mirror: Option<String>,
+}
+
+/// An address that a file's name can be put behind.
+fn mirror(address: &str) -> Result<String, String> {
+    let is_web =
+        ["http://", "https://"].iter().any(|scheme| address.len() > scheme.len() && address.starts_with(scheme));
+    match is_web && !address.contains(|c: char| c.is_whitespace() || "?#".contains(c)) {
+        true => Ok(format!("{}/", address.trim_end_matches('/'))),
+        false => Err("write it as https://HOST/FOLDER/".into()),
+    }
+}
+
+impl Args {
+    pub(crate) fn places(&self) -> Places {
+        Places { mirror: self.mirror.clone(), ..Places::new(self.data_dir.as_deref()) }
+    }
+
+    /// Whether the set that a checkpoint names may be opened: a folder is only looked into where a person has named it.
+    /// Whoever wrote the file may not be whoever owns this machine.
+    pub(crate) fn check_recorded(&self, name: &str) -> Result<()> {
+        ensure!(
+            self.dataset.is_some() || !is_folder(name),
+            "the network was trained on the folder {name}, which is not opened because a file says so: name it with \
+             --dataset"
+        );
+        Ok(())
+    }
+}
+
+/// Whether a name stands for a folder of somebody's own.
+pub(crate) fn is_folder(name: &str) -> bool {
+    !["auto", "digits"].contains(&name) && Dataset::by_name(name).is_none()
 }
 
 /// Where to look.
@@ -45,13 +81,15 @@ pub(crate) struct Places {
     folder: Option<PathBuf>,
     /// Ours: holds a folder for each data set that was downloaded.
     cache: Option<PathBuf>,
+    /// An address before those that are known.
+    mirror: Option<String>,
 }
 
 impl Places {
     /// The folder given, or `PLAYGROUND_DATA`; the user's cache, or `PLAYGROUND_CACHE`.
     pub(crate) fn new(folder: Option<&Path>) -> Self {
         let folder = folder.map(PathBuf::from).or_else(|| variable("PLAYGROUND_DATA"));
-        Places { folder, cache: cache() }
+        Places { folder, cache: cache(), mirror: None }
     }
 
     /// Folders that may hold a data set's files.
@@ -78,7 +116,12 @@ pub(crate) fn load(name: &str, places: &Places, count: usize) -> Result<Set> {
 
 /// The set, and where it was found, for people.
 fn find(name: &str, places: &Places, count: usize) -> Result<(Set, String)> {
-    match (name, Dataset::by_name(name)) {
+    let published = Dataset::by_name(name);
+    ensure!(
+        places.mirror.is_none() || name == "auto" || published.is_some(),
+        "--mirror is for sets that are downloaded, mnist and fashion-mnist: leave it out"
+    );
+    match (name, published) {
         ("digits", _) => drawn(count),
         ("auto", _) => auto(places, MNIST.mirrors, count),
         (_, Some(dataset)) => named(&dataset, places, dataset.mirrors, PATIENT).with_context(|| {
@@ -100,9 +143,10 @@ fn auto(places: &Places, mirrors: &[&str], count: usize) -> Result<(Set, String)
     if let Some(found) = in_folder(&MNIST, places)? {
         return Ok(found);
     }
-    downloaded(&MNIST, places, mirrors, BRIEF).or_else(|error| {
+    let patience = if places.mirror.is_some() { PATIENT } else { BRIEF };
+    downloaded(&MNIST, places, mirrors, patience, false).or_else(|error| {
         say(&format!(
-            "note: MNIST is not here, so the built-in digits take its place: {}. For MNIST put its four files into \
+            "note: MNIST is not to be had, so the built-in digits take its place: {}. For MNIST put its four files into \
              DIR/mnist and pass --data-dir DIR",
             explain(&error)
         ));
@@ -113,7 +157,7 @@ fn auto(places: &Places, mirrors: &[&str], count: usize) -> Result<(Set, String)
 fn named(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Patience) -> Result<(Set, String)> {
     match in_folder(dataset, places)? {
         Some(found) => Ok(found),
-        None => downloaded(dataset, places, mirrors, patience),
+        None => downloaded(dataset, places, mirrors, patience, true),
     }
 }
 
@@ -126,104 +170,18 @@ fn own(folder: &Path) -> Result<(Set, String)> {
         folder.display()
     );
     let folder = folder.canonicalize()?; // a checkpoint may be resumed elsewhere
-    let Some(four) = read_four(&folder)? else {
+    let Some(four) = Four::read(&folder)? else {
         bail!("{} holds no IDX files: it should have {}", folder.display(), NAMES.join(", "))
     };
-    pool(folder.display().to_string(), &four, "from its folder".into())
+    pool(folder.display().to_string(), four.contents(), "from its folder".into())
 }
 
-/// The data set in the user's folder: in a folder of its own, or directly, where it must be the published one.
-fn in_folder(dataset: &Dataset, places: &Places) -> Result<Option<(Set, String)>> {
-    let Some(folder) = &places.folder else { return Ok(None) };
-    ensure!(folder.is_dir(), "there is no folder {}: check --data-dir and PLAYGROUND_DATA", folder.display());
-    let inner = folder.join(dataset.name);
-    if let Some(four) = read_four(&inner)? {
-        return pool(dataset.name.into(), &four, format!("from {}", inner.display())).map(Some);
-    }
-    match read_four(folder)? {
-        Some(four) if dataset.files().iter().zip(&four).all(|(file, bytes)| file.content(bytes).is_ok()) => {
-            pool(dataset.name.into(), &four, format!("from {}", folder.display())).map(Some)
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Names of the four files in the order of [`Dataset::files`]; each may be spelled otherwise.
-const NAMES: [&str; 4] =
-    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
-
-/// The four files of a folder, or `None` where none of them is there.
-fn read_four(folder: &Path) -> Result<Option<[Vec<u8>; 4]>> {
-    let called = |name: String| Some(folder.join(name)).filter(|path| path.is_file());
-    let paths = NAMES.map(|name| published::spellings(name).into_iter().find_map(called));
-    if paths.iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    let mut four = [const { vec![] }; 4];
-    for ((bytes, path), name) in four.iter_mut().zip(paths).zip(NAMES) {
-        let path = path.with_context(|| format!("{} lacks the file {name} (or {name}.gz)", folder.display()))?;
-        *bytes = files::read(&path, LIMIT)?;
-    }
-    Ok(Some(four))
-}
-
-/// The data set as published, each file from the cache or else from a mirror. Where the cache cannot be written, the
-/// images are used all the same.
-fn downloaded(dataset: &Dataset, places: &Places, mirrors: &[&str], patience: Patience) -> Result<(Set, String)> {
-    let folder = places.cache.as_ref().map(|cache| cache.join(dataset.name));
-    let missing = |file: &published::File| match &folder {
-        Some(folder) => !folder.join(file.name).is_file(),
-        None => true,
-    };
-    let bytes: u64 = dataset.files().iter().filter(|file| missing(file)).map(|file| file.bytes).sum();
-    let progress = download_bar(dataset.title, bytes);
-    let mut kept = true;
-    let clock = Instant::now();
-    let mut four = [const { vec![] }; 4];
-    for (content, file) in four.iter_mut().zip(dataset.files()) {
-        let path = folder.as_ref().map(|folder| folder.join(file.name));
-        let cached = path.as_ref().filter(|path| path.is_file());
-        let cached = cached.and_then(|path| file.content(&files::read(path, LIMIT).ok()?).ok());
-        *content = match cached {
-            Some(content) => content,
-            None => {
-                let (bytes, content) = download::fetch(&file, mirrors, patience, &progress)?;
-                kept &= path.is_some_and(|path| keep(&path, &bytes));
-                content
-            }
-        };
-    }
-    progress.finish_and_clear();
-    let download = if bytes > 0 { clock.elapsed().as_secs_f64() } else { 0.0 };
-    let from = match (&folder, kept) {
-        (Some(folder), true) => format!("from {}", folder.display()),
-        _ => "downloaded, not kept: there is no cache folder that can be written".into(),
-    };
-    let (set, from) = pool(dataset.name.into(), &four, from)?;
-    Ok((Set { download, ..set }, from))
-}
-
-fn keep(path: &Path, bytes: &[u8]) -> bool {
-    let folder = path.parent().expect("a file in the cache");
-    std::fs::create_dir_all(folder).is_ok() && save::write(path, bytes).is_ok()
-}
-
-/// Hidden while there is nothing to download, and where stderr is no terminal.
-fn download_bar(title: &str, bytes: u64) -> ProgressBar {
-    if bytes == 0 {
-        return ProgressBar::hidden();
-    }
-    let template = "downloading {msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}";
-    let style = ProgressStyle::with_template(template).expect("a constant");
-    ProgressBar::new(bytes).with_style(style).with_message(title.to_owned())
-}
-
-fn pool(name: String, four: &[Vec<u8>; 4], from: String) -> Result<(Set, String)> {
+/// The set of four files' contents: images and labels to learn from, and for the test.
+fn pool(name: String, four: [&[u8]; 4], from: String) -> Result<(Set, String)> {
     let [train_images, train_labels, test_images, test_labels] = four;
     let context = |part: &str| format!("{part} images of {name}, {from}");
-    let pair = |images, labels| idx::images(&gzip::unpacked(images)?, &gzip::unpacked(labels)?);
-    let train = pair(train_images, train_labels).with_context(|| context("training"))?;
-    let test = pair(test_images, test_labels).with_context(|| context("test"))?;
+    let train = idx::images(train_images, train_labels).with_context(|| context("training"))?;
+    let test = idx::images(test_images, test_labels).with_context(|| context("test"))?;
     let set = Set::new(name.clone(), train, test).with_context(|| context("test"))?;
     Ok((set, from))
 }

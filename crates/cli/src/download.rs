@@ -2,14 +2,19 @@
 
 use std::{
     io::{self, Read},
+    sync::mpsc::{self, RecvTimeoutError, Sender},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use data::files::File;
 use indicatif::ProgressBar;
 
 use crate::explain;
+
+/// The lowest rate in bytes a second at which a file may come, on average.
+const LOWEST_RATE: u64 = 16 << 10;
 
 /// How long to wait for servers.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +23,43 @@ pub(crate) struct Patience {
     pub(crate) connect: Duration,
     /// For the next bytes.
     pub(crate) read: Duration,
+}
+
+impl Patience {
+    /// For all of a file, which may come at [`LOWEST_RATE`].
+    fn whole(self, file: &File) -> Duration {
+        self.read + Duration::from_secs_f64(file.bytes as f64 / LOWEST_RATE as f64)
+    }
+}
+
+/// Something to tell if a download does not begin. Nothing is told when this is dropped.
+pub(crate) struct Hint {
+    now: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Hint {
+    /// Calls `tell` where `progress` has not moved after some time.
+    pub(crate) fn new(after: Duration, progress: &ProgressBar, tell: impl FnOnce() + Send + 'static) -> Self {
+        let (now, wait) = mpsc::channel();
+        let progress = progress.clone();
+        let thread = thread::spawn(move || {
+            let has_failed = match wait.recv_timeout(after) {
+                Err(RecvTimeoutError::Timeout) => progress.position() == 0 || wait.recv().is_ok(),
+                heard => heard.is_ok(),
+            };
+            if has_failed {
+                progress.suspend(tell);
+            }
+        });
+        Hint { now, thread }
+    }
+
+    /// Calls it at once, unless that was done before.
+    pub(crate) fn tell(self) {
+        let _ = self.now.send(()); // refused where it was told
+        let _ = self.thread.join(); // it only prints
+    }
 }
 
 /// A file, tried at each mirror in turn (each ends with a slash): its bytes as they came, and their content.
@@ -34,6 +76,7 @@ pub(crate) fn fetch(
         .timeout_connect(Some(patience.connect))
         .timeout_recv_response(Some(patience.read))
         .timeout_per_read(Some(patience.read))
+        .timeout_recv_body(Some(patience.whole(file)))
         .build()
         .into();
     let before = progress.position();
@@ -58,7 +101,13 @@ fn limit(file: &File) -> u64 {
 fn get(agent: &ureq::Agent, url: &str, limit: u64, progress: &ProgressBar) -> Result<Vec<u8>> {
     let body = agent.get(url).call()?.into_body().into_reader();
     let mut bytes = vec![];
-    io::copy(&mut progress.wrap_read(body.take(limit + 1)), &mut bytes).context("the connection broke off")?;
+    let copied = io::copy(&mut progress.wrap_read(body.take(limit + 1)), &mut bytes);
+    copied.map_err(|error| match error.get_ref().and_then(|cause| cause.downcast_ref()) {
+        Some(ureq::Error::Timeout(ureq::Timeout::RecvBody)) => {
+            anyhow!("it sends less than {} KiB a second", LOWEST_RATE >> 10)
+        }
+        _ => anyhow!(error).context("the connection broke off"),
+    })?;
     ensure!(bytes.len() as u64 <= limit, "it sends more than {limit} bytes");
     Ok(bytes)
 }
@@ -161,6 +210,44 @@ mod tests {
         };
         check(&server(stalls), "timeout");
         assert!(clock.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_slow_server_is_left() {
+        let clock = Instant::now();
+        let trickles = |stream: &mut TcpStream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")?;
+            while stream.write_all(b"a").is_ok() {
+                thread::sleep(PATIENCE.read / 5);
+            }
+            Ok(())
+        };
+        check(&server(trickles), "it sends less than 16 KiB a second");
+        assert!(clock.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_download_that_does_not_begin_is_told_once() {
+        let told = |after, work: fn(&ProgressBar, Hint)| {
+            let (tell, heard) = mpsc::channel();
+            let progress = ProgressBar::hidden();
+            work(&progress, Hint::new(after, &progress, move || tell.send(()).expect("somebody listens")));
+            heard.iter().count() // ends with the thread that tells
+        };
+        let (soon, late) = (Duration::from_millis(20), Duration::from_secs(3600));
+        fn wait() {
+            thread::sleep(Duration::from_millis(200));
+        }
+        assert_eq!(told(late, |_, hint| drop(hint)), 0, "it went well");
+        assert_eq!(told(late, |_, hint| hint.tell()), 1, "it failed at once");
+        assert_eq!(told(soon, |_, hint| (wait(), drop(hint)).1), 1, "nothing came");
+        assert_eq!(told(soon, |_, hint| (wait(), hint.tell()).1), 1, "nothing came, and then it failed");
+        assert_eq!(told(soon, |progress, hint| (progress.inc(1), wait(), drop(hint)).2), 0, "it came");
+        assert_eq!(
+            told(soon, |progress, hint| (progress.inc(1), wait(), hint.tell()).2),
+            1,
+            "it came, and then it failed"
+        );
     }
 
     #[test]

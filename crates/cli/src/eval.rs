@@ -52,6 +52,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 /// The name of the data set and the event.
 async fn evaluation(args: &Args) -> Result<(String, Event)> {
     let mut trained = args.model.load()?;
+    args.data.check_recorded(&trained.config.dataset.name)?;
     let mut engine = args.engine.open(false).await?;
     let config = &mut trained.config;
     if let Some(name) = &args.data.dataset {
@@ -60,8 +61,7 @@ async fn evaluation(args: &Args) -> Result<(String, Event)> {
     if let Split::Standard { validation } = &mut config.dataset.split {
         *validation = 0; // the test images are the same without, and a small set need not have enough
     }
-    let places = datasets::Places::new(args.data.data_dir.as_deref());
-    let set = datasets::load(&config.dataset.name, &places, config.dataset.digits)?;
+    let set = datasets::load(&config.dataset.name, &args.data.places(), config.dataset.digits)?;
     let name = set.name.clone();
     let samples = set.samples(config, 0.0)?;
     ensure!(!samples.split.test.is_empty(), "{name} has no images for the test");

@@ -11,7 +11,7 @@ use protocol::{Cause, Event, Message, Part, RunConfig, Summary};
 use train::metrics::Confusion;
 
 use crate::{
-    article,
+    article, datasets,
     report::{self, Epoch, classes, thousands},
     say,
     terminal::escaped,
@@ -98,6 +98,13 @@ impl<'o> Person<'o> {
             out.write_all(text.as_bytes())?;
             out.flush()
         })
+    }
+
+    /// The command that goes on from a checkpoint. A folder is not opened because a checkpoint names it.
+    fn resume(&self, path: &str) -> String {
+        let name = self.config.as_ref().map(|config| &config.dataset.name).filter(|name| datasets::is_folder(name));
+        let folder = name.map_or_else(String::new, |name| format!(" --dataset {name}"));
+        format!("playground-cli train --resume {path}{folder}")
     }
 
     fn batch(&self) -> usize {
@@ -259,7 +266,7 @@ impl Listener for Person<'_> {
                 self.flush()?;
                 say(&format!("{reason} after step {step}"));
                 say(&match checkpoint {
-                    Some(path) => format!("go on with: playground-cli train --resume {path}"),
+                    Some(path) => format!("go on with: {}", self.resume(path)),
                     None => "no step was made: there is nothing to keep, and no file was touched".into(),
                 });
                 Ok(())
@@ -272,7 +279,7 @@ impl Listener for Person<'_> {
                     say(&format!("try --set schedule.rate={calmer}, or --set optimizer.clip_norm=1"));
                 }
                 if let Some(path) = checkpoint {
-                    say(&format!("the last good state is kept: playground-cli train --resume {path}"));
+                    say(&format!("the last good state is kept: {}", self.resume(path)));
                 }
                 Ok(())
             }

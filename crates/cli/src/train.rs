@@ -121,6 +121,9 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     signals::listen().context("cannot listen for signals")?;
     let place = args.place()?;
     let (mut config, origin) = args.begin()?;
+    if args.config.is_none() {
+        args.data.check_recorded(&config.dataset.name)?; // it may be a checkpoint's
+    }
     if let (Some(path), Origin::Run(checkpoint)) = (&args.keep, &origin)
         && checkpoint.progress.finished
     {
@@ -140,8 +143,7 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     }
 
     let clock = Instant::now();
-    let places = datasets::Places::new(args.data.data_dir.as_deref());
-    let set = datasets::load(&config.dataset.name, &places, config.dataset.digits)?;
+    let set = datasets::load(&config.dataset.name, &args.data.places(), config.dataset.digits)?;
     config.dataset.name.clone_from(&set.name);
     let seconds = clock.elapsed().as_secs_f64() - set.download;
     let samples = set.samples(&config, seconds)?;
@@ -260,7 +262,7 @@ impl Args {
 /// Whether a run was begun with this configuration, so that going on with it is what the command says.
 fn begun_so(begun: &RunConfig, mut now: RunConfig) -> Result<()> {
     let found = match now.dataset.name.as_str() {
-        "auto" => Some(begun.dataset.name.clone()), // as it was found then
+        "auto" if !datasets::is_folder(&begun.dataset.name) => Some(begun.dataset.name.clone()), // as it was found then
         name => Path::new(name).canonicalize().ok().map(|folder| folder.display().to_string()),
     };
     now.dataset.name = found.filter(|found| *found == begun.dataset.name).unwrap_or(now.dataset.name);

@@ -149,6 +149,7 @@ fn arguments_are_refused_with_their_cause_and_a_fix() {
     place.refuses("train --preset mlp --resume x", "cannot be used with");
     place.refuses("train --engine abacus", "candle-cpu");
     place.refuses(&format!("train {DIGITS} --set dataset.digits=100"), "hold back fewer");
+    place.refuses("train --mirror example.org", "write it as https://HOST/FOLDER/");
     #[cfg(not(feature = "cuda"))]
     place.refuses("train --engine candle-cuda", "--features cuda");
     place.refuses("show nothing", "there is no file and no preset `nothing`: presets are softmax");

@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use data::files::{Checksum, File, Pair};
+use data::files::{Checksum, FASHION_MNIST, File, Pair};
 use sha2::{Digest, Sha256};
 use tempfile::{TempDir, tempdir};
 
@@ -51,7 +51,7 @@ fn cached() -> (TempDir, Dataset) {
 }
 
 fn folder(path: &Path) -> Places {
-    Places { folder: Some(path.into()), cache: None }
+    Places { folder: Some(path.into()), ..Places::default() }
 }
 
 fn fails<T: std::fmt::Debug>(found: Result<T>, expected: &str) {
@@ -80,11 +80,28 @@ fn a_folder_is_searched_by_name() {
 fn files_lying_directly_in_the_folder_must_be_the_published_ones() {
     let root = tempdir().unwrap();
     fill(root.path());
-    assert!(in_folder(&MNIST, &folder(root.path())).unwrap().is_none());
+    let found = |dataset: &Dataset, path: &Path| Ok(in_folder(dataset, &folder(path))?.map(|(set, _)| set.training));
+    let others = "these are not the published MNIST (other content: train-images-idx3-ubyte, train-labels-idx1-ubyte, ";
+    fails(found(&MNIST, root.path()), others);
+    fails(auto(&folder(root.path()), NOWHERE, 1), "train on them as a set of your own, --dataset /");
+    fails(
+        found(&FASHION_MNIST, root.path()),
+        "these are not the published Fashion-MNIST (other content: train-labels-",
+    );
+
     let (cache, dataset) = cached();
-    let (found, _) =
-        in_folder(&dataset, &folder(&cache.path().join("small"))).unwrap().expect("their hashes are right");
-    assert_eq!(found.training, 7);
+    let small = cache.path().join("small");
+    assert_eq!(found(&dataset, &small).unwrap(), Some(7), "their hashes are right");
+    let damaged = small.join(dataset.test.images.name);
+    for (bytes, what) in [
+        (&b"\x1f\x8b\x08"[..], "t10k-images-idx3-ubyte.gz: the file cannot be unpacked"),
+        (b"<html>", "these are not the published Small (other content: t10k-images-idx3-ubyte.gz)"),
+    ] {
+        fs::write(&damaged, bytes).unwrap();
+        fails(found(&dataset, &small), what);
+    }
+    fs::remove_file(damaged).unwrap();
+    fails(found(&dataset, &small), "lacks the file t10k-images-idx3-ubyte");
 }
 
 #[test]
@@ -127,11 +144,71 @@ fn damaged_files_are_refused() {
 #[test]
 fn the_cache_is_used_and_checked() {
     let (cache, dataset) = cached();
-    let places = Places { folder: None, cache: Some(cache.path().into()) };
-    let load = || named(&dataset, &places, NOWHERE, BRIEF);
-    assert_eq!(load().unwrap().0.training, 7);
-    fs::write(cache.path().join("small").join(dataset.test.labels.name), b"damaged").unwrap();
-    fails(load(), "cannot download t10k-labels-idx1-ubyte.gz (http://127.0.0.1:1/: ");
+    let places = in_cache(cache.path());
+    let load = |mirrors: &[&str]| named(&dataset, &places, mirrors, BRIEF);
+    assert_eq!(load(NOWHERE).unwrap().0.training, 7);
+    let (origin, _) = cached();
+    let mirror = mirror(origin.path().join("small"));
+    let path = cache.path().join("small").join(dataset.test.images.name);
+    let mut flipped = fs::read(&path).unwrap();
+    *flipped.last_mut().unwrap() ^= 1;
+    for damaged in [&b"damaged"[..], &flipped] {
+        fs::write(&path, damaged).unwrap();
+        fails(load(NOWHERE), "t10k-images-idx3-ubyte.gz is damaged (it has the SHA-256 ");
+        fails(load(NOWHERE), ") and is fetched anew: cannot download t10k-images-idx3-ubyte.gz (http://127.0.0.1:1/: ");
+        assert_eq!(load(&[&mirror]).unwrap().0.training, 7);
+        assert_eq!(load(NOWHERE).unwrap().0.training, 7, "it was kept");
+    }
+}
+
+fn in_cache(path: &Path) -> Places {
+    Places { cache: Some(path.into()), ..Places::default() }
+}
+
+#[test]
+fn the_mirror_given_comes_first_and_is_believed_as_little() {
+    let (origin, dataset) = cached();
+    let known = super::mirror(&mirror(origin.path().join("small"))).unwrap();
+    let load = |given: &str, known: &str| {
+        let places = Places { mirror: Some(given.into()), ..Places::default() };
+        named(&dataset, &places, &[known], BRIEF).map(|(set, _)| set.training)
+    };
+    assert_eq!(load(&known, NOWHERE[0]).unwrap(), 7);
+    let (other, _) = cached();
+    let [images, _] = pair(4);
+    fs::write(other.path().join("small").join(dataset.test.images.name), images).unwrap();
+    let other = mirror(other.path().join("small"));
+    assert_eq!(load(&other, &known).unwrap(), 7, "another file is not taken");
+    fails(load(&other, NOWHERE[0]), &format!("({other}: it has the SHA-256 "));
+    let places = Places { mirror: Some(known), ..Places::default() };
+    for name in ["digits", "own"] {
+        fails(super::load(name, &places, 1), "--mirror is for sets that are downloaded");
+    }
+}
+
+#[test]
+fn mirrors_are_folders_of_the_web() {
+    for (given, read) in [
+        ("https://example.org", "https://example.org/"),
+        ("http://127.0.0.1:8000/mnist/", "http://127.0.0.1:8000/mnist/"),
+    ] {
+        assert_eq!(super::mirror(given).as_deref(), Ok(read));
+    }
+    for given in ["", "http://", "example.org", "ftp://example.org", "file:///data", "https://a/?b=", "https://a/ b"] {
+        assert!(super::mirror(given).is_err(), "{given}");
+    }
+}
+
+#[test]
+fn folders_are_opened_where_a_person_names_them() {
+    let args = |dataset: Option<&str>| Args { dataset: dataset.map(Into::into), data_dir: None, mirror: None };
+    for name in ["auto", "digits", "mnist", "fashion-mnist"] {
+        args(None).check_recorded(name).unwrap();
+    }
+    for name in ["/home/somebody/digits", "own", "", r"\\server\share"] {
+        fails(args(None).check_recorded(name), "name it with --dataset");
+        args(Some("mnist")).check_recorded(name).unwrap();
+    }
 }
 
 /// A mirror of the files in a folder.
@@ -157,13 +234,13 @@ fn a_download_is_kept_where_it_can_be() {
     let (origin, dataset) = cached();
     let mirror = mirror(origin.path().join("small"));
     let cache = tempdir().unwrap();
-    let places = Places { folder: None, cache: Some(cache.path().join("new")) };
+    let places = in_cache(&cache.path().join("new"));
     assert_eq!(named(&dataset, &places, &[&mirror], BRIEF).unwrap().0.training, 7);
     let (_, from) = named(&dataset, &places, NOWHERE, BRIEF).unwrap();
     assert_eq!(from, format!("from {}", cache.path().join("new/small").display()));
 
     fs::write(cache.path().join("file"), "").unwrap();
-    let unwritable = Places { folder: None, cache: Some(cache.path().join("file")) };
+    let unwritable = in_cache(&cache.path().join("file"));
     let (found, from) = named(&dataset, &unwritable, &[&mirror], BRIEF).unwrap();
     assert_eq!(found.training, 7);
     assert!(from.contains("not kept"));
@@ -172,7 +249,7 @@ fn a_download_is_kept_where_it_can_be() {
 #[test]
 fn offline_auto_takes_digits_and_a_name_is_an_error() {
     let cache = tempdir().unwrap();
-    let places = Places { folder: None, cache: Some(cache.path().into()) };
+    let places = in_cache(cache.path());
     assert_eq!(auto(&places, NOWHERE, 12).unwrap().0.name, "digits");
     fails(named(&MNIST, &places, NOWHERE, BRIEF), "cannot download train-images-idx3-ubyte.gz");
 }

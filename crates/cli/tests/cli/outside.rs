@@ -59,6 +59,59 @@ fn small_set(folder: &Path) {
     }
 }
 
+#[test]
+fn a_set_that_is_not_the_published_one_is_told() {
+    let place = Place::new();
+    small_set(&place.path("data/mnist"));
+    for dataset in ["mnist", "auto"] {
+        let line = format!("train --preset softmax --dataset {dataset} --data-dir data --batch 8 --steps 1");
+        let output = place.run(&line);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        assert!(stderr.contains("note: data/mnist: these are not the published MNIST (other content: "), "{stderr}");
+        small_set(&place.path("direct"));
+        place.refuses(&line.replace("data-dir data", "data-dir direct"), "direct: these are not the published MNIST");
+        fs::write(place.path("direct/t10k-labels-idx1-ubyte.gz"), b"\x1f\x8b\x08").unwrap();
+        fs::remove_file(place.path("direct/t10k-labels-idx1-ubyte")).unwrap();
+        place.refuses(
+            &line.replace("data-dir data", "data-dir direct"),
+            "direct/t10k-labels-idx1-ubyte.gz: the file cannot be unpacked",
+        );
+        fs::remove_dir_all(place.path("direct")).unwrap();
+    }
+}
+
+/// What a file says is shown, and does nothing to the terminal.
+#[test]
+fn words_of_others_do_not_steer_the_terminal() {
+    let place = Place::new();
+    place.succeeds(&format!("train {DIGITS} --steps 1 --save net.safetensors"));
+    let mut checkpoint = place.checkpoint("net.safetensors");
+    checkpoint.config.dataset.name = "/tmp/\u{1b}[2J\u{9b}31m\u{202e}\nerror: all is lost".into();
+    fs::write(place.path("evil.safetensors"), checkpoint.to_bytes()).unwrap();
+    checkpoint.config.dataset.name = "digits".into();
+    checkpoint.engine = "\u{1b}]0;title\u{7}".into();
+    fs::write(place.path("engine.safetensors"), checkpoint.to_bytes()).unwrap();
+    let json = r#"{ "model": { "preset": "\u001b[2J" } }"#;
+    fs::write(place.path("run.json"), json).unwrap();
+    let lines = [
+        ("eval evil.safetensors", "/tmp/\\u001b[2J\\u009b31m\\u202e\n  error: all is lost"),
+        ("train --resume evil.safetensors", "/tmp/\\u001b[2J"),
+        ("show evil.safetensors", "/tmp/\\u001b[2J\\u009b31m\\u202e\\nerror"),
+        ("show evil.safetensors --json", "/tmp/\\u001b[2J\\u009b31m\\u202e\\nerror"),
+        ("show engine.safetensors", "\\u001b]0;title\\u0007"),
+        ("train --config run.json", "there is no preset `\\u001b[2J`"),
+        ("eval \u{1b}[2J", "cannot open \\u001b[2J"),
+    ];
+    for (line, shown) in lines {
+        let output = place.run(line);
+        let all = text(&output.stdout) + &text(&output.stderr);
+        assert!(all.contains(shown), "{line}: {all:?} does not show {shown:?}");
+        let steers = all.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}');
+        assert!(!steers, "{line}: {all:?}");
+    }
+}
+
 /// More browsers than the system gives handles to.
 #[cfg(unix)]
 #[test]
