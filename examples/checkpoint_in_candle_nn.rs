@@ -36,7 +36,7 @@ fn example(training: u32, steps: u64) -> Result<()> {
 /// The checkpoint of a run at its end, and its test accuracy.
 async fn train_in_playground(training: u32, steps: u64, test: Images) -> Result<(Vec<u8>, f64)> {
     let mut config = RunConfig { length: Length::Steps(steps), ..preset("cnn")? };
-    config.dataset.split = Split::Standard { validation: 0 };
+    config.dataset.split = Split::Standard { validation: Some(0) };
     let mut images = digits::generate(training, 1);
     images.append(test)?;
     let samples = Samples::new("digits".into(), images, training as usize, &config, 0.0)?;

@@ -100,7 +100,7 @@ fn configuration(decide: &mut Decisions) -> (RunConfig, [usize; 2]) {
     let config = RunConfig {
         version: VERSION,
         dataset: Dataset {
-            split: Split::Standard { validation: 0 },
+            split: Split::Standard { validation: Some(0) },
             sampling: if decide.chance(2) { Sampling::WithReplacement } else { Sampling::Shuffled },
             ..Dataset::default()
         },

@@ -98,7 +98,7 @@ impl Golden {
         }
         config.batch = BATCH;
         config.length = Length::Steps(STEPS);
-        config.dataset.split = Split::Standard { validation: 0 };
+        config.dataset.split = Split::Standard { validation: Some(0) };
         let mut network = config.network().expect("a known preset");
         for layer in &mut network.layers {
             if let models::Layer::Dropout { rate } = layer {

@@ -87,7 +87,7 @@ impl Job {
     /// Where the configuration is not valid.
     pub fn new(config: &RunConfig) -> Self {
         let mut config = RunConfig { batch: BATCH, ..config.clone() };
-        config.dataset.split = Split::Standard { validation: 0 };
+        config.dataset.split = Split::Standard { validation: Some(0) };
         let (training, test) = (64, 16);
         let images = digits::generate(training + test, config.seed);
         let samples = Samples::new("digits".into(), images, training as usize, &config, 0.0).expect("a valid split");

@@ -30,7 +30,7 @@ async fn is_flat() -> Result<(), Failed> {
 
 async fn steps(count: u64) -> Result<(), Failed> {
     let mut config = RunConfig { batch: 4, ..preset("mlp")? };
-    config.dataset.split = protocol::Split::Standard { validation: 0 };
+    config.dataset.split = protocol::Split::Standard { validation: Some(0) };
     let samples = Samples::new("digits".into(), digits::generate(80, 1), 64, &config, 0.0)?;
     let (table, resident) = programs::upload(&samples.images);
     let mut order = samples.order(&config)?;

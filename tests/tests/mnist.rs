@@ -70,7 +70,7 @@ impl Mnist {
     /// so the fast one learns.
     fn is_learned_from_digits(&self) -> Result<(), Failed> {
         let mut config = preset("cnn")?;
-        config.dataset.split = Split::Standard { validation: 0 };
+        config.dataset.split = Split::Standard { validation: Some(0) };
         let samples = self.samples(&digits::generate(20_000, 1), &config)?;
         judge(Cpu::open(None)?, 0.85, config, samples)
     }

@@ -25,7 +25,9 @@ pub fn known(config: &RunConfig) -> Option<[u64; 2]> {
 pub fn course(config: &RunConfig, images: [u64; 2]) -> Option<(u64, Vec<(f64, f64)>)> {
     let [training, test] = images.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
     let rows = match config.dataset.split {
-        protocol::Split::Standard { validation } => training.checked_sub(u32::try_from(validation).ok()?)?,
+        split @ protocol::Split::Standard { .. } => {
+            training.checked_sub(u32::try_from(split.validation(training as usize)).ok()?)?
+        }
         protocol::Split::Random { test: part } => {
             let all = training.saturating_add(test);
             all.checked_sub(Split::test_rows(all, part))?

@@ -54,7 +54,7 @@ pub struct Settings {
 impl Default for Settings {
     /// A convolutional network on built-in digits: nothing to download, and it learns within seconds.
     fn default() -> Self {
-        let split = Split::Standard { validation: 1_000 };
+        let split = Split::Standard { validation: Some(1_000) };
         let dataset = Dataset { name: "digits".into(), split, digits: 10_000, ..Default::default() };
         let cnn = preset("cnn").expect("one of ours");
         let config = RunConfig {
@@ -94,7 +94,8 @@ impl Settings {
 
     fn standard_split(&self) -> Split {
         let Dataset { name, digits, .. } = &self.config.dataset;
-        Split::Standard { validation: if name == "digits" { (digits / 10).clamp(1, 5_000) } else { 5_000 } }
+        let validation = (name == "digits").then_some((digits / 10).clamp(1, Split::VALIDATION));
+        Split::Standard { validation }
     }
 
     /// The configuration in one line.
@@ -228,8 +229,8 @@ mod tests {
         settings.config.seed = 7;
         let chosen = settings.with_preset("nolearn-dbn").with_preset("mlp").with_data("mnist");
         assert_eq!((chosen.config.seed, chosen.config.dataset.name.as_str()), (7, "mnist"));
-        assert_eq!(chosen.config.dataset.split, Split::Standard { validation: 5_000 });
-        assert_eq!(chosen.with_data("digits").config.dataset.split, Split::Standard { validation: 1_000 });
+        assert_eq!(chosen.config.dataset.split, Split::Standard { validation: None });
+        assert_eq!(chosen.with_data("digits").config.dataset.split, Split::Standard { validation: Some(1_000) });
         assert_eq!(chosen.config.optimizer, preset("mlp").unwrap().optimizer);
     }
 }

@@ -80,7 +80,7 @@ impl Workload {
             Some(config) => (config, true),
             None => (preset(name)?, false),
         };
-        config.dataset.split = Split::Standard { validation: 0 };
+        config.dataset.split = Split::Standard { validation: Some(0) };
         config.optimizer = optimizer.unwrap_or(config.optimizer);
         config.batch = batch.unwrap_or(config.batch);
         config.check()?;

@@ -14,6 +14,7 @@ use data::{
     files::{Dataset, MNIST},
     gzip, idx,
 };
+use protocol::RunConfig;
 use train::Set;
 
 use crate::{download::Patience, explain, say};
@@ -112,6 +113,20 @@ pub(crate) fn load(name: &str, places: &Places, count: usize) -> Result<Set> {
     let (set, from) = find(name, places, count)?;
     say(&format!("data: {}, {from}", set.name));
     Ok(set)
+}
+
+/// Puts into a configuration what the set decides, see [`Set::settle`], and says where that is not as usual.
+pub(crate) fn settle(set: &Set, config: &mut RunConfig) -> Result<()> {
+    let fewer = set.settle(config);
+    let fewer = fewer.with_context(|| format!("{} has {} images to learn from", set.name, set.training))?;
+    if let Some(validation) = fewer {
+        say(&format!(
+            "note: {validation} of the {} images to learn from are kept for validation, since there are few: \
+             --set dataset.split.standard.validation=N chooses another number",
+            set.training
+        ));
+    }
+    Ok(())
 }
 
 /// The set, and where it was found, for people.

@@ -59,7 +59,7 @@ async fn evaluation(args: &Args) -> Result<(String, Event)> {
         config.dataset.name.clone_from(name);
     }
     if let Split::Standard { validation } = &mut config.dataset.split {
-        *validation = 0; // the test images are the same without, and a small set need not have enough
+        *validation = Some(0); // the test images are the same without, and a small set need not have enough
     }
     let set = datasets::load(&config.dataset.name, &args.data.places(), config.dataset.digits)?;
     let name = set.name.clone();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use protocol::{Event, Length, RunConfig};
+use protocol::{Event, Length, RunConfig, Split};
 use serde_json::Value;
 use train::{Checkpoint, CheckpointError, Run, programs};
 
@@ -144,7 +144,7 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
 
     let clock = Instant::now();
     let set = datasets::load(&config.dataset.name, &args.data.places(), config.dataset.digits)?;
-    config.dataset.name.clone_from(&set.name);
+    datasets::settle(&set, &mut config)?;
     let seconds = clock.elapsed().as_secs_f64() - set.download;
     let samples = set.samples(&config, seconds)?;
     memory::check_before(engine_name, &config, &samples)?;
@@ -266,6 +266,9 @@ fn begun_so(begun: &RunConfig, mut now: RunConfig) -> Result<()> {
         name => Path::new(name).canonicalize().ok().map(|folder| folder.display().to_string()),
     };
     now.dataset.name = found.filter(|found| *found == begun.dataset.name).unwrap_or(now.dataset.name);
+    if let (Split::Standard { .. }, Split::Standard { validation: None }) = (begun.dataset.split, now.dataset.split) {
+        now.dataset.split = begun.dataset.split; // what is left open was decided then
+    }
     let [begun, now] = [begun, &now].map(|config| serde_json::to_value(config).expect("plain data with string keys"));
     match difference(&begun, &now) {
         None => Ok(()),

@@ -148,7 +148,10 @@ fn arguments_are_refused_with_their_cause_and_a_fix() {
     place.refuses("train --epochs 2 --steps 3", "cannot be used with");
     place.refuses("train --preset mlp --resume x", "cannot be used with");
     place.refuses("train --engine abacus", "candle-cpu");
-    place.refuses(&format!("train {DIGITS} --set dataset.digits=100"), "hold back fewer");
+    place.refuses(
+        &format!("train {DIGITS} --set dataset.digits=100"),
+        "digits has 100 images to learn from: `dataset.split.standard.validation` is 200, but must be 0 to 99",
+    );
     place.refuses("train --mirror example.org", "write it as https://HOST/FOLDER/");
     #[cfg(not(feature = "cuda"))]
     place.refuses("train --engine candle-cuda", "--features cuda");

@@ -65,7 +65,7 @@ fn every_case_is_computed() {
 /// A step of a configuration on a few built-in digits.
 fn step_of(config: &RunConfig, norm: bool) -> (Graph, Values, Values) {
     let mut config = config.clone();
-    config.dataset.split = Split::Standard { validation: 0 };
+    config.dataset.split = Split::Standard { validation: Some(0) };
     let images = data::digits::generate(12, 3);
     let samples = Samples::new("digits".into(), images, 8, &config, 0.0).expect("a valid split");
     let (table, mut inputs) = programs::upload(&samples.images);

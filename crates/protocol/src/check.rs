@@ -109,7 +109,7 @@ impl RunConfig {
             Length::Steps(n) => within("length.steps", n, 0, MAX_STEPS)?,
         }
         match self.dataset.split {
-            Split::Standard { validation } => within("dataset.split.standard.validation", validation, 0, 1_000_000)?,
+            Split::Standard { validation } => check_validation(validation.unwrap_or(0), 1_000_000)?,
             Split::Random { test } => {
                 require("dataset.split.random.test", test, test > 0.0 && test < 1.0, above_below("1"))?;
             }
@@ -142,7 +142,7 @@ impl RunConfig {
         if let Some(seconds) = seconds {
             require("stop.seconds", seconds, seconds > 0.0 && seconds < 1e9, above_below("1e9"))?;
         }
-        if matches!(self.dataset.split, Split::Standard { validation: 1.. }) {
+        if matches!(self.dataset.split, Split::Standard { validation: None | Some(1..) }) {
             return Ok(());
         }
         let judged = [("stop.accuracy", accuracy.is_some()), ("stop.patience", patience.is_some())];
@@ -196,6 +196,20 @@ impl Command {
             Command::Pause | Command::Resume | Command::Step | Command::Rewind | Command::Stop => Ok(()),
         }
     }
+}
+
+impl Split {
+    /// Checks that something is left to learn from, of so many `training` images.
+    ///
+    /// # Errors
+    /// [`ConfigError::Bound`] names the value and its bounds.
+    pub fn check(&self, training: usize) -> Result<(), ConfigError> {
+        check_validation(self.validation(training), training.saturating_sub(1))
+    }
+}
+
+fn check_validation(validation: usize, most: usize) -> Result<(), ConfigError> {
+    within("dataset.split.standard.validation", validation, 0, most)
 }
 
 fn check_adam(name: &str, Adam { beta1, beta2, epsilon }: Adam) -> Result<(), ConfigError> {

@@ -70,14 +70,29 @@ pub struct Dataset {
 pub enum Split {
     /// The set's own test images; `validation` of the others, at random, are kept aside.
     Standard {
-        /// Number of validation images.
-        validation: usize,
+        /// Number of validation images; none: as many as suit the set, see [`Split::validation`].
+        #[serde(default)]
+        validation: Option<usize>,
     },
     /// All images together, this part of them at random for the test, no validation images: the seed job's split.
     Random {
         /// Part of the images, in (0, 1).
         test: f64,
     },
+}
+
+impl Split {
+    /// Validation images where nobody has chosen their number, and the set is not small.
+    pub const VALIDATION: usize = 5_000;
+
+    /// How many of a set's images to learn from are kept for validation: the number chosen, or else
+    /// [`VALIDATION`](Split::VALIDATION), and of a small set a quarter.
+    pub fn validation(&self, training: usize) -> usize {
+        match *self {
+            Split::Standard { validation } => validation.unwrap_or(Split::VALIDATION.min(training / 4)),
+            Split::Random { .. } => 0,
+        }
+    }
 }
 
 /// How batches are drawn from the training images.
@@ -269,7 +284,7 @@ impl Default for Dataset {
 
 impl Default for Split {
     fn default() -> Self {
-        Split::Standard { validation: 5_000 }
+        Split::Standard { validation: None }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use data::{Order, Split};
 use graph::{HostTensor, Values};
-use protocol::{Part, RunConfig, Sampling};
+use protocol::{ConfigError, Part, RunConfig, Sampling};
 
 use crate::programs::names;
 
@@ -39,6 +39,22 @@ impl Set {
         let training = images.len();
         images.append(test)?;
         Ok(Set { name, images: images.into(), training, download: 0.0 })
+    }
+
+    /// Puts into `config` what the set decides, so that a checkpoint says it: its name, and the number of validation images
+    /// where that was left open. Returns this number where the set is too small for the usual one.
+    ///
+    /// # Errors
+    /// [`ConfigError::Bound`] where so many validation images were chosen that none is left to learn from.
+    pub fn settle(&self, config: &mut RunConfig) -> Result<Option<usize>, ConfigError> {
+        let dataset = &mut config.dataset;
+        dataset.name.clone_from(&self.name);
+        dataset.split.check(self.training)?;
+        let number = dataset.split.validation(self.training);
+        let protocol::Split::Standard { validation } = &mut dataset.split else { return Ok(None) };
+        let was_open = validation.replace(number).is_none();
+        config.check()?; // without validation images nothing is stopped by them
+        Ok(Some(number).filter(|&number| was_open && number < protocol::Split::VALIDATION))
     }
 
     /// The set divided as `config` says; `seconds` is what reading and preparing took, its download apart.
@@ -86,8 +102,9 @@ impl Samples {
         let tested = images.len().checked_sub(training);
         let tested = tested.ok_or(data::DataError::Training { training, images: images.len() })?;
         let split = match config.dataset.split {
-            protocol::Split::Standard { validation } => {
-                Split::standard(rows(training)?, rows(tested)?, rows(validation)?, config.seed)?
+            split @ protocol::Split::Standard { .. } => {
+                let validation = rows(split.validation(training))?;
+                Split::standard(rows(training)?, rows(tested)?, validation, config.seed)?
             }
             protocol::Split::Random { test } => Split::random(rows(images.len())?, test, 0, config.seed)?,
         };
@@ -145,9 +162,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_small_set_keeps_a_quarter_for_validation_where_nobody_chose() {
+        let settle = |training: u32, validation: Option<usize>| {
+            let (images, test) = (digits::generate(training, 1), digits::generate(1, 2));
+            let set = Set::new("own".into(), images, test).expect("one size");
+            let mut config = preset("softmax").expect("a preset");
+            config.dataset.split = Split::Standard { validation };
+            let fewer = set.settle(&mut config)?;
+            assert_eq!(config.dataset.name, "own");
+            let samples = set.samples(&config, 0.0).expect("it was checked");
+            assert_eq!(config.dataset.split, Split::Standard { validation: Some(samples.split.validation.len()) });
+            Ok((samples.split.train.len(), fewer))
+        };
+        assert_eq!(settle(40, None), Ok((30, Some(10))));
+        assert_eq!(settle(3, None), Ok((3, Some(0))));
+        assert_eq!(settle(20_000, None), Ok((15_000, None)), "as many as of a large one");
+        assert_eq!(settle(40, Some(39)), Ok((1, None)), "chosen, so nothing is told");
+        let refused: Result<_, ConfigError> = settle(40, Some(40));
+        assert_eq!(refused.unwrap_err().to_string(), "`dataset.split.standard.validation` is 40, but must be 0 to 39");
+    }
+
+    #[test]
     fn more_rows_for_training_than_images_are_refused() {
         let mut config = preset("softmax").expect("a preset");
-        for split in [Split::Standard { validation: 0 }, Split::Random { test: 0.5 }] {
+        for split in [Split::Standard { validation: Some(0) }, Split::Random { test: 0.5 }] {
             config.dataset.split = split;
             let samples = |training| Samples::new("digits".into(), digits::generate(10, 1), training, &config, 0.0);
             assert!(matches!(samples(11), Err(DataError::Training { training: 11, images: 10 })));

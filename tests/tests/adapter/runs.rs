@@ -18,7 +18,7 @@ use crate::open;
 fn config(name: &str) -> RunConfig {
     let mut config = RunConfig { batch: 16, length: Length::Steps(30), ..preset(name).expect("a preset") };
     config.evaluate_every = Some(10);
-    config.dataset.split = Split::Standard { validation: 40 };
+    config.dataset.split = Split::Standard { validation: Some(40) };
     config
 }
 

@@ -63,7 +63,7 @@ async fn prepare(line: &Line, store: &mut Store, start: &Start) -> Result<(Run, 
     config.check().map_err(text)?;
     let clock = Instant::now();
     let set = store.load(&config.dataset.name, config.dataset.digits, line).await?;
-    config.dataset.name.clone_from(&set.name);
+    set.settle(&mut config).map_err(text)?;
     let seconds = clock.elapsed().as_secs_f64() - set.download;
     let samples = set.samples(&config, seconds).map_err(text)?;
     line.tell(&Reply::Progress { what: Work::Prepare, done: 0, total: None });

@@ -60,6 +60,26 @@ fn small_set(folder: &Path) {
 }
 
 #[test]
+fn a_small_set_of_ones_own_is_trained_on() {
+    let place = Place::new();
+    small_set(&place.path("own"));
+    let output = place.run("train --preset softmax --dataset own --batch 8 --steps 5 --save net.safetensors");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("30 for training, 10 for validation, 10 for the test"));
+    let note = "note: 10 of the 40 images to learn from are kept for validation";
+    assert!(text(&output.stderr).contains(note), "{}", text(&output.stderr));
+    let refused = "own has 40 images to learn from: `dataset.split.standard.validation` is 40, but must be 0 to 39";
+    place.refuses("train --dataset own --set dataset.split.standard.validation=40", refused);
+
+    let folder = place.path("own").canonicalize().unwrap();
+    let asked = format!("was trained on the folder {}, which is not opened", folder.display());
+    for command in ["eval", "train --resume"] {
+        place.refuses(&format!("{command} net.safetensors"), &asked);
+        place.succeeds(&format!("{command} net.safetensors --dataset own"));
+    }
+}
+
+#[test]
 fn a_set_that_is_not_the_published_one_is_told() {
     let place = Place::new();
     small_set(&place.path("data/mnist"));

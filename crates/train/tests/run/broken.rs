@@ -15,7 +15,7 @@ fn wild(steps: u64, validation: usize) -> RunConfig {
     (config.schedule.rate, config.loss) = (1000.0, Loss::MeanSquaredError);
     config.schedule.shape = protocol::ScheduleShape::Constant;
     config.optimizer.rule = protocol::Rule::Sgd;
-    config.dataset.split = Split::Standard { validation };
+    config.dataset.split = Split::Standard { validation: Some(validation) };
     config
 }
 
@@ -151,7 +151,7 @@ fn poisoned(slot: &'static str, mut left: usize) -> impl Engine {
 fn a_state_that_no_loss_has_seen_to_be_broken_is_not_good() {
     for validation in [20, 0] {
         let mut config = RunConfig { evaluate_every: Some(4), ..config(Length::Steps(12)) };
-        config.dataset.split = Split::Standard { validation };
+        config.dataset.split = Split::Standard { validation: Some(validation) };
         let (events, good) = all(poisoned("dense1.bias", 6), &config);
         let Some(Event::Failed { failure, step: 8, .. }) = events.last() else { panic!("{:?}", events.last()) };
         let text = failure.to_string();

@@ -29,7 +29,7 @@ fn what_divides_the_images_stays() {
         }
     };
     assert_eq!(refused(&|other| other.seed = 2), Some(("seed", "1".into(), "2".into())));
-    let split = refused(&|other| other.dataset.split = Split::Standard { validation: 30 });
+    let split = refused(&|other| other.dataset.split = Split::Standard { validation: Some(30) });
     let [begun, now] = [20, 30].map(|count| format!(r#"{{"standard":{{"validation":{count}}}}}"#));
     assert_eq!(split, Some(("dataset.split", begun, now)));
     let on_others = |other: &mut RunConfig| {

@@ -19,7 +19,7 @@ fn engine() -> Reference<f32> {
 /// 100 training images in batches of 16: epochs of ⌈100 / 16⌉ = 7 steps, which end inside a batch.
 fn config(length: Length) -> RunConfig {
     let mut config = RunConfig { batch: 16, length, ..preset("softmax").expect("a preset") };
-    config.dataset.split = Split::Standard { validation: 20 };
+    config.dataset.split = Split::Standard { validation: Some(20) };
     config
 }
 
