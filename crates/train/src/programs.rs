@@ -251,6 +251,6 @@ mod tests {
         for (preset, _) in protocol::presets() {
             assert_eq!(batch(preset, 28), EVALUATION_BATCH, "{preset}");
         }
-        assert_eq!(batch("softmax", 2000), 32);
+        assert_eq!(batch("softmax", 2000), 16);
     }
 }
