@@ -7,7 +7,7 @@ use graph::{DType, Feed, Recorder};
 use models::{Layer, path, survey};
 use protocol::RunConfig;
 
-use crate::{Checkpoint, Samples};
+use crate::Samples;
 
 /// The brightest pixel up to which images are all but black.
 const DARK: u8 = 1;
@@ -88,13 +88,23 @@ impl fmt::Display for Remark {
     }
 }
 
-/// What is to be said of a run on these images, which goes on from a checkpoint or begins.
-pub(crate) fn remarks(config: &RunConfig, samples: &Samples, resumed: Option<&Checkpoint>) -> Vec<Remark> {
+/// What a run was that goes on.
+#[derive(Debug)]
+pub(crate) struct Before {
+    pub(crate) config: RunConfig,
+    /// Steps made.
+    pub(crate) step: u64,
+    /// What its engine chose, where it goes on on the same one.
+    pub(crate) choices: Choices,
+}
+
+/// What is to be said of a run on these images, which goes on or begins.
+pub(crate) fn remarks(config: &RunConfig, samples: &Samples, before: Option<&Before>) -> Vec<Remark> {
     [
         large_batch(config, samples),
         lone_image(config, samples),
         dark(samples),
-        resumed.and_then(|before| rate_jumps(config, samples, before)),
+        before.and_then(|before| rate_jumps(config, samples, before)),
     ]
     .into_iter()
     .flatten()
@@ -131,8 +141,8 @@ fn dark(samples: &Samples) -> Option<Remark> {
 }
 
 /// A rate that was set anew is meant.
-fn rate_jumps(config: &RunConfig, samples: &Samples, before: &Checkpoint) -> Option<Remark> {
-    let next = before.progress.step;
+fn rate_jumps(config: &RunConfig, samples: &Samples, before: &Before) -> Option<Remark> {
+    let next = before.step;
     let last = next.checked_sub(1).filter(|_| config.schedule == before.config.schedule)?;
     let rate = |config: &RunConfig, step: u64| {
         let [steps, epoch] = steps(config, samples)?;
@@ -153,7 +163,6 @@ pub(crate) fn other_kernels(asked: &Choices, taken: &Choices) -> Option<Remark> 
 mod tests {
     use data::{Images, digits};
     use expect_test::{Expect, expect};
-    use graph::Values;
     use protocol::preset;
 
     use super::*;
@@ -230,9 +239,8 @@ mod tests {
     fn a_rate_that_jumps_is_told() {
         let check = |before: &[(&str, &str)], step: u64, after: &[(&str, &str)], expected: Expect| {
             let (before, after) = (config(before), config(after));
-            let mut run = Checkpoint::begin(before, [28, 28], Values::new()).expect("a valid configuration");
-            run.progress.step = step;
-            let told = remarks(&after, &samples(&after, digits::generate(50, 1)), Some(&run));
+            let before = Before { config: before, step, choices: Choices::new() };
+            let told = remarks(&after, &samples(&after, digits::generate(50, 1)), Some(&before));
             expected.assert_eq(&told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
         };
         let [short, long] = ["100", "200"].map(|steps| [("schedule.shape", "one_cycle"), ("length.steps", steps)]);
@@ -241,7 +249,7 @@ mod tests {
             100,
             &long,
             expect![
-                "the learning rate was 2e-7 in the last step and is 4.014479e-2 in the next: its course is that of the longer run; schedule.shape=constant and a schedule.rate of its own go on smoothly"
+                "the learning rate was 2.0e-7 in the last step and is 4.0e-2 in the next: its course is that of the longer run; schedule.shape=constant and a schedule.rate of its own go on smoothly"
             ],
         );
         check(&short, 50, &short, expect![""]);
@@ -256,7 +264,7 @@ mod tests {
             100,
             &long,
             expect![
-                "the learning rate was 1.2335991e-5 in the last step and is 2.5e-2 in the next: its course is that of the longer run; schedule.shape=constant and a schedule.rate of its own go on smoothly"
+                "the learning rate was 1.2e-5 in the last step and is 2.5e-2 in the next: its course is that of the longer run; schedule.shape=constant and a schedule.rate of its own go on smoothly"
             ],
         );
     }

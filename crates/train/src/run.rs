@@ -20,7 +20,7 @@ use crate::{
     checkpoint::{CheckpointError, not_finite},
     feed,
     programs::{self, BuildError, names},
-    remarks,
+    remarks::{self, Before},
 };
 
 use evaluate::Evaluation;
@@ -127,7 +127,8 @@ pub struct Run {
     times_lost: u32,
     /// Steps made in vain, since the device was lost.
     repeated: u64,
-    remarks: Vec<Remark>,
+    /// What it goes on from.
+    before: Option<Before>,
 }
 
 impl Run {
@@ -159,8 +160,7 @@ impl Run {
         seconds.compile = clock.elapsed().as_secs_f64();
         let [train, _] = &graphs;
         let parameters = train.gradients.iter().map(|(_, id)| train.nodes[*id].shape.count() as u64).sum();
-        let mut remarks = remarks::remarks(&config, &samples, resume.as_ref());
-        let mut chosen = Choices::new();
+        let mut before = None;
         let (state, progress) = match resume {
             Some(checkpoint) => {
                 if !checkpoint.has_slots(train.slots().map(|(name, node)| (name, &node.shape))) {
@@ -170,16 +170,17 @@ impl Run {
                     return Err(CheckpointError::NotFinite { name: name.to_owned() }.into());
                 }
                 let progress = resume::progress(&checkpoint, &config)?;
+                let mut choices = Choices::new();
                 if checkpoint.engine == engine.device().engine.to_string() {
-                    chosen = checkpoint.choices;
-                    engine.choose(&chosen);
+                    choices = checkpoint.choices;
+                    engine.choose(&choices);
                 }
+                before = Some(Before { config: checkpoint.config, step: checkpoint.progress.step, choices });
                 (checkpoint.state, progress)
             }
             None => (programs::initial(&config, table.size)?, Progress::default()),
         };
         let programs = set_up(engine.as_mut(), &graphs, &resident, &state, &mut seconds).await?;
-        remarks.extend(remarks::other_kernels(&chosen, &engine.choices()));
 
         let engine_name = engine.device().engine.to_string();
         let last_good = Checkpoint {
@@ -239,7 +240,7 @@ impl Run {
             untold: vec![],
             times_lost: 0,
             repeated: 0,
-            remarks,
+            before,
         };
         Ok((run, vec![started]))
     }
@@ -250,8 +251,11 @@ impl Run {
     }
 
     /// What is allowed but hardly meant.
-    pub fn remarks(&self) -> &[Remark] {
-        &self.remarks
+    pub fn remarks(&self) -> Vec<Remark> {
+        let mut remarks = remarks::remarks(&self.first, &self.samples, self.before.as_ref());
+        let asked = self.before.as_ref().map(|before| &before.choices);
+        remarks.extend(asked.and_then(|asked| remarks::other_kernels(asked, &self.engine.choices())));
+        remarks
     }
 
     /// Where the run is.
