@@ -238,11 +238,14 @@ fn read<'a>(
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<Values, CheckpointError> {
     let tensors = SafeTensors::deserialize(bytes)?;
-    let mut tensors: BTreeMap<String, TensorView> = tensors.tensors().into_iter().collect();
-    tensors.retain(|name, _| is_wanted(name));
-    let (mut state, mut misfits) = (Values::new(), Misfits::default());
-    for (name, shape) in slots.into_iter().collect::<BTreeMap<_, _>>() {
-        let Some(view) = tensors.remove(name) else {
+    let slots: BTreeMap<&str, &Shape> = slots.into_iter().collect();
+    let is_extra = |name: &&str| is_wanted(name) && !slots.contains_key(name);
+    let extra = tensors.names().into_iter().filter(is_extra).map(str::to_owned).collect();
+    let mut misfits = Misfits { extra, ..Misfits::default() };
+    misfits.extra.sort_unstable();
+    let mut state = Values::new();
+    for (name, shape) in slots {
+        let Ok(view) = tensors.tensor(name) else {
             misfits.missing.push(name.to_owned());
             continue;
         };
@@ -254,7 +257,6 @@ fn read<'a>(
         };
         state.insert(name.to_owned(), HostTensor::f32(shape.clone(), data));
     }
-    misfits.extra = tensors.into_keys().collect();
     if misfits != Misfits::default() {
         return Err(CheckpointError::Tensors(misfits));
     }
