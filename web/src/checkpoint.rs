@@ -1,10 +1,28 @@
 //! What a checkpoint file says of the run that it continues; its tensors are the worker's business.
 
-use protocol::RunConfig;
-use serde_json::Value;
+use protocol::{RunConfig, from_json};
+use serde::Deserialize;
 
 /// Longest header that is read, in bytes.
 const MOST: u64 = 1 << 20;
+
+/// What is read of the header; tensors are passed over.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__")]
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    playground: String,
+}
+
+/// What is read of the record.
+#[derive(Deserialize)]
+struct Record {
+    config: RunConfig,
+}
 
 /// The configuration in a checkpoint file: safetensors, whose metadata holds the record of the run as JSON under the
 /// key `playground`. None where the file is no such thing.
@@ -12,15 +30,15 @@ pub fn config(file: &[u8]) -> Option<RunConfig> {
     let (length, rest) = file.split_first_chunk::<8>()?;
     let length = u64::from_le_bytes(*length);
     let header = rest.get(..usize::try_from(length.min(MOST)).ok()?)?;
-    let header: Value = serde_json::from_str(std::str::from_utf8(header).ok()?).ok()?;
-    let record: Value = serde_json::from_str(header.get("__metadata__")?.get("playground")?.as_str()?).ok()?;
-    RunConfig::from_json(&record.get("config")?.to_string()).ok()
+    let header: Header = from_json(std::str::from_utf8(header).ok()?).ok()?;
+    let Record { config } = from_json(&header.metadata.playground).ok()?;
+    config.check().ok().map(|()| config)
 }
 
 #[cfg(test)]
 mod tests {
     use protocol::preset;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

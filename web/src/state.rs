@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use protocol::{Data, Device, Event, Failure, Part, RunConfig, Seconds, Summary};
+use protocol::{Data, Device, Event, Failure, Part, RunConfig, Seconds, Summary, by_tree};
 use serde::{Deserialize, Serialize};
 
 use crate::curve::Curve;
@@ -55,6 +55,7 @@ pub struct Epoch {
 #[allow(missing_docs)]
 pub struct Start {
     pub device: Device,
+    #[serde(deserialize_with = "by_tree")]
     pub config: Box<RunConfig>,
     pub data: Data,
     pub parameters: u64,

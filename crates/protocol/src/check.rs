@@ -30,7 +30,7 @@ pub enum ConfigError {
     )]
     NoValidation { name: &'static str },
     #[error("there is no preset `{name}`: choose one of {}", known.join(", "))]
-    Preset { name: String, known: Vec<String> },
+    Preset { name: String, known: Vec<&'static str> },
 }
 
 /// Which values are allowed.
@@ -48,7 +48,7 @@ pub enum Bounds {
     #[error("above {low}")]
     Above { low: String },
     #[error("0 or at least {low}")]
-    ZeroOrFrom { low: String },
+    ZeroOrFrom { low: &'static str },
     #[error("{version}: written by another release?")]
     Version { version: u32 },
     #[error("a number")]

@@ -371,16 +371,18 @@ impl RunConfig {
 const SHOWN: [&str; 6] = ["image", "layers", "parameters", "flops", "checkpoint", "graph"];
 
 /// The configuration in what `show --json` prints; anything else as it is.
-fn unwrapped(mut json: Json) -> Json {
-    if let Json::Object(entries) = &mut json {
-        let (mut configs, rest) = entries.iter().enumerate().partition::<Vec<_>, _>(|(_, (key, _))| key == "config");
-        if rest.iter().all(|(_, (key, _))| SHOWN.contains(&key.as_str()))
-            && let (Some((place, _)), None) = (configs.pop(), configs.pop())
+fn unwrapped(json: Json) -> Json {
+    let is_config = |(key, _): &(String, Json)| key == "config";
+    match json {
+        Json::Object(mut entries)
+            if entries.iter().all(|entry| is_config(entry) || SHOWN.contains(&entry.0.as_str()))
+                && entries.iter().filter(|entry| is_config(entry)).count() == 1 =>
         {
-            return entries.swap_remove(place).1;
+            let place = entries.iter().position(is_config).expect("there is one");
+            entries.swap_remove(place).1
         }
+        json => json,
     }
-    json
 }
 
 /// The configuration that was read from `json`, if its values are within their bounds.

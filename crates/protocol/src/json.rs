@@ -60,6 +60,14 @@ impl Json {
         })
     }
 
+    /// The nearest float, where this is a number.
+    pub(crate) fn as_f64(&self) -> Option<f64> {
+        match self {
+            Json::Number(number) => number.as_f64(),
+            _ => None,
+        }
+    }
+
     /// For a message: numbers and short texts as they are, of an object its keys.
     pub(crate) fn brief(&self) -> String {
         match self {

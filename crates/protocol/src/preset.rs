@@ -34,7 +34,7 @@ pub fn preset(name: &str) -> Result<RunConfig, ConfigError> {
             Ok(from_json(json).unwrap_or_else(|error| panic!("preset {name}, which a test reads: {error}")))
         }
         None => {
-            let known = presets().map(|(name, _)| name.to_owned()).collect();
+            let known = presets().map(|(name, _)| name).collect();
             Err(ConfigError::Preset { name: name.into(), known })
         }
     }

@@ -3,6 +3,8 @@
 //!
 //! A choice may be written by its name alone where all of its values have defaults: `"adam"` is `{"adam": {}}`.
 
+use std::fmt;
+
 use serde::{
     Deserialize, Deserializer,
     de::{
@@ -17,36 +19,43 @@ use crate::{
 };
 
 type Names = &'static [&'static str];
-type Result<T> = std::result::Result<T, ConfigError>;
+type Result<T> = std::result::Result<T, Misfit>;
+
+/// What does not fit, boxed: results are passed on by every type that is read.
+#[derive(Debug)]
+struct Misfit(Box<ConfigError>);
 
 /// Reads a value of ours.
 ///
 /// # Errors
 /// [`ConfigError`]: no JSON, or what does not fit and where.
-pub fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
+pub fn from_json<T: DeserializeOwned>(text: &str) -> std::result::Result<T, ConfigError> {
     tree(text)?.read()
 }
 
 /// A text as a tree.
-pub(crate) fn tree(text: &str) -> Result<Json> {
+pub(crate) fn tree(text: &str) -> std::result::Result<Json, ConfigError> {
     serde_json::from_str(text).map_err(|error| ConfigError::Json(error.to_string()))
 }
 
-/// For a field of what is read otherwise: by way of a tree, so that a program has the code that reads a configuration
-/// once.
-pub(crate) fn by_tree<'de, T: DeserializeOwned, D: Deserializer<'de>>(d: D) -> std::result::Result<T, D::Error> {
+/// For a field of what is read otherwise (serde's `deserialize_with`): by way of a tree, so that a program has the code that
+/// reads a configuration once. A second copy is 8 kB (brotli) of the page.
+///
+/// # Errors
+/// As [`from_json`], in words.
+pub fn by_tree<'de, T: DeserializeOwned, D: Deserializer<'de>>(d: D) -> std::result::Result<T, D::Error> {
     Json::deserialize(d)?.read().map_err(D::Error::custom)
 }
 
 impl Json {
     /// As one of our types; of a choice that was made several times, which is refused.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T> {
-        T::deserialize(Node { json: self, last: false })
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> std::result::Result<T, ConfigError> {
+        T::deserialize(Node { json: self, last: false }).map_err(|misfit| *misfit.0)
     }
 
     /// As one of our types; of a choice that was made several times the last one counts.
-    pub(crate) fn read_last<T: DeserializeOwned>(&self) -> Result<T> {
-        T::deserialize(Node { json: self, last: true })
+    pub(crate) fn read_last<T: DeserializeOwned>(&self) -> std::result::Result<T, ConfigError> {
+        T::deserialize(Node { json: self, last: true }).map_err(|misfit| *misfit.0)
     }
 }
 
@@ -58,12 +67,15 @@ struct Node<'a> {
     last: bool,
 }
 
+/// [`f32::MIN_POSITIVE`]. As a text, since the code that writes floats so is 1 kB (brotli) of the page.
+const SMALLEST: &str = "1.1754944e-38";
+
 /// What stands for the values of a choice that was made by its name alone.
 const EMPTY: &Json = &Json::Object(Vec::new());
 
 impl<'a> Node<'a> {
-    fn unfit<T>(self, need: Bounds) -> Result<T> {
-        Err(ConfigError::Bound { name: String::new(), value: self.json.brief(), need })
+    fn unfit(self, need: Bounds) -> Misfit {
+        Misfit(Box::new(ConfigError::Bound { name: String::new(), value: self.json.brief(), need }))
     }
 
     fn with(self, json: &'a Json) -> Self {
@@ -80,7 +92,7 @@ impl<'a> Node<'a> {
     fn fields<'de, V: Visitor<'de>>(self, known: Names, visitor: V) -> Result<V::Value> {
         match self.entries() {
             Some(entries) => visitor.visit_map(entries).map_err(|error| error.among(known)),
-            None => self.unfit(Bounds::Object { known }),
+            None => Err(self.unfit(Bounds::Object { known })),
         }
     }
 
@@ -92,43 +104,41 @@ impl<'a> Node<'a> {
         let read: Option<Result<V::Value>> = whole.map(|whole| visitor.visit_u64(whole));
         match read {
             Some(Ok(value)) => Ok(value),
-            Some(Err(_)) | None => self.unfit(Bounds::Whole), // an error is that of a number too large for its type
+            Some(Err(_)) | None => Err(self.unfit(Bounds::Whole)), // an error is that of a number too large for its type
         }
     }
 
-    fn number<'de, V: Visitor<'de>>(self, least: f32, visitor: V) -> Result<V::Value> {
-        let Json::Number(number) = self.json else { return self.unfit(Bounds::Number) };
-        let value = number.as_f64().expect("a number of any kind has a nearest float");
-        match value != 0.0 && value.abs() < least.into() {
-            true => self.unfit(Bounds::ZeroOrFrom { low: format!("{least:e}") }),
-            false => visitor.visit_f64(value),
+    fn number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.json.as_f64() {
+            Some(value) => visitor.visit_f64(value),
+            None => Err(self.unfit(Bounds::Number)),
         }
     }
 
     fn text<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.json {
             Json::Text(text) => visitor.visit_str(text),
-            _ => self.unfit(Bounds::Text),
+            _ => Err(self.unfit(Bounds::Text)),
         }
     }
 
     fn list<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.json {
             Json::List(items) => visitor.visit_seq(Items { node: self, items, next: 0 }),
-            _ => self.unfit(Bounds::List),
+            _ => Err(self.unfit(Bounds::List)),
         }
     }
 }
 
 impl<'de> Deserializer<'de> for Node<'_> {
-    type Error = ConfigError;
+    type Error = Misfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.json {
             Json::Null => visitor.visit_unit(),
             Json::Bool(value) => visitor.visit_bool(*value),
             Json::Number(number) if number.is_u64() => self.whole(visitor),
-            Json::Number(_) => self.number(0.0, visitor),
+            Json::Number(_) => self.number(visitor),
             Json::Text(_) => self.text(visitor),
             Json::List(_) => self.list(visitor),
             Json::Object(_) => self.fields(&[], visitor),
@@ -146,11 +156,16 @@ impl<'de> Deserializer<'de> for Node<'_> {
     /// What rounds to 0 is refused, and so are the numbers that many a GPU takes for 0. What is too large is infinite,
     /// which no bounds allow.
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.number(f32::MIN_POSITIVE, visitor)
+        match self.json.as_f64() {
+            Some(value) if value != 0.0 && value.abs() < f32::MIN_POSITIVE.into() => {
+                Err(self.unfit(Bounds::ZeroOrFrom { low: SMALLEST }))
+            }
+            _ => self.number(visitor),
+        }
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.number(0.0, visitor)
+        self.number(visitor)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -171,7 +186,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
     fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value> {
         match self.json {
             Json::List(items) if items.len() == length => self.list(visitor),
-            _ => self.unfit(Bounds::ListOf { length }),
+            _ => Err(self.unfit(Bounds::ListOf { length })),
         }
     }
 
@@ -188,9 +203,9 @@ impl<'de> Deserializer<'de> for Node<'_> {
             Json::Text(name) => visitor.visit_enum(Choice { name, values: None, node: self }),
             Json::Object(entries) if entries.len() == 1 || self.last => match entries.last() {
                 Some((name, values)) => visitor.visit_enum(Choice { name, values: Some(values), node: self }),
-                None => self.unfit(Bounds::OneOf { known }),
+                None => Err(self.unfit(Bounds::OneOf { known })),
             },
-            _ => self.unfit(Bounds::OneOf { known }),
+            _ => Err(self.unfit(Bounds::OneOf { known })),
         }
     }
 
@@ -207,7 +222,7 @@ struct Items<'a> {
 }
 
 impl<'de> SeqAccess<'de> for Items<'_> {
-    type Error = ConfigError;
+    type Error = Misfit;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         let Some(item) = self.items.get(self.next) else { return Ok(None) };
@@ -225,7 +240,7 @@ struct Entries<'a> {
 }
 
 impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = ConfigError;
+    type Error = Misfit;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         let Some(((key, value), rest)) = self.rest.split_first() else { return Ok(None) };
@@ -253,7 +268,7 @@ impl<'a> Choice<'a> {
 }
 
 impl<'de> EnumAccess<'de> for Choice<'_> {
-    type Error = ConfigError;
+    type Error = Misfit;
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self)> {
@@ -263,13 +278,13 @@ impl<'de> EnumAccess<'de> for Choice<'_> {
 }
 
 impl<'de> VariantAccess<'de> for Choice<'_> {
-    type Error = ConfigError;
+    type Error = Misfit;
 
     fn unit_variant(self) -> Result<()> {
         match self.values() {
             Node { json: Json::Null, .. } => Ok(()),
             Node { json: Json::Object(entries), .. } if entries.is_empty() => Ok(()),
-            values => values.unfit(Bounds::Object { known: &[] }).map_err(|error| error.within(self.name)),
+            values => Err(values.unfit(Bounds::Object { known: &[] }).within(self.name)),
         }
     }
 
@@ -286,24 +301,22 @@ impl<'de> VariantAccess<'de> for Choice<'_> {
     }
 }
 
-impl ConfigError {
-    /// The error of a value, seen from the object or list around it.
+impl Misfit {
+    /// Seen from the object or list around it.
     fn within(mut self, key: &str) -> Self {
-        let place = match &mut self {
-            ConfigError::Bound { name, .. } | ConfigError::Twice { name } => Some(name),
-            ConfigError::Unknown { place, .. } | ConfigError::Missing { place, .. } => Some(place),
-            _ => None,
+        let place = match &mut *self.0 {
+            ConfigError::Bound { name, .. } | ConfigError::Twice { name } => name,
+            ConfigError::Unknown { place, .. } | ConfigError::Missing { place, .. } => place,
+            _ => return self,
         };
-        if let Some(place) = place {
-            let dot = if place.is_empty() { "" } else { "." };
-            *place = format!("{}{dot}{place}", brief(key));
-        }
+        place.insert_str(0, if place.is_empty() { "" } else { "." });
+        place.insert_str(0, &brief(key));
         self
     }
 
     /// With the keys of the object, where one of them is missing.
     fn among(mut self, fields: Names) -> Self {
-        if let ConfigError::Missing { known, .. } = &mut self
+        if let ConfigError::Missing { known, .. } = &mut *self.0
             && known.is_empty()
         {
             *known = fields;
@@ -312,25 +325,42 @@ impl ConfigError {
     }
 }
 
-/// What serde finds while it reads, before it is known where: see [`ConfigError::within`].
-impl Error for ConfigError {
-    fn custom<T: std::fmt::Display>(message: T) -> Self {
-        ConfigError::Json(message.to_string())
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+/// What serde finds; where it is, is added on the way out.
+impl Error for Misfit {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Misfit(Box::new(ConfigError::Json(message.to_string())))
     }
 
     fn unknown_field(key: &str, known: Names) -> Self {
-        ConfigError::Unknown { place: String::new(), key: brief(key), known }
+        Misfit(Box::new(ConfigError::Unknown { place: String::new(), key: brief(key), known }))
     }
 
     fn missing_field(key: &'static str) -> Self {
-        ConfigError::Missing { place: String::new(), key, known: &[] }
+        Misfit(Box::new(ConfigError::Missing { place: String::new(), key, known: &[] }))
     }
 
     fn duplicate_field(key: &'static str) -> Self {
-        ConfigError::Twice { name: key.into() }
+        Misfit(Box::new(ConfigError::Twice { name: key.into() }))
     }
 
     fn unknown_variant(name: &str, known: Names) -> Self {
-        ConfigError::Bound { name: String::new(), value: quoted(name), need: Bounds::OneOf { known } }
+        let (name, value, need) = (String::new(), quoted(name), Bounds::OneOf { known });
+        Misfit(Box::new(ConfigError::Bound { name, value, need }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_smallest_single_is_written_as_it_is() {
+        assert_eq!(super::SMALLEST, format!("{:e}", f32::MIN_POSITIVE));
     }
 }

@@ -190,7 +190,7 @@ pub struct BenchSpec {
     /// What trains.
     pub engine: EngineName,
     /// In place of the workload's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "by_tree")]
     pub optimizer: Option<Optimizer>,
     /// Images a step, in place of the workload's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
