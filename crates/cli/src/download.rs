@@ -1,19 +1,19 @@
 //! Published files from their mirrors: bounded in time and size, believed only with the right hash.
 
 use std::{
-    io::{self, Read},
+    io::{ErrorKind, Read},
     sync::mpsc::{self, RecvTimeoutError, Sender},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Result, anyhow, ensure};
-use data::files::File;
+use anyhow::{Context, Result, anyhow, ensure};
+use data::{Kind, files::File};
 use indicatif::ProgressBar;
 
 use crate::explain;
 
-/// The lowest rate in bytes a second at which a file may come, on average.
+/// The lowest rate in bytes a second at which a file may come, on average, once it was waited for.
 const LOWEST_RATE: u64 = 16 << 10;
 
 /// How long to wait for servers.
@@ -21,15 +21,8 @@ const LOWEST_RATE: u64 = 16 << 10;
 pub(crate) struct Patience {
     /// For a connection, its name lookup and encryption included.
     pub(crate) connect: Duration,
-    /// For the next bytes.
+    /// For the next bytes; all of them together may be late by as much.
     pub(crate) read: Duration,
-}
-
-impl Patience {
-    /// For all of a file, which may come at [`LOWEST_RATE`].
-    fn whole(self, file: &File) -> Duration {
-        self.read + Duration::from_secs_f64(file.bytes as f64 / LOWEST_RATE as f64)
-    }
 }
 
 /// Something to tell if a download does not begin. Nothing is told when this is dropped.
@@ -76,16 +69,15 @@ pub(crate) fn fetch(
         .timeout_connect(Some(patience.connect))
         .timeout_recv_response(Some(patience.read))
         .timeout_per_read(Some(patience.read))
-        .timeout_recv_body(Some(patience.whole(file)))
         .build()
         .into();
     let before = progress.position();
     let mut reasons = vec![];
     for mirror in mirrors {
-        let attempt = get(&agent, &format!("{mirror}{}", file.name), limit(file), progress)
-            .and_then(|bytes| file.content(&bytes).map(|content| (bytes, content)).map_err(Into::into));
+        let attempt = get(&agent, &format!("{mirror}{}", file.name), limit(file), patience, progress)
+            .and_then(|bytes| Ok((content(file, &bytes)?, bytes)));
         match attempt {
-            Ok(found) => return Ok(found),
+            Ok((content, bytes)) => return Ok((bytes, content)),
             Err(error) => reasons.push(format!("{mirror}: {}", explain(&error))),
         }
         progress.set_position(before);
@@ -93,32 +85,45 @@ pub(crate) fn fetch(
     Err(anyhow!("cannot download {} ({})", file.name, reasons.join("; ")))
 }
 
+/// The content of the published file. Hotels and firewalls answer with a page instead.
+fn content(file: &File, bytes: &[u8]) -> Result<Vec<u8>> {
+    file.content(bytes).map_err(|error| match Kind::of(bytes) {
+        Some(kind) if kind != Kind::Gzip => anyhow!("it is {kind}"),
+        _ => error.into(),
+    })
+}
+
 /// Some servers unpack what they send; nothing larger is worth waiting for.
 fn limit(file: &File) -> u64 {
     8 * file.bytes + (64 << 10)
 }
 
-fn get(agent: &ureq::Agent, url: &str, limit: u64, progress: &ProgressBar) -> Result<Vec<u8>> {
+fn get(agent: &ureq::Agent, url: &str, limit: u64, patience: Patience, progress: &ProgressBar) -> Result<Vec<u8>> {
     let body = agent.get(url).call()?.into_body().into_reader();
-    let mut bytes = vec![];
-    let copied = io::copy(&mut progress.wrap_read(body.take(limit + 1)), &mut bytes);
-    copied.map_err(|error| match error.get_ref().and_then(|cause| cause.downcast_ref()) {
-        Some(ureq::Error::Timeout(ureq::Timeout::RecvBody)) => {
-            anyhow!("it sends less than {} KiB a second", LOWEST_RATE >> 10)
+    let mut body = progress.wrap_read(body.take(limit + 1));
+    let (mut bytes, mut chunk) = (vec![], vec![0; 64 << 10]);
+    let clock = Instant::now();
+    loop {
+        let count = match body.read(&mut chunk) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue, // by a signal
+            read => read.context("the connection broke off")?,
+        };
+        bytes.extend_from_slice(&chunk[..count]);
+        let due = patience.read + Duration::from_secs_f64(bytes.len() as f64 / LOWEST_RATE as f64);
+        ensure!(clock.elapsed() < due, "it sends less than {} KiB a second", LOWEST_RATE >> 10);
+        ensure!(bytes.len() as u64 <= limit, "it sends more than {limit} bytes");
+        if count == 0 {
+            return Ok(bytes);
         }
-        _ => anyhow!(error).context("the connection broke off"),
-    })?;
-    ensure!(bytes.len() as u64 <= limit, "it sends more than {limit} bytes");
-    Ok(bytes)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
-        io::{BufRead, BufReader, Write},
+        io::{self, BufRead, BufReader, Write},
         net::{TcpListener, TcpStream},
         thread,
-        time::Instant,
     };
 
     use data::files::Checksum;
@@ -191,6 +196,7 @@ mod tests {
             &ok(3, b"abd"),
             "it has the SHA-256 a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9 instead",
         );
+        check(&ok(6, b"<html>"), "it is a web page");
         check(&ok(4, b"abc"), "the connection broke off");
         check("http://127.0.0.1:1/", "refused");
     }

@@ -1,7 +1,7 @@
 //! Configurations: what is refused, and in which words.
 
 use expect_test::{Expect, expect};
-use protocol::{Event, Message, RunConfig, preset, presets};
+use protocol::{Event, Message, RunConfig, Split, preset, presets};
 
 fn check_error(json: &str, expected: Expect) {
     expected.assert_eq(&RunConfig::from_json(json).expect_err("a bad configuration").to_string());
@@ -86,6 +86,24 @@ fn what_is_wrong_is_told_in_brief() {
         r#"{ "\u001b[2J": 1 }"#,
         expect!["there is no `�[2J` in `stop`: choose one of accuracy, patience, seconds"],
     );
+}
+
+#[test]
+fn the_number_of_validation_images_may_be_left_open() {
+    let split = |split: &str| {
+        let json = format!(r#"{{ "model": {{ "preset": "mlp" }}, "dataset": {{ "split": {split} }} }}"#);
+        RunConfig::from_json(&json).expect("a configuration").dataset.split
+    };
+    for open in [r#"{ "standard": {} }"#, r#"{ "standard": { "validation": null } }"#] {
+        let split = split(open);
+        assert_eq!(split, Split::default());
+        assert_eq!([60_000, 20_000, 19_999, 40, 3, 0].map(|n| split.validation(n)), [5_000, 5_000, 4_999, 10, 0, 0]);
+    }
+    let chosen = split(r#"{ "standard": { "validation": 7 } }"#);
+    assert_eq!([60_000, 40, 3].map(|n| chosen.validation(n)), [7, 7, 7]);
+    expect!["`dataset.split.standard.validation` is 7, but must be 0 to 6"]
+        .assert_eq(&chosen.check(7).expect_err("nothing is left").to_string());
+    assert_eq!(split(r#"{ "random": { "test": 0.5 } }"#).validation(40), 0);
 }
 
 #[test]

@@ -45,8 +45,8 @@ pub struct Site {
     pub data: Box<Find>,
 }
 
-/// Connections at once; the next ones wait for a place. With a file for each they need fewer handles than any system gives
-/// a program, which is 256.
+/// Connections at once; the next ones wait for a place. With a file for each they need 128 handles; macOS gives a program
+/// 256.
 const CONNECTIONS: usize = 64;
 /// How long a browser may take for the head of a request. It also ends a connection that nothing more is asked of.
 const REQUEST: Duration = Duration::from_secs(5);

@@ -34,15 +34,19 @@ pub(super) fn in_folder(dataset: &Dataset, places: &Places) -> Result<Option<(Se
     }
     let Some(four) = Four::read(folder)? else { return Ok(None) };
     let is_another = |other: &Dataset| other != dataset && four.doubt(other).is_none();
+    let found = || pool(dataset.name.into(), four.contents(), format!("from {}", folder.display())).map(Some);
     match four.doubt(dataset) {
-        None => pool(dataset.name.into(), four.contents(), format!("from {}", folder.display())).map(Some),
+        None => found(),
         Some(_) if Dataset::ALL.iter().any(is_another) => Ok(None),
-        Some(doubt) => bail!(
-            "{folder}: {doubt}: get them again, put them into {inner} if they are to stand for it, or train on them as a \
-             set of your own, --dataset {folder}",
-            folder = folder.display(),
-            inner = inner.display()
-        ),
+        Some(doubt) => {
+            found().with_context(|| doubt.clone())?; // what is no set at all says what it is
+            bail!(
+                "{folder}: {doubt}: get them again, put them into {inner} if they are to stand for it, or train on them as \
+                 a set of your own, --dataset {folder}",
+                folder = folder.display(),
+                inner = inner.display()
+            )
+        }
     }
 }
 

@@ -96,6 +96,7 @@ fn files_lying_directly_in_the_folder_must_be_the_published_ones() {
     for (bytes, what) in [
         (&b"\x1f\x8b\x08"[..], "t10k-images-idx3-ubyte.gz: the file cannot be unpacked"),
         (b"<html>", "these are not the published Small (other content: t10k-images-idx3-ubyte.gz)"),
+        (b"<html>", "the images file is a web page"),
     ] {
         fs::write(&damaged, bytes).unwrap();
         fails(found(&dataset, &small), what);
