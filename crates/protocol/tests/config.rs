@@ -303,7 +303,7 @@ fn set_chooses_another_of_several() {
     check(
         &[("dataset.sampling", "with_replacement")],
         expect![[
-            r#"{"digits":20000,"name":"auto","sampling":"with_replacement","split":{"standard":{"validation":5000}}}"#
+            r#"{"digits":20000,"name":"auto","sampling":"with_replacement","split":{"standard":{"validation":null}}}"#
         ]],
     );
     check(&[("loss", "mean_squared_error")], expect![[r#""mean_squared_error""#]]);

@@ -225,7 +225,7 @@ fn progress_is_checked() {
         "speed",
         1.into(),
         expect![
-            "there is no `speed` in `progress`: choose one of step, epoch_steps, epoch_images, epoch_loss, epoch_hits, seconds, best_loss, without_improvement"
+            "there is no `speed` in `progress`: choose one of step, epoch_steps, epoch_images, epoch_loss, epoch_hits, seconds, best_loss, without_improvement, finished"
         ],
     );
     check_error(
