@@ -79,22 +79,31 @@ impl<'l> Session<'l> {
         }
     }
 
-    /// The run has made all its steps.
+    /// The run has made all its steps. It is kept, too, where nobody could be told how it ended.
     fn finish(&mut self, event: &Event) -> Exit {
-        let good = self.run.last_good();
-        let step = good.progress.step;
-        let is_kept = |session: &Self| session.saved == Some(step);
-        let mut exit = Exit::Done;
-        if self.place.always && !is_kept(self) {
-            let bytes = good.to_bytes();
-            exit = self.save_at_last(step, &bytes).map_or_else(|failure| self.warn_of(&failure), |_| exit);
-        }
+        let mut exit = if self.place.always { self.keep_end() } else { Exit::Done };
         self.tell(event);
-        if self.unheard.is_some() && !is_kept(self) {
-            let bytes = self.run.last_good().to_bytes(); // nobody was told how it ended
-            exit = self.save_at_last(step, &bytes).map_or_else(|failure| self.warn_of(&failure), |_| exit);
+        if self.unheard.is_some() {
+            exit = self.keep_end();
         }
         exit
+    }
+
+    /// Keeps a run that has finished, if that is not done.
+    fn keep_end(&mut self) -> Exit {
+        let good = self.run.last_good();
+        let step = good.progress.step;
+        if self.saved == Some(step) {
+            return Exit::Done;
+        }
+        let bytes = good.to_bytes();
+        match self.save_at_last(step, &bytes) {
+            Ok(_) => Exit::Done,
+            Err(failure) => {
+                self.listener.warn(&format!("error: {failure}"));
+                Exit::Failed
+            }
+        }
     }
 
     /// The run was stopped: where it stands is kept, an evaluation that was due included.
@@ -135,11 +144,6 @@ impl<'l> Session<'l> {
             }
         };
         self.tell(&Event::Failed { failure, step, checkpoint });
-        Exit::Failed
-    }
-
-    fn warn_of(&mut self, failure: &Failure) -> Exit {
-        self.listener.warn(&format!("error: {failure}"));
         Exit::Failed
     }
 
