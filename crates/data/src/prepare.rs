@@ -1,6 +1,8 @@
 //! A photo or a drawing of a digit, made into an image as MNIST has them: light ink on black, cropped, scaled to fit
 //! 20×20, centred by mass in 28×28.
 
+mod png;
+
 use crate::DataError;
 use crate::frame::{BOX, SIDE, centre};
 use image::imageops::{self, FilterType};
@@ -19,6 +21,9 @@ const MIN_CONTRAST: u8 = 32;
 /// # Errors
 /// [`DataError::Picture`] if the file cannot be decoded or is too large, [`DataError::Blank`] if it shows no digit.
 pub fn image(bytes: &[u8]) -> Result<[u8; SIDE * SIDE], DataError> {
+    if let Some(cause) = png::bad_palette(bytes) {
+        return Err(DataError::Picture { cause });
+    }
     let picture = decode(bytes).map_err(|cause| DataError::Picture { cause: cause.to_string() })?.into_luma_alpha8();
     let (width, height) = picture.dimensions();
     let on_white = |&[luma, alpha]: &[u8; 2]| {
