@@ -1,41 +1,122 @@
 //! A photo or a drawing of a digit, made into an image as MNIST has them: light ink on black, cropped, scaled to fit
 //! 20×20, centred by mass in 28×28.
+//!
+//! 1. [`mod@shades`]: a picture in colour or with transparency becomes shades of gray, of which one shows the digit.
+//! 2. [`rules`] takes the lines of ruled paper away: what is thin, and straight from edge to edge.
+//! 3. [`flood`]: ink is what one does not leave without a step in brightness, however the light falls.
+//! 4. [`mod@figure`]: of dark and light ink one surrounds the other; a page on a table is opened, and the digit is on it.
+//!    [`ground`] paints the ink over, which gives the light on each pixel, and so the ink in it.
+//! 5. [`parts`]: of what is connected, frames, specks and edges of a table are dropped.
+//!
+//! What remains in doubt is said beside the result: [`Doubt`].
 
+mod figure;
+mod flood;
+mod grid;
+mod ground;
+mod parts;
 mod png;
+mod rules;
+mod shades;
 
 use crate::DataError;
 use crate::frame::{BOX, SIDE, centre};
+use figure::Figure;
+use grid::Grid;
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, ImageResult, Limits};
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, Limits};
+use std::fmt;
 use std::io::Cursor;
 
 /// The largest picture that is decoded, in pixels a side.
 const MAX_SIDE: u32 = 8192;
 /// The most memory for a decoded picture, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
+/// Pixels in which a digit is looked for. A photo has more, and is made smaller.
+const ENOUGH: u64 = 384 * 384;
 /// The least difference between ink and background.
 const MIN_CONTRAST: u8 = 32;
 
-/// Prepares the digit in a PNG, JPEG or PGM file: `[28 × 28]`. Transparency counts as white paper.
+/// With such a contrast in brightness nothing is looked for in colours.
+const PLAIN: u8 = 64;
+
+/// What a network gets of a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// `[28 × 28]`.
+    pub pixels: [u8; SIDE * SIDE],
+    /// Why it may not be what was meant.
+    pub doubts: Vec<Doubt>,
+}
+
+/// What makes it doubtful that a picture shows one digit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The ink covers so much of its frame that there may be no figure on a ground.
+    Covers {
+        /// Of the picture's pixels, or of those of the box around the ink.
+        percent: usize,
+    },
+    /// There are separate things of about the same size.
+    Several {
+        /// How many.
+        things: usize,
+    },
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Covers { percent } => {
+                write!(f, "the ink covers {percent} % of its frame: is there a digit on a plain ground?")
+            }
+            Doubt::Several { things } => write!(f, "there are {things} separate things: crop the picture to one digit"),
+        }
+    }
+}
+
+/// Prepares the digit in a PNG, JPEG or PGM file. Transparency counts as white paper, and as no ink where all the rest has
+/// one colour.
 ///
 /// # Errors
 /// [`DataError::Picture`] if the file cannot be decoded or is too large, [`DataError::Blank`] if it shows no digit.
-pub fn image(bytes: &[u8]) -> Result<[u8; SIDE * SIDE], DataError> {
-    if let Some(cause) = png::bad_palette(bytes) {
-        return Err(DataError::Picture { cause });
+pub fn image(bytes: &[u8]) -> Result<Prepared, DataError> {
+    let picture = decode(bytes)?;
+    let picture = match u64::from(picture.width()) * u64::from(picture.height()) {
+        pixels if pixels > ENOUGH => {
+            let scale = (ENOUGH as f64 / pixels as f64).sqrt();
+            let [width, height] =
+                [picture.width(), picture.height()].map(|side| (f64::from(side) * scale).max(1.0) as u32);
+            picture.thumbnail_exact(width, height)
+        }
+        _ => picture,
     }
-    let picture = decode(bytes).map_err(|cause| DataError::Picture { cause: cause.to_string() })?.into_luma_alpha8();
-    let (width, height) = picture.dimensions();
-    let on_white = |&[luma, alpha]: &[u8; 2]| {
-        let (luma, alpha) = (u32::from(luma), u32::from(alpha));
-        ((luma * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-    };
-    let gray: Vec<u8> = picture.as_raw().as_chunks().0.iter().map(on_white).collect();
-    pixels(&gray, width, height)
+    .into_rgba8();
+    let grid = Grid { width: picture.width() as usize, height: picture.height() as usize };
+    let mut shades = shades::shades(&picture).into_iter();
+    let mut best = shades.next().and_then(|gray| found(grid, &gray));
+    for gray in shades {
+        // Brightness is sharper than colour in a JPEG, so a colour must show twice as much.
+        let contrast = best.as_ref().map_or(0, |best| best.contrast);
+        if contrast < PLAIN {
+            best = found(grid, &gray).filter(|figure| figure.contrast / 2 >= contrast).or(best);
+        }
+    }
+    fitted(best.ok_or(DataError::Blank)?)
 }
 
-/// Prepares the digit on a canvas: `gray` is `[height × width]`, row-major; the result `[28 × 28]`. The background is
-/// the shade of most of the border; the ink may be lighter or darker.
+/// The picture in a PNG, JPEG or PGM file as it is, in shades of gray, if it has this size. Transparency counts as white.
+///
+/// # Errors
+/// [`DataError::Picture`] if the file cannot be decoded or is too large.
+pub fn as_it_is(bytes: &[u8], width: usize, height: usize) -> Result<Option<Vec<u8>>, DataError> {
+    let picture = decode(bytes)?;
+    let fits = [picture.width() as usize, picture.height() as usize] == [width, height];
+    Ok(fits.then(|| shades::on_white(&picture.into_rgba8())))
+}
+
+/// Prepares the digit on a canvas: `gray` is `[height × width]`, row-major; the result `[28 × 28]`. The ink may be lighter or
+/// darker than the background.
 ///
 /// # Errors
 /// [`DataError::Pixels`] if `gray` has another length, [`DataError::Blank`] if it shows no digit.
@@ -43,240 +124,77 @@ pub fn pixels(gray: &[u8], width: u32, height: u32) -> Result<[u8; SIDE * SIDE],
     if gray.len() as u64 != u64::from(width) * u64::from(height) {
         return Err(DataError::Pixels { found: gray.len(), width, height });
     }
-    let ink = GrayImage::from_raw(width, height, ink(gray, width as usize)?).expect("as many pixels as before");
-    let (left, top, width, height) = bounds(&ink);
-    let digit = imageops::crop_imm(&ink, left, top, width, height).to_image();
-
-    let (side, longest) = (BOX as u64, u64::from(width.max(height)));
-    let fit = |size: u32| ((2 * side * u64::from(size) + longest) / (2 * longest)).max(1) as u32; // rounded
-    let (width, height) = (fit(width), fit(height));
-    let mut digit = imageops::resize(&digit, width, height, FilterType::Triangle).into_raw();
-    stretch(&mut digit, 0)?;
-    Ok(centre(&digit, width as usize))
+    let grid = Grid { width: width as usize, height: height as usize };
+    Ok(fitted(found(grid, gray).ok_or(DataError::Blank)?)?.pixels)
 }
 
-fn decode(bytes: &[u8]) -> ImageResult<DynamicImage> {
-    let mut limits = Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
-    limits.max_alloc = Some(MAX_BYTES);
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder()?;
-    limits.reserve(decoder.total_bytes())?;
-    let orientation = decoder.orientation()?; // of the camera
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
-}
-
-/// How much each pixel differs from the background in the direction of the ink, stretched to 0..=255.
-fn ink(gray: &[u8], width: usize) -> Result<Vec<u8>, DataError> {
-    let border = border(gray, width);
-    let (Some(&darkest), Some(&lightest)) = (gray.iter().min(), gray.iter().max()) else {
-        return Err(DataError::Blank);
+fn decode(bytes: &[u8]) -> Result<DynamicImage, DataError> {
+    let failed = |cause: String| DataError::Picture { cause };
+    if let Some(cause) = png::bad_palette(bytes) {
+        return Err(failed(cause));
+    }
+    let decoded = || {
+        let mut limits = Limits::default();
+        (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+        limits.max_alloc = Some(MAX_BYTES);
+        let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+        reader.limits(limits.clone());
+        let mut decoder = reader.into_decoder()?;
+        limits.reserve(decoder.total_bytes())?;
+        let orientation = decoder.orientation()?; // of the camera
+        let mut picture = DynamicImage::from_decoder(decoder)?;
+        picture.apply_orientation(orientation);
+        Ok(picture)
     };
-    let paper = border[border.len() / 2];
+    decoded().map_err(|cause: image::ImageError| failed(cause.to_string()))
+}
+
+/// The ink of a picture. One no larger than the frame is of a data set, or was made for one: its ink may be faint, touch the
+/// edge and be of many parts, but it lies on a plain ground.
+fn found(grid: Grid, gray: &[u8]) -> Option<Figure> {
+    if grid.len() > SIDE * SIDE {
+        return figure::figure(grid, gray);
+    }
+    let rim = grid.rim();
+    let mut shades: Vec<u8> = rim.into_iter().map(|i| gray[i]).collect();
+    shades.sort_unstable();
+    let paper = *shades.get(shades.len() / 2)?;
+    let (darkest, lightest) = (*gray.iter().min()?, *gray.iter().max()?);
     let dark_ink = paper - darkest > lightest - paper;
     let difference = |&gray: &u8| if dark_ink { paper.saturating_sub(gray) } else { gray.saturating_sub(paper) };
     let mut ink: Vec<u8> = gray.iter().map(difference).collect();
-    if *ink.iter().max().expect("not empty") < MIN_CONTRAST {
-        return Err(DataError::Blank);
-    }
+    let contrast = ink.iter().copied().max().filter(|&contrast| contrast >= MIN_CONTRAST)?;
     // The grain of the paper: the median deviation of the border, which holds even if the ink touches it.
-    let mut grain: Vec<u8> = border.iter().map(|gray| gray.abs_diff(paper)).collect();
+    let mut grain: Vec<u8> = shades.iter().map(|shade| shade.abs_diff(paper)).collect();
     grain.sort_unstable();
-    let grain = grain[grain.len() / 2].saturating_mul(6);
-    // JPEG rings around the ink. A picture no larger than the frame is one of a dataset and has faint ink instead.
-    let rings = if gray.len() > SIDE * SIDE { MIN_CONTRAST } else { 0 };
-    stretch(&mut ink, grain.max(rings))?;
-    Ok(ink)
+    stretch(&mut ink, grain[grain.len() / 2].saturating_mul(6))?;
+    let doubts = figure::doubts(grid, &ink.iter().map(|&ink| ink > 127).collect::<Vec<bool>>());
+    Some(Figure { grid, ink, contrast, doubts })
 }
 
-/// The pixels at the four edges, sorted by shade.
-fn border(gray: &[u8], width: usize) -> Vec<u8> {
-    let rows = gray.chunks_exact(width.max(1));
-    let ends = rows.clone().flat_map(|row| [row[0], row[width - 1]]);
-    let edges = [rows.clone().next(), rows.clone().next_back()];
-    let mut border: Vec<u8> = edges.into_iter().flatten().flatten().copied().chain(ends).collect();
-    border.sort_unstable();
-    border
-}
-
-/// Scales ink so that its most is 255, and clears what is not over `grain`.
-fn stretch(ink: &mut [u8], grain: u8) -> Result<(), DataError> {
-    let most = ink.iter().copied().max().unwrap_or(0);
-    if most <= grain {
-        return Err(DataError::Blank);
-    }
+/// Scales ink so that its most is 255, and clears what is not over `grain`. Nothing may be left.
+fn stretch(ink: &mut [u8], grain: u8) -> Option<()> {
+    let most = ink.iter().copied().max().filter(|&most| most > grain)?;
     for ink in ink {
         *ink = if *ink > grain { (u32::from(*ink) * 255 / u32::from(most)) as u8 } else { 0 };
     }
-    Ok(())
+    Some(())
 }
 
-/// The smallest box around the ink, of which there is some: left, top, width, height.
-fn bounds(ink: &GrayImage) -> (u32, u32, u32, u32) {
-    let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
-    for (x, y, _) in ink.enumerate_pixels().filter(|(_, _, ink)| ink.0[0] > 0) {
-        (left, right) = (left.min(x), right.max(x));
-        (top, bottom) = (top.min(y), bottom.max(y));
-    }
-    (left, top, right - left + 1, bottom - top + 1)
+/// Crops, scales and centres.
+fn fitted(figure: Figure) -> Result<Prepared, DataError> {
+    let Figure { grid, ink, doubts, .. } = figure;
+    let bounds = grid.bounds(&ink.iter().map(|&ink| ink > 0).collect::<Vec<bool>>()).ok_or(DataError::Blank)?;
+    let digit = grid.crop(&ink, bounds);
+    let (width, height, longest) = (bounds.width(), bounds.height(), bounds.longest());
+    let digit = GrayImage::from_raw(width as u32, height as u32, digit).expect("as many pixels as the box has");
+
+    let fit = |size: usize| ((2 * BOX * size + longest) / (2 * longest)).max(1) as u32; // rounded
+    let (width, height) = (fit(width), fit(height));
+    let mut digit = imageops::resize(&digit, width, height, FilterType::Triangle).into_raw();
+    stretch(&mut digit, 0).ok_or(DataError::Blank)?;
+    Ok(Prepared { pixels: centre(&digit, width as usize), doubts })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::digits;
-    use expect_test::{Expect, expect};
-    use image::{ImageFormat, LumaA, RgbaImage};
-
-    fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
-        let mut file = Cursor::new(Vec::new());
-        picture.into().write_to(&mut file, format).unwrap();
-        file.into_inner()
-    }
-
-    /// Digit `i` enlarged by `scale` and put at `(left, top)` on a black sheet of 300×260.
-    fn sheet(i: usize, scale: u32, left: i64, top: i64) -> (GrayImage, Vec<u8>) {
-        let digits = digits::generate(20, 3);
-        let digit = GrayImage::from_raw(28, 28, digits.image(i).to_vec()).unwrap();
-        let large = imageops::resize(&digit, 28 * scale, 28 * scale, FilterType::Nearest);
-        let mut sheet = GrayImage::new(300, 260);
-        imageops::replace(&mut sheet, &large, left, top);
-        (sheet, digit.into_raw())
-    }
-
-    /// The mean difference may be this large, after a shift by a pixel that rounding may cause.
-    #[track_caller]
-    fn assert_close(prepared: &[u8], digit: &[u8], mean_difference: u32) {
-        let difference = |shift: usize| -> u32 {
-            let shifted = prepared.iter().cycle().skip(shift); // the margins are empty
-            digit.iter().zip(shifted).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>() / 784
-        };
-        let shifts = [0, 1, 783, 28, 29, 27, 756, 757, 755];
-        let least = shifts.map(difference).into_iter().min().unwrap();
-        assert!(least <= mean_difference, "mean difference {least}");
-    }
-
-    #[test]
-    fn an_image_of_the_dataset_stays_as_it_is() {
-        let digits = digits::generate(100, 5);
-        for i in 0..100 {
-            let digit = digits.image(i);
-            assert_eq!(pixels(digit, 28, 28).unwrap(), digit);
-        }
-    }
-
-    #[test]
-    fn an_enlarged_and_shifted_digit_comes_back() {
-        for i in 0..20 {
-            let (sheet, digit) = sheet(i, 7, 90 - 4 * i as i64, i as i64 * 3);
-            let prepared = pixels(sheet.as_raw(), 300, 260).unwrap();
-            assert_close(&prepared, &digit, 12);
-            let png = encoded(sheet.clone(), ImageFormat::Png);
-            assert_eq!(image(&png).unwrap(), prepared);
-            assert_eq!(image(&encoded(sheet.clone(), ImageFormat::Pnm)).unwrap(), prepared);
-            assert_close(&image(&encoded(sheet, ImageFormat::Jpeg)).unwrap(), &prepared, 6);
-        }
-    }
-
-    #[test]
-    fn dark_ink_on_paper_gives_the_same() {
-        let (sheet, _) = sheet(4, 6, 20, 30);
-        let light = pixels(sheet.as_raw(), 300, 260).unwrap();
-        let inverted: Vec<u8> = sheet.iter().map(|ink| 255 - ink).collect();
-        assert_eq!(pixels(&inverted, 300, 260).unwrap(), light);
-
-        let grainy = |(i, ink): (usize, &u8)| 190 - ink / 2 + (i * 7919 % 13) as u8;
-        let photo: Vec<u8> = sheet.iter().enumerate().map(grainy).collect();
-        assert_close(&pixels(&photo, 300, 260).unwrap(), &light, 6);
-
-        let transparent = DynamicImage::from(sheet).to_luma_alpha8();
-        let transparent = image::ImageBuffer::from_fn(300, 260, |x, y| LumaA([0, transparent.get_pixel(x, y).0[0]]));
-        assert_eq!(image(&encoded(transparent, ImageFormat::Png)).unwrap(), light);
-    }
-
-    #[test]
-    fn odd_pictures_are_prepared() {
-        for (width, height) in [(1, 40), (40, 1), (2, 2), (5000, 3)] {
-            let mut line = vec![0; (width * height) as usize];
-            *line.last_mut().unwrap() = 255;
-            assert!(pixels(&line, width, height).unwrap().contains(&255), "{width}×{height}");
-        }
-    }
-
-    #[test]
-    fn blank_pictures_are_refused() {
-        for shade in [0, 100, 255] {
-            assert!(matches!(pixels(&[shade; 600], 30, 20), Err(DataError::Blank)));
-        }
-        let faint: Vec<u8> = (0..600).map(|i| 200 + (i % 20) as u8).collect();
-        assert!(matches!(pixels(&faint, 30, 20), Err(DataError::Blank)));
-        assert!(matches!(pixels(&[], 0, 20), Err(DataError::Blank)));
-        assert!(matches!(image(&encoded(RgbaImage::new(9, 9), ImageFormat::Png)), Err(DataError::Blank)));
-    }
-
-    #[test]
-    fn hostile_files_are_refused() {
-        fn check(bytes: &[u8], expected: Expect) {
-            expected.assert_eq(&image(bytes).unwrap_err().to_string());
-        }
-        check(
-            b"",
-            expect![
-                "the picture cannot be read (The image format could not be determined): give a PNG, JPEG or PGM file of at most 8192×8192 pixels"
-            ],
-        );
-        check(
-            b"GIF89a and more",
-            expect![
-                "the picture cannot be read (The image format Gif is not supported): give a PNG, JPEG or PGM file of at most 8192×8192 pixels"
-            ],
-        );
-        check(
-            b"P5 100000 2 255 ",
-            expect![
-                "the picture cannot be read (Image size exceeds limit): give a PNG, JPEG or PGM file of at most 8192×8192 pixels"
-            ],
-        );
-        check(
-            b"P5 8000 8000 255 ",
-            expect![
-                "the picture cannot be read (failed to fill whole buffer): give a PNG, JPEG or PGM file of at most 8192×8192 pixels"
-            ],
-        );
-        check(
-            b"P6 4294967295 4294967295 65535 ",
-            expect![
-                "the picture cannot be read (The decoder for Pnm does not support the format features Image dimensions (4294967295x4294967295) are too large): give a PNG, JPEG or PGM file of at most 8192×8192 pixels"
-            ],
-        );
-        let mut png = encoded(GrayImage::new(9, 9), ImageFormat::Png);
-        check(
-            &png[..40],
-            expect![
-                "the picture cannot be read (unexpected end of file): give a PNG, JPEG or PGM file of at most 8192×8192 pixels"
-            ],
-        );
-        png[16] = 0x7f; // the width, 2³¹
-        let mut checksum = flate2::Crc::new();
-        checksum.update(&png[12..29]);
-        png[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
-        check(
-            &png,
-            expect![
-                "the picture cannot be read (Image size exceeds limit): give a PNG, JPEG or PGM file of at most 8192×8192 pixels"
-            ],
-        );
-        let (sheet, _) = sheet(0, 7, 0, 0);
-        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Pnm] {
-            let file = encoded(sheet.clone(), format);
-            for length in (0..file.len()).step_by(97) {
-                let _ = image(&file[..length]); // an error or half a digit, but no panic
-            }
-        }
-        expect!["the picture has 5 pixels, which is not 2×3: pass one gray byte a pixel"]
-            .assert_eq(&pixels(&[0; 5], 2, 3).unwrap_err().to_string());
-    }
-}
+mod tests;

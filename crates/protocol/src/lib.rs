@@ -20,7 +20,7 @@ mod config;
 mod event;
 mod failure;
 mod json;
-mod number;
+pub mod number;
 mod preset;
 mod read;
 mod schedule;

@@ -92,10 +92,15 @@ pub(crate) mod one {
     }
 }
 
-pub(crate) mod single {
+/// An f32 that is only written.
+pub mod single {
     use super::*;
 
-    pub(crate) fn serialize<S: Serializer>(value: &f32, s: S) -> Result<S::Ok, S::Error> {
+    /// For serde's `serialize_with`.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &f32, s: S) -> Result<S::Ok, S::Error> {
         Single::from(*value).serialize(s)
     }
 }
