@@ -3,10 +3,14 @@
 //! libFuzzer measures memory that was touched, a second apart. A reader that believes a hostile header and reserves
 //! gigabytes, then fails, would pass.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
-/// Inputs have a few kilobytes, and gzip grows them by 1 000 at most.
-const LIMIT: usize = 64 << 20;
+/// Bytes of one allocation. Inputs have a few kilobytes, and gzip grows them by 1 000 at most; a target whose inputs may
+/// ask for more sets more.
+pub static LIMIT: AtomicUsize = AtomicUsize::new(64 << 20);
 
 struct Bounded;
 
@@ -15,7 +19,7 @@ static ALLOCATOR: Bounded = Bounded;
 
 impl Bounded {
     fn check(size: usize) {
-        if size > LIMIT {
+        if size > LIMIT.load(Relaxed) {
             // neither message nor panic can be formed here without allocating
             std::process::abort();
         }
