@@ -48,7 +48,7 @@ const RANDOM: [&str; 2] = ["graphs", "configurations"];
 const CHAINS: &str = "chains";
 
 /// Enough to find what a small change breaks; a new reader deserves an hour by hand.
-const SECONDS: u32 = 20;
+const SECONDS: u32 = 14;
 
 impl Default for Args {
     fn default() -> Self {

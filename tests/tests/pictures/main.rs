@@ -133,7 +133,7 @@ fn drawn(images: &Images, rows: &[usize]) -> Vec<Picture> {
 /// Some hundred steps of `cnn`.
 fn trained(images: Images) -> Result<Run, Failed> {
     let mut config = RunConfig { length: Length::Steps(600), ..preset("cnn")? };
-    config.dataset.split = Split::Standard { validation: 0 };
+    config.dataset.split = Split::Standard { validation: Some(0) };
     let training = images.len() - 64; // what is left is for the test that ends a run
     let samples = Samples::new("mnist".into(), images, training, &config, 0.0)?;
     let (mut run, _) = block_on(Run::start(Box::new(Cpu::open(None)?), config, samples, None))?;
