@@ -115,8 +115,8 @@ pub fn as_it_is(bytes: &[u8], width: usize, height: usize) -> Result<Option<Vec<
     Ok(fits.then(|| shades::on_white(&picture.into_rgba8())))
 }
 
-/// Prepares the digit on a canvas: `gray` is `[height × width]`, row-major; the result `[28 × 28]`. The ink may be lighter or
-/// darker than the background.
+/// Prepares the digit on a canvas: `gray` is `[height × width]`, row-major; the result `[28 × 28]`. The background is plain, the
+/// shade of most of the border, and all that is on it is the digit; the ink may be lighter or darker.
 ///
 /// # Errors
 /// [`DataError::Pixels`] if `gray` has another length, [`DataError::Blank`] if it shows no digit.
@@ -125,7 +125,7 @@ pub fn pixels(gray: &[u8], width: u32, height: u32) -> Result<[u8; SIDE * SIDE],
         return Err(DataError::Pixels { found: gray.len(), width, height });
     }
     let grid = Grid { width: width as usize, height: height as usize };
-    Ok(fitted(found(grid, gray).ok_or(DataError::Blank)?)?.pixels)
+    Ok(fitted(on_plain_ground(grid, gray).ok_or(DataError::Blank)?)?.pixels)
 }
 
 fn decode(bytes: &[u8]) -> Result<DynamicImage, DataError> {
@@ -152,11 +152,12 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, DataError> {
 /// The ink of a picture. One no larger than the frame is of a data set, or was made for one: its ink may be faint, touch the
 /// edge and be of many parts, but it lies on a plain ground.
 fn found(grid: Grid, gray: &[u8]) -> Option<Figure> {
-    if grid.len() > SIDE * SIDE {
-        return figure::figure(grid, gray);
-    }
-    let rim = grid.rim();
-    let mut shades: Vec<u8> = rim.into_iter().map(|i| gray[i]).collect();
+    if grid.len() > SIDE * SIDE { figure::figure(grid, gray) } else { on_plain_ground(grid, gray) }
+}
+
+/// How much each pixel differs from the shade of most of the rim, in the direction of the ink.
+fn on_plain_ground(grid: Grid, gray: &[u8]) -> Option<Figure> {
+    let mut shades: Vec<u8> = grid.rim().into_iter().map(|i| gray[i]).collect();
     shades.sort_unstable();
     let paper = *shades.get(shades.len() / 2)?;
     let (darkest, lightest) = (*gray.iter().min()?, *gray.iter().max()?);
@@ -167,7 +168,10 @@ fn found(grid: Grid, gray: &[u8]) -> Option<Figure> {
     // The grain of the paper: the median deviation of the border, which holds even if the ink touches it.
     let mut grain: Vec<u8> = shades.iter().map(|shade| shade.abs_diff(paper)).collect();
     grain.sort_unstable();
-    stretch(&mut ink, grain[grain.len() / 2].saturating_mul(6))?;
+    let grain = grain[grain.len() / 2].saturating_mul(6);
+    // A drawing has edges that are no ink; one no larger than the frame has faint ink instead.
+    let edges = if grid.len() > SIDE * SIDE { MIN_CONTRAST } else { 0 };
+    stretch(&mut ink, grain.max(edges))?;
     let doubts = figure::doubts(grid, &ink.iter().map(|&ink| ink > 127).collect::<Vec<bool>>());
     Some(Figure { grid, ink, contrast, doubts })
 }

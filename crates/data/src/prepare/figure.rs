@@ -46,9 +46,7 @@ fn unruled(grid: Grid, gray: &[u8], times: usize) -> Option<Figure> {
     let (dark, light) = (candidate(dark, true), candidate(light, false));
     let (outer, inner) = if count(&dark.filled) >= count(&light.filled) { (dark, light) } else { (light, dark) };
 
-    let mut common = shore.clone();
-    common.sort_unstable();
-    let common = common[common.len() / 2];
+    let rim = Rim::of(shore, grain(grid, gray));
     if let Some(page) =
         page(grid, &outer.filled).filter(|_| times > 0 && 2 * count(&outer.marked) > count(&outer.filled))
     {
@@ -67,7 +65,24 @@ fn unruled(grid: Grid, gray: &[u8], times: usize) -> Option<Figure> {
     let sharpness = outer.sharpness(grid, gray);
     let is_light = sharpness < 25 && inner.sharpness(grid, gray) > 2 * sharpness;
     let chosen = if is_light { inner } else { outer };
-    chosen.drawn(grid, gray, common)
+    chosen.drawn(grid, gray, rim)
+}
+
+/// What a picture is like along its edges.
+#[derive(Clone, Copy)]
+struct Rim {
+    common: u8,
+    grain: u8,
+    /// There is one shade all along it, as in a drawing.
+    is_plain: bool,
+}
+
+impl Rim {
+    fn of(mut shore: Vec<u8>, grain: u8) -> Self {
+        shore.sort_unstable();
+        let is_plain = grain == 0 && shore.first() == shore.last();
+        Rim { common: shore[shore.len() / 2], grain, is_plain }
+    }
 }
 
 /// What is darker than all ways to the edge, or what is lighter.
@@ -92,9 +107,9 @@ impl Candidate {
     }
 
     /// The ink: by how much the picture differs from its ground, in the light that falls there.
-    fn drawn(self, grid: Grid, gray: &[u8], common: u8) -> Option<Figure> {
+    fn drawn(self, grid: Grid, gray: &[u8], rim: Rim) -> Option<Figure> {
+        let Rim { common, grain, is_plain } = rim;
         let deepest = self.depths.iter().copied().max().unwrap_or(0);
-        let grain = grain(grid, gray);
         let shallow: Vec<bool> = self.depths.iter().map(|&depth| depth > grain.max(deepest / 8)).collect();
         let shallow = parts::connected(grid, &shallow, &self.marked);
         // Strokes have soft edges and faint ends, and rules are thin. What is broad is a sheet or a shadow that they lie in.
@@ -102,7 +117,11 @@ impl Candidate {
         let faint: Vec<bool> = shallow.iter().zip(&near).map(|(shallow, near)| *shallow && !near).collect();
         let narrow = grid.spread(&faint.iter().map(|faint| !faint).collect::<Vec<bool>>(), reach);
         let wet = if grid.len() - count(&narrow) < grid.len() / 100 { &shallow } else { &self.marked };
-        let ground = painted_over(grid, gray, &grid.spread(wet, reach), common);
+        let mut ground = painted_over(grid, gray, &grid.spread(wet, reach), common);
+        if is_plain {
+            // What differs a little is faint ink.
+            ground.iter_mut().filter(|shade| shade.abs_diff(common) <= FAINT).for_each(|shade| *shade = common);
+        }
         let usual = mean(&ground, wet);
         let ink = |(&gray, &ground): (&u8, &u8)| {
             let difference = if self.is_dark { ground.saturating_sub(gray) } else { gray.saturating_sub(ground) };
@@ -119,11 +138,12 @@ impl Candidate {
         let marks: Vec<bool> = ink.iter().map(|&ink| ink > faint).collect();
         let kept = parts::kept(grid, &marks, &self.marked);
         let doubts = doubts(grid, &kept);
-        // Strokes are as dark as most of their ink, and not as their darkest point.
+        // In a photo strokes are as dark as most of their ink, and not as their darkest point.
         let mut strokes: Vec<u8> =
             ink.iter().zip(&kept).filter(|(ink, kept)| **kept && **ink > contrast / 2).map(|(ink, _)| *ink).collect();
         strokes.sort_unstable();
-        let full = u32::from(*strokes.get(strokes.len() * 3 / 4)?);
+        let full = if is_plain { strokes.last() } else { strokes.get(strokes.len() * 3 / 4) };
+        let full = u32::from(*full?);
         for (ink, kept) in ink.iter_mut().zip(kept) {
             *ink = if kept { (u32::from(*ink) * 255 / full).min(255) as u8 } else { 0 };
         }

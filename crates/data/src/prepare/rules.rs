@@ -85,8 +85,11 @@ fn level_lines(grid: Grid, seen: &[Seen], thickness: usize) -> Vec<bool> {
                 let is_thin = |y: &usize| thin[y * width + x];
                 let rows = (start + at(x) - 1).max(0)..(start + at(x) + 2).min(height as isize);
                 for y in rows.map(|y| y as usize).filter(is_thin) {
-                    let above = (0..y).rev().take_while(is_thin).count();
-                    let below = (y..height).take_while(is_thin).count();
+                    if lines[y * width + x] {
+                        continue;
+                    }
+                    let above = (0..y).rev().take(thickness).take_while(is_thin).count();
+                    let below = (y..height).take(thickness + 1).take_while(is_thin).count();
                     let is_within = above < y && y + below < height; // and no strip along the edge
                     if above + below <= thickness && is_within {
                         (y - above..y + below).for_each(|y| lines[y * width + x] = true);
