@@ -1,12 +1,12 @@
 //! A photo or a drawing of a digit, made into an image as MNIST has them: light ink on black, cropped, scaled to fit
 //! 20×20, centred by mass in 28×28.
 //!
-//! 1. [`mod@shades`]: a picture in colour or with transparency becomes shades of gray, of which one shows the digit.
-//! 2. [`rules`] takes the lines of ruled paper away: what is thin, and straight from edge to edge.
-//! 3. [`flood`]: ink is what one does not leave without a step in brightness, however the light falls.
-//! 4. [`mod@figure`]: of dark and light ink one surrounds the other; a page on a table is opened, and the digit is on it.
-//!    [`ground`] paints the ink over, which gives the light on each pixel, and so the ink in it.
-//! 5. [`parts`]: of what is connected, frames, specks and edges of a table are dropped.
+//! 1. `shades`: a picture in colour or with transparency becomes shades of gray, of which one shows the digit.
+//! 2. `rules` takes the lines of ruled paper away: what is thin, and straight from edge to edge.
+//! 3. `flood`: ink is what one does not leave without a step in brightness, however the light falls.
+//! 4. `figure`: of dark and light ink one surrounds the other; a page on a table is opened, and the digit is on it.
+//!    `ground` paints the ink over, which gives the light on each pixel, and so the ink in it.
+//! 5. `parts`: of what is connected, frames, specks and edges of a table are dropped.
 //!
 //! What remains in doubt is said beside the result: [`Doubt`].
 
