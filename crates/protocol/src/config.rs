@@ -120,7 +120,7 @@ pub enum Model {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// −log softmax(output)[label]
+    /// `−log softmax(output)[label]`
     #[default]
     CrossEntropy,
     /// Mean over the classes of (output − one-hot label)².
