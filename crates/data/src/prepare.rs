@@ -133,6 +133,9 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, DataError> {
     if let Some(cause) = png::bad_palette(bytes) {
         return Err(failed(cause));
     }
+    if is_cut_off(bytes) {
+        return Err(failed("the JPEG file is cut off".into()));
+    }
     let decoded = || {
         let mut limits = Limits::default();
         (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
@@ -147,6 +150,13 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, DataError> {
         Ok(picture)
     };
     decoded().map_err(|cause: image::ImageError| failed(cause.to_string()))
+}
+
+/// Whether a JPEG file lacks its end, which its decoder would paint gray. Within the data of an image no marker is like those
+/// of its start and end (ITU-T T.81, B.1.1.5).
+fn is_cut_off(file: &[u8]) -> bool {
+    let last = |marker: &[u8; 2]| file.windows(2).rposition(|bytes| bytes == marker);
+    file.starts_with(b"\xff\xd8") && last(b"\xff\xda") > last(b"\xff\xd9")
 }
 
 /// The ink of a picture. One no larger than the frame is of a data set, or was made for one: its ink may be faint, touch the

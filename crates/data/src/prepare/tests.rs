@@ -145,7 +145,9 @@ fn hostile_files_are_refused() {
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Pnm] {
         let file = encoded(sheet.clone(), format);
         for length in (0..file.len()).step_by(97) {
-            let _ = image(&file[..length]); // an error or half a digit, but no panic
+            let read = image(&file[..length]);
+            // Of a PNG the end may be missing that holds no pixels.
+            assert!(read.is_err() || format == ImageFormat::Png && length + 97 > file.len(), "{format:?}, {length}");
         }
     }
     expect!["the picture has 5 pixels, which is not 2×3: pass one gray byte a pixel"]
