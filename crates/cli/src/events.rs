@@ -7,7 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use protocol::{Cause, Event, Message, Part, RunConfig, Summary};
+use protocol::{Cause, EngineName, Event, Message, Part, RunConfig, Summary};
 use train::metrics::Confusion;
 
 use crate::{
@@ -56,6 +56,7 @@ pub(crate) struct Person<'o> {
     /// What is said of where the run is kept.
     kept: String,
     bar: ProgressBar,
+    engine: Option<EngineName>,
     config: Option<RunConfig>,
     /// Training loss for the bar: a mean in which the last hundred steps count most.
     loss: Option<f64>,
@@ -81,6 +82,7 @@ impl<'o> Person<'o> {
             out,
             kept,
             bar,
+            engine: None,
             config,
             loss: None,
             images_per_second: None,
@@ -104,7 +106,8 @@ impl<'o> Person<'o> {
     fn resume(&self, path: &str) -> String {
         let name = self.config.as_ref().map(|config| &config.dataset.name).filter(|name| datasets::is_folder(name));
         let folder = name.map_or_else(String::new, |name| format!(" --dataset {name}"));
-        format!("playground-cli train --resume {path}{folder}")
+        let engine = self.engine.map_or_else(String::new, |engine| format!(" --engine {engine}"));
+        format!("playground-cli train --resume {path}{folder}{engine}")
     }
 
     fn batch(&self) -> usize {
@@ -148,6 +151,7 @@ impl<'o> Person<'o> {
         }
         text += &report::epoch_header();
         self.config = Some((**config).clone());
+        self.engine = Some(device.engine);
         self.print(&text)?;
         if io::stderr().is_terminal() {
             let template = "{bar:30} {pos}/{len} steps  {msg}  ETA {eta}";

@@ -2,12 +2,12 @@
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::NamedTempFile;
 
 /// How files begin that are not whole yet.
@@ -67,6 +67,21 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     beside(&target, b"")
         .map(drop)
         .with_context(|| format!("cannot write into the folder of {name}: choose one that exists and is writable"))
+}
+
+/// Says that a checkpoint that is there will be replaced. What is something else is not.
+pub(crate) fn check_replaced(path: &Path) -> Result<()> {
+    let name = path.display();
+    if !fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0) {
+        return Ok(());
+    }
+    let mut start = vec![];
+    let read = File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
+    read.with_context(|| format!("cannot read {name}, which this run would replace"))?;
+    // The length of a safetensors file's header, and the header.
+    ensure!(start.get(8) == Some(&b'{'), "{name} is there and is no checkpoint: name another file to save to");
+    crate::say(&format!("note: {name} is there, and this run takes its place: --keep goes on with one that is there"));
+    Ok(())
 }
 
 /// What a name stands for, through all links; the last one may lead to a file that is not there yet.
@@ -197,7 +212,6 @@ impl Place {
             Ok(path) => path,
             Err(error) => write_new(&std::env::temp_dir().join(name), bytes).context(error)?,
         };
-        (self.always, self.is_foreign) = (true, false);
         Ok(())
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Session<'l> {
     tried: u64,
     /// That of the last one written.
     saved: Option<u64>,
+    /// Whether the last one could not be written, which is said once.
+    fails: bool,
     /// Why the listener could not be told something. It is told nothing from then on.
     unheard: Option<io::Error>,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Session<'l> {
 impl<'l> Session<'l> {
     pub(crate) fn new(run: Run, place: Place, listener: &'l mut dyn Listener) -> Self {
         let first = run.step();
-        Session { run, listener, place, first, tried: first, saved: None, unheard: None }
+        Session { run, listener, place, first, tried: first, saved: None, fails: false, unheard: None }
     }
 
     /// Goes from piece to piece to one of the run's three ends, and asks in between whether it is to stop. Errors are of
@@ -65,10 +67,12 @@ impl<'l> Session<'l> {
         if self.place.always && step > self.tried {
             self.tried = step;
             let bytes = self.run.last_good().to_bytes();
-            if let Err(error) = self.save(step, &bytes) {
-                let error = explain(&error);
-                self.listener.warn(&format!("warning: {error}; the run goes on, and the next evaluation tries again"));
+            let failed = self.save(step, &bytes).err();
+            if let Some(error) = failed.as_ref().filter(|_| !self.fails) {
+                let error = explain(error);
+                self.listener.warn(&format!("warning: {error}; the run goes on, and each evaluation tries again"));
             }
+            self.fails = failed.is_some();
         }
         Ok(None)
     }

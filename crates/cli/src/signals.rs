@@ -1,4 +1,5 @@
-//! Signals that end a run: Ctrl-C (INT), `kill` and `timeout` (TERM), a closed terminal (HUP).
+//! Signals that end a run: Ctrl-C (INT), `kill` and `timeout` (TERM), a closed terminal (HUP), a limit of processor time
+//! (XCPU). That a file has reached the limit of its size (XFSZ) is an error of who writes it, and no end.
 //!
 //! Before the first step there is nothing to keep, and the program ends at once. From then on a signal asks the run to
 //! stop, and however many come, it is kept; only a second Ctrl-C, a second later or more, ends the program as the signal
@@ -38,10 +39,13 @@ pub(crate) fn is_asked() -> bool {
 
 #[cfg(unix)]
 fn wait_in_a_thread() -> io::Result<()> {
-    use std::time::{Duration, Instant};
+    use std::{
+        sync::Arc,
+        time::{Duration, Instant},
+    };
 
     use signal_hook::{
-        consts::{SIGHUP, SIGINT, SIGTERM},
+        consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ},
         iterator::Signals,
         low_level,
     };
@@ -51,7 +55,9 @@ fn wait_in_a_thread() -> io::Result<()> {
     /// Presses of Ctrl-C that are closer than this are one.
     const HASTE: Duration = Duration::from_secs(1);
 
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)))?;
+    let ends = [SIGINT, SIGTERM, SIGHUP, SIGXCPU];
+    let mut signals = Signals::new(ends.into_iter().filter(|&signal| !is_ignored(signal)))?;
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?; // whoever wrote is told as soon as somebody listens to it
     let wait = move || {
         let mut first = None;
         for signal in signals.forever() {

@@ -15,7 +15,7 @@ use crate::{
     Exit, datasets, engine,
     events::{Json, Listener, Person},
     explain, files, memory, output,
-    save::Place,
+    save::{self, Place},
     say,
     session::Session,
     signals,
@@ -119,8 +119,14 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 /// Errors are what was wrong before the first step; what comes later is an event and an exit code.
 async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     signals::listen().context("cannot listen for signals")?;
-    let place = args.place()?;
+    let mut place = args.place()?;
     let (mut config, origin) = args.begin()?;
+    if let Origin::Run(checkpoint) = &origin
+        && args.kept().is_none()
+        && checkpoint.config.dataset.name != config.dataset.name
+    {
+        place = Place::new(place.path().to_owned()); // on other images it is another run
+    }
     if args.config.is_none() {
         args.data.check_recorded(&config.dataset.name)?; // it may be a checkpoint's
     }
@@ -165,6 +171,14 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
         None => started?,
     };
     memory::check_begun(engine_name, &config, run.samples())?;
+    if let (Some(_), Some(Event::Started { steps, first_step, .. })) = (going_on, events.first())
+        && first_step >= steps
+    {
+        say(&format!(
+            "note: the run has made {first_step} steps and is {steps} long, so nothing is left to train: --epochs N or \
+             --steps N says how long it is as a whole"
+        ));
+    }
     for remark in run.remarks() {
         say(&format!("note: {remark}"));
     }
@@ -184,7 +198,12 @@ impl Args {
     /// Where a checkpoint goes, also one that nobody asked for: an interrupted or failed run is kept all the same.
     fn place(&self) -> Result<Place> {
         match (self.kept(), &self.resume) {
-            (Some(path), _) => Place::named(path),
+            (Some(path), resumed) => {
+                if self.keep.is_none() && resumed.as_deref() != Some(path) {
+                    save::check_replaced(path)?;
+                }
+                Place::named(path)
+            }
             (None, Some(path)) => Ok(Place::origin(path)),
             (None, None) => {
                 let own = self.config.is_some() || self.init.is_some();

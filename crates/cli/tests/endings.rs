@@ -60,7 +60,9 @@ mod unix {
                 .with_ignored_flag(!Path::new("/dev/full").exists()),
             Trial::test("a folder that goes away ends no run", a_folder_that_goes_away),
             Trial::test(full_disk, a_full_disk).with_ignored_flag(!is_root),
+            Trial::test("limits of size and time keep the run", limits_keep_the_run),
             Trial::test("no run takes another one's place", no_run_takes_anothers_place),
+            Trial::test("a run on other images is another run", a_run_on_other_images),
             Trial::test("one command begins a run and goes on with it", one_command),
             Trial::test("chains of interrupted runs end in the same bits", chains),
         ];
@@ -315,7 +317,7 @@ mod unix {
         run.signal(Signal::INT);
         let (last, status, said) = run.end();
         assert_eq!(status.code(), Some(130), "{said}");
-        assert!(said.contains("the run goes on, and the next evaluation tries again"), "{said}");
+        assert!(said.contains("the run goes on, and each evaluation tries again"), "{said}");
         assert!(said.contains("the run is kept in playground-kept.safetensors instead"), "{said}");
         assert!(
             matches!(&last, Event::Stopped { checkpoint: Some(path), .. } if path == "playground-kept.safetensors"),
@@ -368,6 +370,72 @@ mod unix {
             run.signal(Signal::INT);
             let (last, ..) = run.end();
             assert!(matches!(&last, Event::Stopped { checkpoint: Some(path), .. } if path == name), "{last:?}");
+        }
+        Ok(())
+    }
+
+    /// Of the size of files, which a save fails by, and of processor time.
+    fn limits_keep_the_run() -> Result<(), Failed> {
+        let program = env!("CARGO_BIN_EXE_playground-cli");
+        let place = Place::new();
+        let shell = |line: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", line]).current_dir(place.0.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+            let output = command.output().expect("it starts");
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        let (code, said) =
+            shell(&format!("ulimit -f 20; exec {program} train {RUN} --steps 100 --save net.safetensors"));
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("File too large") && said.contains("the run goes on"), "{said}");
+        assert_eq!(said.matches("the run goes on").count(), 1, "{said}");
+        assert!(
+            fs::read_dir(place.0.path())?.flatten().all(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+        );
+        let (code, said) = shell(&format!("ulimit -S -t 1; exec {program} train {RUN} {CONSTANT} --steps 1000000"));
+        assert_eq!(code, Some(130), "{said}");
+        place.assert_sound("playground-mlp.safetensors");
+        Ok(())
+    }
+
+    fn a_run_on_other_images() -> Result<(), Failed> {
+        let place = Place::new();
+        place.succeeds(&format!("train {RUN} --steps 20 --save net.safetensors"));
+        let bytes = fs::read(place.path("net.safetensors"))?;
+        fs::create_dir(place.path("other"))?;
+        idx(&place.path("other"))?;
+        let line = "train --resume net.safetensors --engine cpu --dataset other --set dataset.split.standard.validation=10 --steps 1000000 --json";
+        let mut child = place.command(line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+        lines.find(|line| line.contains(r#""event":"evaluation""#)).ok_or("no evaluation")?;
+        kill_process(Pid::from_child(&child), Signal::TERM)?;
+        lines.for_each(drop);
+        assert_eq!(child.wait()?.code(), Some(130));
+        assert_eq!(fs::read(place.path("net.safetensors"))?, bytes);
+        place.checkpoint("net-2.safetensors");
+
+        fs::write(place.path("run.json"), "{}")?;
+        let (code, said) = place.run(&format!("train {RUN} --steps 1 --save run.json"));
+        assert!(code == Some(2) && said.contains("run.json is there and is no checkpoint"), "{said}");
+        assert!(place.succeeds(&format!("train {RUN} --steps 1 --save net.safetensors")).contains("takes its place"));
+        assert!(place.succeeds("train --resume net.safetensors --engine cpu").contains("nothing is left to train"));
+        Ok(())
+    }
+
+    /// A data set of forty images in four files.
+    fn idx(folder: &Path) -> Result<(), Failed> {
+        let images = data::digits::generate(40, 5);
+        let head = |kind: u8, sizes: &[u32]| {
+            let sizes = sizes.iter().flat_map(|size| size.to_be_bytes());
+            [0, 0, 8, kind].into_iter().chain(sizes).collect::<Vec<u8>>()
+        };
+        for part in ["train", "t10k"] {
+            let pixels = [head(3, &[40, 28, 28]), images.pixels.clone()].concat();
+            fs::write(folder.join(format!("{part}-images-idx3-ubyte")), pixels)?;
+            fs::write(
+                folder.join(format!("{part}-labels-idx1-ubyte")),
+                [head(1, &[40]), images.labels.clone()].concat(),
+            )?;
         }
         Ok(())
     }
