@@ -39,8 +39,8 @@ First steps:
   playground-cli train --preset cnn --save cnn.safetensors
   playground-cli predict cnn.safetensors photo.png      which digit is it?
 
-Exit codes: 0 done; 1 failed after the first step, or pictures unread; 2 something was wrong before it; 130 interrupted, and what there was to
-keep is kept; 141 and 74 stdout was closed or could not be written, and what there was to keep is kept.";
+Exit codes: 0 done; 1 failed after the first step, or pictures unread; 2 something was wrong before it; 130 interrupted,
+and what there was to keep is kept; 141 and 74 stdout was closed or could not be written, and what there was is kept.";
 
 /// Trains small networks on images of digits or clothes, and shows all that happens on the way.
 #[derive(Parser)]
