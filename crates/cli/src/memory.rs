@@ -14,36 +14,43 @@ const COPIES: u64 = 4;
 /// Those that come later.
 const LATER: u64 = 2;
 
-/// Refuses a run that needs more than there is, as far as both are known.
-pub(crate) fn check_before(engine: EngineName, config: &RunConfig, samples: &Samples) -> Result<()> {
-    let graphs = graphs(config, samples)?;
-    let step = match engine {
-        EngineName::Cpu => graphs.iter().map(cpu::scratch_bytes).sum(),
-        engine => alive(engine, &graphs),
-    };
-    fits(COPIES * state(&graphs) + step + samples.images.pixels.len() as u64)
+/// What a run needs, in bytes.
+pub(crate) struct Need {
+    /// One copy of its state.
+    state: u64,
+    /// What an engine takes for a step before the first one.
+    scratch: u64,
+    /// What an engine holds at a time that evaluates operation by operation. Devices with memory of their own say
+    /// themselves what they lack.
+    alive: u64,
+    images: u64,
 }
 
-/// The same of a run that has begun: what its engine took beforehand is taken.
-pub(crate) fn check_begun(engine: EngineName, config: &RunConfig, samples: &Samples) -> Result<()> {
-    let graphs = graphs(config, samples)?;
-    fits(LATER * state(&graphs) + alive(engine, &graphs))
-}
+impl Need {
+    pub(crate) fn of(engine: EngineName, config: &RunConfig, samples: &Samples) -> Result<Self> {
+        let table = programs::table(&samples.images);
+        let graphs = [programs::train(config, &table, true)?, programs::evaluate(config, &table)?];
+        let scratch = match engine {
+            EngineName::Cpu => graphs.iter().map(cpu::scratch_bytes).sum(),
+            _ => 0,
+        };
+        let alive = match engine {
+            EngineName::CandleCpu => graphs.iter().map(Graph::live_bytes).fold(0, u64::max),
+            _ => 0,
+        };
+        let state = graphs[0].slots().map(|(_, node)| 4 * node.shape.count() as u64).sum();
+        Ok(Need { state, scratch, alive, images: samples.images.pixels.len() as u64 })
+    }
 
-fn graphs(config: &RunConfig, samples: &Samples) -> Result<[Graph; 2]> {
-    let (table, _) = programs::upload(&samples.images);
-    Ok([programs::train(config, &table, true)?, programs::evaluate(config, &table)?])
-}
+    /// Refuses a run that needs more than there is, as far as both are known.
+    pub(crate) fn check_before(&self) -> Result<()> {
+        fits(COPIES * self.state + self.scratch + self.alive + self.images)
+    }
 
-fn state([train, _]: &[Graph; 2]) -> u64 {
-    train.slots().map(|(_, node)| 4 * node.shape.count() as u64).sum()
-}
-
-/// What an engine holds at a time that evaluates operation by operation. Devices with memory of their own say themselves
-/// what they lack.
-fn alive(engine: EngineName, graphs: &[Graph; 2]) -> u64 {
-    let largest = graphs.iter().map(Graph::live_bytes).max();
-    largest.filter(|_| engine == EngineName::CandleCpu).unwrap_or(0)
+    /// The same of a run that has begun: what its engine took beforehand is taken.
+    pub(crate) fn check_begun(&self) -> Result<()> {
+        fits(LATER * self.state + self.alive)
+    }
 }
 
 fn fits(needed: u64) -> Result<()> {

@@ -14,7 +14,9 @@ use train::{Checkpoint, CheckpointError, Run, programs};
 use crate::{
     Exit, datasets, engine,
     events::{Json, Listener, Person},
-    explain, files, memory, output,
+    explain, files,
+    memory::Need,
+    output,
     save::{self, Place},
     say,
     session::Session,
@@ -153,7 +155,8 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     datasets::settle(&set, &mut config)?;
     let seconds = clock.elapsed().as_secs_f64() - set.download;
     let samples = set.samples(&config, seconds)?;
-    memory::check_before(engine_name, &config, &samples)?;
+    let need = Need::of(engine_name, &config, &samples)?;
+    need.check_before()?;
 
     let going_on = matches!(origin, Origin::Run(_)).then(|| args.resume.as_ref().or(args.keep.as_ref())).flatten();
     let resume = match origin {
@@ -162,15 +165,15 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
         Origin::Run(checkpoint) => Some(checkpoint),
     };
     if going_on.is_none() {
-        let (table, _) = programs::upload(&samples.images);
+        let table = programs::table(&samples.images);
         args.engine.tune(engine.as_mut(), &programs::train(&config, &table, true)?).await?;
     }
-    let started = Run::start(engine, config.clone(), samples, resume).await;
+    let started = Run::start(engine, config, samples, resume).await;
     let (run, events) = match going_on {
         Some(path) => started.with_context(|| format!("cannot resume {}", path.display()))?,
         None => started?,
     };
-    memory::check_begun(engine_name, &config, run.samples())?;
+    need.check_begun()?;
     if let (Some(_), Some(Event::Started { steps, first_step, .. })) = (going_on, events.first())
         && first_step >= steps
     {

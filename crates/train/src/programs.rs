@@ -228,10 +228,14 @@ fn finish(r: &Recorder, outputs: &[(&str, Tensor)], updates: &[(String, Tensor)]
     }
 }
 
+/// How a data set lies on the device.
+pub fn table(images: &data::Images) -> Table {
+    Table { rows: images.len(), size: [images.height, images.width], dtype: DType::U8 }
+}
+
 /// The values of `images` and `labels` for a data set.
 pub fn upload(images: &data::Images) -> (Table, Values) {
-    let (rows, size) = (images.len(), [images.height, images.width]);
-    let table = Table { rows, size, dtype: DType::U8 };
+    let table @ Table { rows, size, .. } = table(images);
     let pixels = HostTensor::u8([rows, size[0] * size[1]], images.pixels.clone());
     let labels = HostTensor::u8([rows], images.labels.clone());
     (table, Values::from([(names::IMAGES.into(), pixels), (names::LABELS.into(), labels)]))
