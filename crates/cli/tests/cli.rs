@@ -3,38 +3,21 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
+use place::Place;
 use protocol::{Cause, Event, Message};
-use tempfile::{TempDir, tempdir};
 use train::Checkpoint;
 
 #[path = "cli/outside.rs"]
 mod outside;
+mod place;
 
 const DIGITS: &str = "--dataset digits --set dataset.digits=2000 --set dataset.split.standard.validation=200";
 
-/// A folder to run in, with nothing in it.
-struct Place(TempDir);
-
 impl Place {
-    fn new() -> Self {
-        Place(tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_playground-cli"));
-        command.args(line.split_whitespace()).current_dir(self.0.path());
-        command.env_remove("PLAYGROUND_DATA").env("PLAYGROUND_CACHE", self.path("cache"));
-        command
-    }
-
     fn run(&self, line: &str) -> Output {
         self.command(line).output().unwrap()
     }

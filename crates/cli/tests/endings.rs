@@ -2,6 +2,9 @@
 //!
 //! `cargo xtask fuzz chains --seeds 0..200` tries as many chains of interrupted runs, a test of all a few.
 
+#[cfg(unix)]
+mod place;
+
 #[cfg(not(unix))]
 fn main() {}
 
@@ -29,8 +32,9 @@ mod unix {
         process::{Pid, Signal, kill_process},
         pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     };
-    use tempfile::TempDir;
     use train::Checkpoint;
+
+    use crate::place::Place;
 
     /// A small run, evaluated often.
     const RUN: &str = "--engine cpu --dataset digits --set dataset.digits=2000 \
@@ -69,24 +73,7 @@ mod unix {
         libtest_mimic::run(&Arguments::from_args(), trials).exit();
     }
 
-    struct Place(TempDir);
-
     impl Place {
-        fn new() -> Self {
-            Place(tempfile::tempdir().expect("a folder"))
-        }
-
-        fn path(&self, name: &str) -> PathBuf {
-            self.0.path().join(name)
-        }
-
-        fn command(&self, line: &str) -> Command {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_playground-cli"));
-            command.args(line.split_whitespace()).current_dir(self.0.path());
-            command.env_remove("PLAYGROUND_DATA").env("PLAYGROUND_CACHE", self.path("cache"));
-            command
-        }
-
         /// A run under way: its first steps are made.
         fn begun(&self, line: &str) -> Begun {
             let mut command = self.command(&format!("train {RUN} {CONSTANT} --json {line}"));

@@ -1,36 +1,25 @@
 //! `predict` as a user meets it: what is read, what is doubted and what is refused.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Output},
-};
+mod place;
+
+use std::{fs, process::Output};
 
 use data::digits;
 use image::{GrayImage, ImageFormat, imageops};
-use tempfile::{TempDir, tempdir};
-
-/// A folder with a network of a few steps in it: `net.safetensors`.
-struct Place(TempDir);
+use place::Place;
 
 impl Place {
-    fn new(training: &str) -> Self {
-        let place = Place(tempdir().unwrap());
+    /// A folder with a network of a few steps in it: `net.safetensors`.
+    fn with_network(training: &str) -> Self {
+        let place = Place::new();
         place.make_folder();
         let output = place.run(&format!("train {training} --engine cpu --save net.safetensors"));
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     fn run(&self, line: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_playground-cli"));
-        command.args(line.split_whitespace()).current_dir(self.0.path());
-        command.env_remove("PLAYGROUND_DATA").env("PLAYGROUND_CACHE", self.path("cache"));
-        command.output().unwrap()
+        self.command(line).output().unwrap()
     }
 
     /// Predicts, and returns the exit code and what was said.
@@ -93,7 +82,7 @@ const BAD_PALETTE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x01\0\0\0\x01
 
 #[test]
 fn one_bad_picture_does_not_stop_the_others() {
-    let place = Place::new(DIGITS);
+    let place = Place::with_network(DIGITS);
     place.write("three.png", &[3]);
     place.save("blank.png", &GrayImage::from_pixel(90, 90, image::Luma([255])));
     fs::write(place.path("text.png"), "no picture").unwrap();
@@ -116,7 +105,7 @@ fn one_bad_picture_does_not_stop_the_others() {
 
 #[test]
 fn what_is_doubtful_is_said() {
-    let place = Place::new(DIGITS);
+    let place = Place::with_network(DIGITS);
     place.write("one.png", &[4]);
     place.write("two.png", &[3, 5]);
     let mut blot = GrayImage::from_pixel(120, 120, image::Luma([240]));
@@ -137,8 +126,9 @@ fn what_is_doubtful_is_said() {
 
 #[test]
 fn a_network_of_other_images_reads_those() {
-    let place =
-        Place::new("--dataset own --preset softmax --set dataset.split.standard.validation=10 --batch 10 --steps 300");
+    let place = Place::with_network(
+        "--dataset own --preset softmax --set dataset.split.standard.validation=10 --batch 10 --steps 300",
+    );
     let (code, out, err) = place.predict("square.png square.png");
     assert_eq!(code, Some(0), "{err}");
     assert!(out.starts_with("square.png: 3 ("), "{out}");
