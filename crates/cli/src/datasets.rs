@@ -37,7 +37,7 @@ pub(crate) struct Args {
     pub(crate) dataset: Option<String>,
     /// Where to look for mnist/ and fashion-mnist/ before downloading [default: the variable PLAYGROUND_DATA]
     #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
     /// A folder of the web that has the set's files: tried before the known ones, and believed as little
     #[arg(long, value_name = "URL", value_parser = mirror)]
     mirror: Option<String>,

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     engine: Choice,
     /// Part of the name of the adapter that engine wgpu takes; `devices` lists them
     #[arg(long, value_name = "NAME")]
-    adapter: Option<String>,
+    pub(crate) adapter: Option<String>,
     /// Measure which kernels of engine wgpu are fastest on this adapter, and use them; what was measured is kept for the
     /// next time
     #[arg(long)]

@@ -6,12 +6,7 @@ use anyhow::{Result, ensure};
 use protocol::{Event, Part, Split};
 use train::{evaluate, programs};
 
-use crate::{
-    Exit, datasets, engine,
-    events::{Json, Listener},
-    files, report,
-    terminal::escaped,
-};
+use crate::{Exit, datasets, engine, events::Json, files, listener::Listener, report, terminal::escaped};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,8 +1,8 @@
-//! Who listens to a run: a program that reads JSON, or a person.
+//! What those who listen to a run are shown: a program JSON, a person lines and a bar.
 
 use std::{
     io::{self, IsTerminal, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -12,38 +12,30 @@ use train::metrics::Confusion;
 
 use crate::{
     article, datasets,
+    listener::Listener,
     report::{self, Epoch, classes, thousands},
+    save::is_null,
     say,
-    terminal::escaped,
+    terminal::{escaped, quoted},
 };
 
 /// Version of the messages.
 const VERSION: u32 = 1;
 
-/// Hears everything that a run says.
-pub(crate) trait Listener {
-    fn hear(&mut self, event: &Event) -> io::Result<()>;
-
-    /// Tells a person what is no event of the run.
-    fn warn(&mut self, text: &str) {
-        say(text);
-    }
-}
-
 /// One message a line.
-pub(crate) struct Json<'o> {
-    out: &'o mut dyn Write,
+pub(crate) struct Json<W> {
+    out: W,
     run: String,
 }
 
-impl<'o> Json<'o> {
-    pub(crate) fn new(out: &'o mut dyn Write) -> Self {
+impl<W: Write> Json<W> {
+    pub(crate) fn new(out: W) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Json { out, run: format!("{:x}-{:x}", now.as_millis(), std::process::id()) }
     }
 }
 
-impl Listener for Json<'_> {
+impl<W: Write> Listener for Json<W> {
     fn hear(&mut self, event: &Event) -> io::Result<()> {
         let message = Message { version: VERSION, run: self.run.clone(), event: event.clone() };
         writeln!(self.out, "{}", message.to_json())
@@ -51,10 +43,9 @@ impl Listener for Json<'_> {
 }
 
 /// A progress bar on stderr, a line an epoch and the report on stdout.
-pub(crate) struct Person<'o> {
-    out: &'o mut dyn Write,
-    /// What is said of where the run is kept.
-    kept: String,
+pub(crate) struct Person<W> {
+    out: W,
+    keeping: Keeping,
     bar: ProgressBar,
     engine: Option<EngineName>,
     config: Option<RunConfig>,
@@ -68,19 +59,24 @@ pub(crate) struct Person<'o> {
     checkpoint: Option<String>,
 }
 
-impl<'o> Person<'o> {
-    /// The run is kept in this file at every evaluation.
-    pub(crate) fn new(out: &'o mut dyn Write, kept: Option<&Path>) -> Self {
-        let kept = match kept {
-            Some(path) => format!("in {} at every evaluation", path.display()),
-            None => "if it is interrupted or fails, but not if it is killed: see --save and --keep".into(),
-        };
+/// What a person is told of where a run is kept, and of how it goes on.
+pub(crate) struct Keeping {
+    /// The file that it is kept in at every evaluation.
+    pub(crate) always: Option<PathBuf>,
+    /// Whether the command that began it goes on with that file.
+    pub(crate) repeats: bool,
+    /// Options that it needs to go on as it began.
+    pub(crate) options: String,
+}
+
+impl<W: Write> Person<W> {
+    pub(crate) fn new(out: W, keeping: Keeping) -> Self {
         let bar = ProgressBar::hidden();
         let (config, pending, checkpoint) = (None, None, None);
         let test = Confusion::default();
         Person {
             out,
-            kept,
+            keeping,
             bar,
             engine: None,
             config,
@@ -102,12 +98,16 @@ impl<'o> Person<'o> {
         })
     }
 
-    /// The command that goes on from a checkpoint. A folder is not opened because a checkpoint names it.
+    /// How to go on from a checkpoint. A folder is not opened because a checkpoint names it.
     fn resume(&self, path: &str) -> String {
+        let Keeping { always, repeats, options } = &self.keeping;
+        if *repeats && always.as_deref() == Some(Path::new(path)) {
+            return "the same command".into();
+        }
         let name = self.config.as_ref().map(|config| &config.dataset.name).filter(|name| datasets::is_folder(name));
-        let folder = name.map_or_else(String::new, |name| format!(" --dataset {name}"));
+        let folder = name.map_or_else(String::new, |name| format!(" --dataset {}", quoted(name)));
         let engine = self.engine.map_or_else(String::new, |engine| format!(" --engine {engine}"));
-        format!("playground-cli train --resume {path}{folder}{engine}")
+        format!("playground-cli train --resume {}{folder}{engine}{options}", quoted(path))
     }
 
     fn batch(&self) -> usize {
@@ -144,7 +144,11 @@ impl<'o> Person<'o> {
             config.batch,
             epochs,
             config.seed,
-            self.kept,
+            match &self.keeping.always {
+                Some(path) if is_null(path) => "not at all: /dev/null keeps nothing".into(),
+                Some(path) => format!("in {} at every evaluation", escaped(&path.display().to_string())),
+                None => "if it is interrupted or fails, but not if it is killed: see --save and --keep".into(),
+            },
         );
         if *first_step > 0 {
             text += &format!("resumed    after step {}\n", thousands(*first_step));
@@ -216,7 +220,7 @@ impl<'o> Person<'o> {
     }
 }
 
-impl Listener for Person<'_> {
+impl<W: Write> Listener for Person<W> {
     fn warn(&mut self, text: &str) {
         self.bar.suspend(|| say(text));
     }
@@ -271,7 +275,7 @@ impl Listener for Person<'_> {
                 say(&format!("{reason} after step {step}"));
                 say(&match checkpoint {
                     Some(path) => format!("go on with: {}", self.resume(path)),
-                    None => "no step was made: there is nothing to keep, and no file was touched".into(),
+                    None => "nothing is kept, and no file was touched".into(),
                 });
                 Ok(())
             }
@@ -283,7 +287,7 @@ impl Listener for Person<'_> {
                     say(&format!("try --set schedule.rate={calmer}, or --set optimizer.clip_norm=1"));
                 }
                 if let Some(path) = checkpoint {
-                    say(&format!("the last good state is kept: {}", self.resume(path)));
+                    say(&format!("the last good state is kept, go on with: {}", self.resume(path)));
                 }
                 Ok(())
             }

@@ -11,6 +11,7 @@ mod engine;
 mod eval;
 mod events;
 mod files;
+mod listener;
 mod memory;
 mod output;
 mod predict;
@@ -25,13 +26,12 @@ mod terminal;
 mod train;
 
 use std::{
-    io::{self, ErrorKind, Write},
+    io::{ErrorKind, Write},
     process::ExitCode,
 };
 
 use clap::Parser;
-use output::Output;
-use terminal::{Escaped, say};
+use terminal::say;
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -76,9 +76,9 @@ const INTERRUPTED: u8 = 130;
 fn main() -> ExitCode {
     quiet_mesa();
     let command = Command::parse();
-    let mut out = Escaped(Output(io::stdout().lock()));
+    let mut out = output::stdout();
     let result = match &command {
-        Command::Train(args) => train::run(args, &mut out),
+        Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args, &mut out),
         Command::Predict(args) => predict::run(args, &mut out),
         Command::Presets(args) => presets::run(args, &mut out),
@@ -87,9 +87,9 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args, &mut out),
         Command::Serve(args) => serve::run(args, &mut out),
     };
-    let flushed = |exit| match (exit, out.flush()) {
-        (Exit::Done, Err(error)) => Err(error.into()),
-        (exit, _) => Ok(exit),
+    let flushed = |exit| match exit {
+        Exit::Done => Ok(out.flush().map(|()| exit)?),
+        Exit::Failed | Exit::Interrupted => Ok(exit), // stdout may be what holds it up
     };
     match result.and_then(flushed) {
         Ok(Exit::Done) => ExitCode::SUCCESS,

@@ -6,8 +6,18 @@ use std::{
     io::{self, Write},
 };
 
+use crate::terminal::Escaped;
+
+/// Where results go.
+pub(crate) type Stdout = Escaped<Output<io::Stdout>>;
+
+/// Where results go.
+pub(crate) fn stdout() -> Stdout {
+    Escaped(Output(io::stdout()))
+}
+
 /// Marks what fails here.
-pub(crate) struct Output<W>(pub(crate) W);
+pub(crate) struct Output<W>(W);
 
 /// The results could not be written.
 #[derive(Debug)]
@@ -21,7 +31,8 @@ impl fmt::Display for OutputError {
 
 impl Error for OutputError {}
 
-fn marked(error: io::Error) -> io::Error {
+/// As a failure of stdout.
+pub(crate) fn marked(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), OutputError(error))
 }
 

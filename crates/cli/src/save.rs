@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -34,9 +34,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// As [`write`], but into a file that was not there: `path`, or else `path` with a number. Says which.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
     let put = || -> io::Result<PathBuf> {
-        let mut file = beside(path, bytes)?;
+        let path = target(path)?;
+        let mut file = beside(&path, bytes)?;
         for number in 1u32.. {
-            let name = numbered(path, number);
+            let name = numbered(&path, number);
             match file.persist_noclobber(&name) {
                 Ok(_) => return sync_folder(&name).map(|()| name),
                 Err(error) if error.error.kind() == ErrorKind::AlreadyExists => file = error.file,
@@ -97,8 +98,8 @@ fn target(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Where everything may be written and nothing is kept.
-fn is_null(target: &Path) -> bool {
-    cfg!(unix) && target == Path::new("/dev/null")
+pub(crate) fn is_null(path: &Path) -> bool {
+    cfg!(unix) && target(path).is_ok_and(|target| target == Path::new("/dev/null"))
 }
 
 fn folder(path: &Path) -> &Path {
@@ -160,48 +161,76 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     }
 }
 
-/// Where a run is kept.
+/// A file that was not written since: its length, when it was written, and which one it is on its disk.
+#[derive(Debug, PartialEq)]
+struct Stamp {
+    length: u64,
+    written: Option<SystemTime>,
+    number: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(&found);
+        #[cfg(not(unix))]
+        let number = 0;
+        Some(Stamp { length: found.len(), written: found.modified().ok(), number })
+    }
+}
+
+/// Where a run is kept. It takes the place of the file that was there when it began, and of what it wrote itself, but never
+/// of what somebody else has written since.
 #[derive(Debug)]
 pub(crate) struct Place {
     path: PathBuf,
     /// Whether it is kept at every evaluation, and not only when it ends before its time.
     pub(crate) always: bool,
-    /// Whether what has that name already is somebody else's.
-    is_foreign: bool,
+    /// The file of that name that may be replaced.
+    ours: Option<Stamp>,
 }
 
 impl Place {
     /// A file that was asked for.
     pub(crate) fn named(path: &Path) -> Result<Self> {
         check(path)?;
-        if is_null(&target(path)?) {
-            crate::say("note: /dev/null keeps nothing: name a file to keep this run");
-        }
-        Ok(Place { path: path.to_owned(), always: true, is_foreign: false })
+        Ok(Place { always: true, ..Place::origin(path) })
     }
 
     /// The file that a run was resumed from, for where it ends before its time.
     pub(crate) fn origin(path: &Path) -> Self {
-        Place { path: path.to_owned(), always: false, is_foreign: false }
+        Place { path: path.to_owned(), always: false, ours: Stamp::of(path) }
     }
 
     /// A new file of this name or, where there is one, with a number.
     pub(crate) fn new(path: PathBuf) -> Self {
-        Place { path, always: false, is_foreign: true }
+        Place { path, always: false, ours: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts a checkpoint there.
-    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.is_foreign {
-            self.path = write_new(&self.path, bytes)?;
-            self.is_foreign = false;
-            return Ok(());
+    /// Puts a checkpoint there. Says so where somebody else's file is there, which stays: this one gets a number.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<Option<String>> {
+        let there = Stamp::of(&self.path);
+        let mut moved = None;
+        match &self.ours {
+            Some(_) if there.is_none() || there == self.ours => write(&self.path, bytes)?,
+            ours => {
+                let path = write_new(&self.path, bytes)?;
+                moved = ours.as_ref().map(|_| {
+                    let [asked, path] = [&self.path, &path].map(|path| path.display());
+                    format!(
+                        "{asked} was written by somebody else since this run began, which is kept in {path} instead"
+                    )
+                });
+                self.path = path;
+            }
         }
-        write(&self.path, bytes)
+        self.ours = Stamp::of(&self.path);
+        Ok(moved)
     }
 
     /// Puts it somewhere else, where the place itself fails: into the present folder, or that for temporary files.
@@ -212,6 +241,7 @@ impl Place {
             Ok(path) => path,
             Err(error) => write_new(&std::env::temp_dir().join(name), bytes).context(error)?,
         };
+        self.ours = Stamp::of(&self.path);
         Ok(())
     }
 }

@@ -7,19 +7,17 @@ use engine::EngineError;
 use protocol::{Command, Event, Failure};
 use train::Run;
 
-use crate::{Exit, events::Listener, explain, save::Place, say};
+use crate::{Exit, explain, listener::Listener, save::Place, terminal::quoted};
 
 /// The run that there is, and who listens to it.
 pub(crate) struct Session<'l> {
     run: Run,
     listener: &'l mut dyn Listener,
-    /// Where its checkpoints go.
-    place: Place,
+    /// Where its checkpoints go, if anywhere.
+    place: Option<Place>,
     /// The step that the run began at.
     first: u64,
-    /// That of the last checkpoint which was to be written at an evaluation.
-    tried: u64,
-    /// That of the last one written.
+    /// That of the last checkpoint written.
     saved: Option<u64>,
     /// Whether the last one could not be written, which is said once.
     fails: bool,
@@ -28,9 +26,9 @@ pub(crate) struct Session<'l> {
 }
 
 impl<'l> Session<'l> {
-    pub(crate) fn new(run: Run, place: Place, listener: &'l mut dyn Listener) -> Self {
+    pub(crate) fn new(run: Run, place: Option<Place>, listener: &'l mut dyn Listener) -> Self {
         let first = run.step();
-        Session { run, listener, place, first, tried: first, saved: None, fails: false, unheard: None }
+        Session { run, listener, place, first, saved: None, fails: false, unheard: None }
     }
 
     /// Goes from piece to piece to one of the run's three ends, and asks in between whether it is to stop. Errors are of
@@ -48,13 +46,14 @@ impl<'l> Session<'l> {
         };
         match (self.unheard.take(), exit) {
             (None, exit) | (Some(_), exit @ Exit::Failed) => Ok(exit),
-            (Some(_), Exit::Interrupted) if stop() => Ok(Exit::Interrupted),
+            (Some(_), _) if stop() => Ok(Exit::Interrupted),
             (Some(error), Exit::Done | Exit::Interrupted) => Err(error.into()),
         }
     }
 
     /// A piece of work and all that is said of it; how the run has ended, if it has.
     async fn advance(&mut self) -> Result<Option<Exit>, EngineError> {
+        let before = self.run.last_good().progress.step;
         for event in self.run.advance().await {
             match event {
                 Event::Failed { failure, step, .. } => return Ok(Some(self.fail(failure, step))),
@@ -64,8 +63,7 @@ impl<'l> Session<'l> {
             }
         }
         let step = self.run.last_good().progress.step;
-        if self.place.always && step > self.tried {
-            self.tried = step;
+        if self.keeps_always() && step > before {
             let bytes = self.run.last_good().to_bytes();
             let failed = self.save(step, &bytes).err();
             if let Some(error) = failed.as_ref().filter(|_| !self.fails) {
@@ -77,6 +75,11 @@ impl<'l> Session<'l> {
         Ok(None)
     }
 
+    /// Whether the run is kept at every evaluation.
+    fn keeps_always(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.always)
+    }
+
     fn tell(&mut self, event: &Event) {
         if self.unheard.is_none() {
             self.unheard = self.listener.hear(event).err();
@@ -85,7 +88,7 @@ impl<'l> Session<'l> {
 
     /// The run has made all its steps. It is kept, too, where nobody could be told how it ended.
     fn finish(&mut self, event: &Event) -> Exit {
-        let mut exit = if self.place.always { self.keep_end() } else { Exit::Done };
+        let mut exit = if self.keeps_always() { self.keep_end() } else { Exit::Done };
         self.tell(event);
         if self.unheard.is_some() {
             exit = self.keep_end();
@@ -125,8 +128,8 @@ impl<'l> Session<'l> {
             return Ok(Exit::Interrupted);
         }
         match self.save_at_last(checkpoint.progress.step, &checkpoint.to_bytes()) {
-            Ok(path) => {
-                self.tell(&Event::Stopped { reason, step, checkpoint: Some(path) });
+            Ok(checkpoint) => {
+                self.tell(&Event::Stopped { reason, step, checkpoint });
                 Ok(Exit::Interrupted)
             }
             Err(failure) => {
@@ -136,43 +139,56 @@ impl<'l> Session<'l> {
         }
     }
 
-    /// The run has failed: where it was last sound is kept.
+    /// The run has failed: where it was last sound is kept, unless that is where it began.
     fn fail(&mut self, mut failure: Failure, step: u64) -> Exit {
         let good = self.run.last_good();
         let (good, bytes) = (good.progress.step, good.to_bytes());
-        let checkpoint = match self.save_at_last(good, &bytes) {
-            Ok(path) => Some(path),
-            Err(besides) => {
-                failure.message += &format!("; besides, {besides}");
-                None
-            }
-        };
+        let kept = if good > self.first { self.save_at_last(good, &bytes) } else { Ok(None) };
+        let checkpoint = kept.unwrap_or_else(|besides| {
+            failure.message += &format!("; besides, {besides}");
+            None
+        });
         self.tell(&Event::Failed { failure, step, checkpoint });
         Exit::Failed
     }
 
     /// Writes the run's last checkpoint, elsewhere if it must be, and says where.
-    fn save_at_last(&mut self, step: u64, bytes: &[u8]) -> Result<String, Failure> {
-        if let Err(error) = self.save(step, bytes) {
-            self.listener.warn(&format!("warning: {}", explain(&error)));
-            self.place.put_elsewhere(bytes).map_err(|error| Failure::from(explain(&error)))?;
-            self.saved = Some(step);
-            let path = self.place.path().display().to_string();
-            self.listener.warn(&format!("the run is kept in {path} instead"));
-            self.tell(&Event::Checkpoint { step, path });
+    fn save_at_last(&mut self, step: u64, bytes: &[u8]) -> Result<Option<String>, Failure> {
+        let saved = match self.save(step, bytes) {
+            Err(error) => {
+                self.listener.warn(&format!("warning: {}", explain(&error)));
+                self.save_elsewhere(step, bytes).map_err(|error| Failure::from(explain(&error)))
+            }
+            Ok(path) => Ok(path),
+        };
+        if let (Ok(Some(path)), Some(_)) = (&saved, &self.unheard) {
+            self.listener.warn(&format!("the run is kept: playground-cli train --resume {}", quoted(path)));
         }
-        let path = self.place.path().display().to_string();
-        if self.unheard.is_some() {
-            say(&format!("the run is kept: playground-cli train --resume {path}"));
-        }
-        Ok(path)
+        saved
     }
 
-    /// Writes a checkpoint, and says so.
-    fn save(&mut self, step: u64, bytes: &[u8]) -> Result<()> {
-        self.place.put(bytes)?;
+    /// Writes a checkpoint, if it is to be kept, and says so.
+    fn save(&mut self, step: u64, bytes: &[u8]) -> Result<Option<String>> {
+        let Some(place) = &mut self.place else { return Ok(None) };
+        let moved = place.put(bytes)?;
+        let path = place.path().display().to_string();
+        if let Some(moved) = moved {
+            self.listener.warn(&format!("warning: {moved}"));
+        }
+        Ok(Some(self.saved(step, path)))
+    }
+
+    fn save_elsewhere(&mut self, step: u64, bytes: &[u8]) -> Result<Option<String>> {
+        let Some(place) = &mut self.place else { return Ok(None) };
+        place.put_elsewhere(bytes)?;
+        let path = place.path().display().to_string();
+        self.listener.warn(&format!("the run is kept in {path} instead"));
+        Ok(Some(self.saved(step, path)))
+    }
+
+    fn saved(&mut self, step: u64, path: String) -> String {
         self.saved = Some(step);
-        self.tell(&Event::Checkpoint { step, path: self.place.path().display().to_string() });
-        Ok(())
+        self.tell(&Event::Checkpoint { step, path: path.clone() });
+        path
     }
 }

@@ -1,5 +1,6 @@
 //! Signals that end a run: Ctrl-C (INT), `kill` and `timeout` (TERM), a closed terminal (HUP), a limit of processor time
-//! (XCPU). That a file has reached the limit of its size (XFSZ) is an error of who writes it, and no end.
+//! (XCPU), and those by which batch systems announce that a job's time is over (USR1, USR2). QUIT ends the program at once,
+//! as KILL does. That a file has reached the limit of its size (XFSZ) is an error of who writes it, and no end.
 //!
 //! Before the first step there is nothing to keep, and the program ends at once. From then on a signal asks the run to
 //! stop, and however many come, it is kept; only a second Ctrl-C, a second later or more, ends the program as the signal
@@ -9,12 +10,16 @@ use std::{
     io,
     sync::atomic::{AtomicU8, Ordering},
     thread,
+    time::Duration,
 };
 
 const PREPARING: u8 = 0;
 const TRAINING: u8 = 1;
 const ASKED: u8 = 2;
 const LEAVING: u8 = 3;
+
+/// How long whoever reads what is written is waited for then.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 static STATE: AtomicU8 = AtomicU8::new(PREPARING);
 
@@ -37,15 +42,17 @@ pub(crate) fn is_asked() -> bool {
     STATE.load(Ordering::Acquire) == ASKED
 }
 
+/// Whether the run is to stop, or the program ends without one.
+pub(crate) fn is_ending() -> bool {
+    STATE.load(Ordering::Acquire) >= ASKED
+}
+
 #[cfg(unix)]
 fn wait_in_a_thread() -> io::Result<()> {
-    use std::{
-        sync::Arc,
-        time::{Duration, Instant},
-    };
+    use std::{sync::Arc, time::Instant};
 
     use signal_hook::{
-        consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ},
+        consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ},
         iterator::Signals,
         low_level,
     };
@@ -55,7 +62,7 @@ fn wait_in_a_thread() -> io::Result<()> {
     /// Presses of Ctrl-C that are closer than this are one.
     const HASTE: Duration = Duration::from_secs(1);
 
-    let ends = [SIGINT, SIGTERM, SIGHUP, SIGXCPU];
+    let ends = [SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2];
     let mut signals = Signals::new(ends.into_iter().filter(|&signal| !is_ignored(signal)))?;
     signal_hook::flag::register(SIGXFSZ, Arc::default())?; // whoever wrote is told as soon as somebody listens to it
     let wait = move || {

@@ -3,7 +3,11 @@
 use std::{
     borrow::Cow,
     io::{self, Write},
+    sync::mpsc,
+    thread,
 };
+
+use crate::signals;
 
 /// Text in which control characters, and those that change the direction of what follows, are written as JSON writes them.
 /// In JSON, which must not contain such characters as they are, it changes nothing but how they are written.
@@ -27,9 +31,31 @@ fn is_active(c: char) -> bool {
 }
 
 /// A line to stderr; what follows a line break in it is indented, so that it cannot pass for another line. If nobody can
-/// read it, there is nobody to tell.
+/// read it, there is nobody to tell; once the program is to end, nobody is waited for.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", escaped_lines(line, "\n  "));
+    let line = escaped_lines(line, "\n  ");
+    let write = move || drop(writeln!(io::stderr(), "{line}"));
+    if signals::is_ending() {
+        let (done, wait) = mpsc::channel();
+        let write_and_tell = move || {
+            write();
+            let _ = done.send(());
+        };
+        if thread::Builder::new().spawn(write_and_tell).is_ok() {
+            let _ = wait.recv_timeout(signals::PATIENCE);
+        }
+    } else {
+        write();
+    }
+}
+
+/// A word of a command, as a shell reads it.
+pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', r"'\''")).into(),
+    }
 }
 
 /// Writes text, but for what would steer a terminal. Line breaks are written as they are.
@@ -63,6 +89,18 @@ mod tests {
             ("one\nerror: two", "one\\u000aerror: two"),
         ] {
             assert_eq!(escaped(text), shown);
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_needs_it() {
+        for (word, shown) in [
+            ("net-2.safetensors", "net-2.safetensors"),
+            ("netz größe.safetensors", "'netz größe.safetensors'"),
+            ("$(it's)", r"'$(it'\''s)'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), shown);
         }
     }
 

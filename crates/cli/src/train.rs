@@ -1,7 +1,6 @@
 //! `train`: one run from configuration to report.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -13,14 +12,16 @@ use train::{Checkpoint, CheckpointError, Run, programs};
 
 use crate::{
     Exit, datasets, engine,
-    events::{Json, Listener, Person},
+    events::{Json, Keeping, Person},
     explain, files,
+    listener::{Apart, Listener},
     memory::Need,
     output,
     save::{self, Place},
     say,
     session::Session,
     signals,
+    terminal::quoted,
 };
 
 const EXAMPLES: &str = "\
@@ -103,14 +104,16 @@ enum Origin {
     Run(Checkpoint),
 }
 
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
+pub(crate) fn run(args: &Args) -> Result<Exit> {
+    signals::listen().context("cannot listen for signals")?;
+    let out = output::stdout();
     if !args.json {
-        return pollster::block_on(train(args, &mut Person::new(out, args.kept())));
+        return pollster::block_on(train(args, &mut Apart::new(Person::new(out, args.keeping()))?));
     }
     if args.kept().is_none() {
         say("note: a killed run is lost: --save FILE or --keep FILE keeps it");
     }
-    let mut json = Json::new(out);
+    let mut json = Apart::new(Json::new(out))?;
     let result = pollster::block_on(train(args, &mut json));
     if let Some(error) = result.as_ref().err().filter(|error| output::failure(error).is_none()) {
         json.hear(&Event::Failed { failure: explain(error).into(), step: 0, checkpoint: None })?;
@@ -120,14 +123,13 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 
 /// Errors are what was wrong before the first step; what comes later is an event and an exit code.
 async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
-    signals::listen().context("cannot listen for signals")?;
     let mut place = args.place()?;
     let (mut config, origin) = args.begin()?;
     if let Origin::Run(checkpoint) = &origin
         && args.kept().is_none()
         && checkpoint.config.dataset.name != config.dataset.name
     {
-        place = Place::new(place.path().to_owned()); // on other images it is another run
+        place = place.map(|place| Place::new(place.path().to_owned())); // on other images it is another run
     }
     if args.config.is_none() {
         args.data.check_recorded(&config.dataset.name)?; // it may be a checkpoint's
@@ -199,20 +201,36 @@ impl Args {
     }
 
     /// Where a checkpoint goes, also one that nobody asked for: an interrupted or failed run is kept all the same.
-    fn place(&self) -> Result<Place> {
-        match (self.kept(), &self.resume) {
+    fn place(&self) -> Result<Option<Place>> {
+        let place = match (self.kept(), &self.resume) {
             (Some(path), resumed) => {
                 if self.keep.is_none() && resumed.as_deref() != Some(path) {
                     save::check_replaced(path)?;
                 }
-                Place::named(path)
+                Place::named(path)?
             }
-            (None, Some(path)) => Ok(Place::origin(path)),
+            (None, Some(path)) => Place::origin(path),
             (None, None) => {
                 let own = self.config.is_some() || self.init.is_some();
                 let preset = self.preset.as_deref().unwrap_or(if own { "run" } else { "mlp" });
-                Ok(Place::new(format!("playground-{preset}.safetensors").into()))
+                Place::new(format!("playground-{preset}.safetensors").into())
             }
+        };
+        Ok(Some(place).filter(|place| !save::is_null(place.path())))
+    }
+
+    /// What a person is told of it.
+    fn keeping(&self) -> Keeping {
+        let places = [
+            ("--data-dir", self.data.data_dir.as_ref().map(|path| path.display().to_string())),
+            ("--adapter", self.engine.adapter.clone()),
+        ];
+        let named = places.into_iter().filter_map(|(option, value)| Some(format!(" {option} {}", quoted(&value?))));
+        let autograd = self.autograd.then(|| " --autograd".to_owned());
+        Keeping {
+            always: self.kept().map(Path::to_owned),
+            repeats: self.keep.is_some(),
+            options: named.chain(autograd).collect(),
         }
     }
 

@@ -18,7 +18,7 @@ mod unix {
     use std::{
         env,
         fs::{self, File},
-        io::{BufRead, BufReader, Read},
+        io::{BufRead, BufReader, Read, Write},
         os::{fd::OwnedFd, unix::process::ExitStatusExt},
         path::{Path, PathBuf},
         process::{Child, Command, ExitStatus, Stdio},
@@ -29,6 +29,7 @@ mod unix {
     use libtest_mimic::{Arguments, Failed, Trial};
     use protocol::{Event, Message};
     use rustix::{
+        fs::{OFlags, fcntl_setfl},
         process::{Pid, Signal, kill_process},
         pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     };
@@ -60,12 +61,16 @@ mod unix {
             Trial::test("what was ignored at the start stays ignored", ignored_signals),
             Trial::test("a closed terminal keeps the run", a_closed_terminal),
             Trial::test("a closed pipe keeps the run", a_closed_pipe),
+            Trial::test("a reader that reads nothing holds up no end", a_stalled_reader),
+            Trial::test("a terminal that stands still holds up no end", a_stalled_terminal),
             Trial::test("an output that cannot be written is named [/dev/full]", a_failing_output)
                 .with_ignored_flag(!Path::new("/dev/full").exists()),
             Trial::test("a folder that goes away ends no run", a_folder_that_goes_away),
             Trial::test(full_disk, a_full_disk).with_ignored_flag(!is_root),
             Trial::test("limits of size and time keep the run", limits_keep_the_run),
             Trial::test("no run takes another one's place", no_run_takes_anothers_place),
+            Trial::test("two runs of one name are both kept", two_runs_of_one_name),
+            Trial::test("a run that fails at once replaces nothing", a_failure_at_once),
             Trial::test("a run on other images is another run", a_run_on_other_images),
             Trial::test("one command begins a run and goes on with it", one_command),
             Trial::test("chains of interrupted runs end in the same bits", chains),
@@ -283,6 +288,44 @@ mod unix {
         Ok(())
     }
 
+    /// Pipes that are full: before anything was said, and by what the run says.
+    fn a_stalled_reader() -> Result<(), Failed> {
+        for is_full in [true, false] {
+            let place = Place::new();
+            let (_unread, mut writer) = std::io::pipe()?;
+            if is_full {
+                fcntl_setfl(&writer, OFlags::NONBLOCK)?;
+                while writer.write(&[b'x'; 4096]).is_ok() {}
+                fcntl_setfl(&writer, OFlags::empty())?;
+            }
+            let mut command = place.command(&format!("train {RUN} {CONSTANT} --steps 1000000 --json"));
+            let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+            drop(command);
+            thread::sleep(Duration::from_secs(2));
+            kill_process(Pid::from_child(&child), Signal::TERM)?;
+            let clock = Instant::now();
+            assert_eq!(ends(&mut child)?.code(), Some(130), "full at the start: {is_full}");
+            assert!(clock.elapsed() < Duration::from_secs(10), "full at the start: {is_full}");
+            match is_full {
+                true => assert_eq!(fs::read_dir(place.0.path())?.count(), 0, "no file is touched"),
+                false => place.assert_sound("playground-mlp.safetensors"),
+            }
+        }
+        Ok(())
+    }
+
+    /// A terminal that nobody reads, as one is after Ctrl-S.
+    fn a_stalled_terminal() -> Result<(), Failed> {
+        let place = Place::new();
+        let (mut child, terminal) = in_terminal(&place, &format!("train {RUN} {CONSTANT} --steps 1000000"))?;
+        reads(&terminal, "step 20")?;
+        thread::sleep(Duration::from_secs(2)); // until it is full
+        kill_process(Pid::from_child(&child), Signal::TERM)?;
+        assert_eq!(ends(&mut child)?.code(), Some(130));
+        place.assert_sound("playground-mlp.safetensors");
+        Ok(())
+    }
+
     fn a_failing_output() -> Result<(), Failed> {
         let place = Place::new();
         let full = File::options().write(true).open("/dev/full")?;
@@ -358,6 +401,45 @@ mod unix {
             let (last, ..) = run.end();
             assert!(matches!(&last, Event::Stopped { checkpoint: Some(path), .. } if path == name), "{last:?}");
         }
+        Ok(())
+    }
+
+    /// As where a command is started twice.
+    fn two_runs_of_one_name() -> Result<(), Failed> {
+        let place = Place::new();
+        let begin = |seed: u64| {
+            let line = format!("train {RUN} {CONSTANT} --steps 1000000 --json --seed {seed} --save net.safetensors");
+            place.command(&line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
+        };
+        let mut first = begin(2)?;
+        while !place.path("net.safetensors").exists() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let mut second = begin(3)?;
+        thread::sleep(Duration::from_secs(1));
+        let [first, second] = [&mut first, &mut second].map(|child| {
+            kill_process(Pid::from_child(child), Signal::TERM).expect("it lives");
+            stderr(child)
+        });
+        let moved = "net.safetensors was written by somebody else since this run began, which is kept in \
+                     net-2.safetensors instead";
+        assert!(first.contains(moved) != second.contains(moved), "{first}\n{second}");
+        let mut seeds = ["net.safetensors", "net-2.safetensors"].map(|name| place.checkpoint(name).config.seed);
+        seeds.sort_unstable();
+        assert_eq!(seeds, [2, 3]);
+        Ok(())
+    }
+
+    fn a_failure_at_once() -> Result<(), Failed> {
+        let place = Place::new();
+        place.succeeds(&format!("train {RUN} --steps 20 --save net.safetensors"));
+        let bytes = fs::read(place.path("net.safetensors"))?;
+        let line = format!(
+            "train {RUN} --steps 20 --save net.safetensors --set schedule.rate=1000 --set optimizer.rule=sgd --set loss=mean_squared_error"
+        );
+        let (code, said) = place.run(&line);
+        assert!(code == Some(1) && said.contains("the steps are too large"), "{said}");
+        assert_eq!(fs::read(place.path("net.safetensors"))?, bytes);
         Ok(())
     }
 
