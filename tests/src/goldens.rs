@@ -135,7 +135,8 @@ impl Golden {
         state.insert("labels".into(), HostTensor::f32([steps, BATCH], labels));
         state.insert("rates".into(), HostTensor::f32([steps], rates));
         let (config, progress) = (self.config.clone(), Default::default());
-        Checkpoint { config, image, progress, engine: String::new(), choices: Default::default(), state }.to_bytes()
+        let (engine, choices, origin) = Default::default();
+        Checkpoint { config, image, progress, engine, choices, origin, state }.to_bytes()
     }
 
     /// Trains and evaluates on an engine.

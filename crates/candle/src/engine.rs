@@ -4,8 +4,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use async_trait::async_trait;
 use candle_core::{DType, Device, Tensor, Var};
-use engine::EngineName;
-use engine::{Engine, EngineError, Program, Ran};
+use engine::{Choices, Engine, EngineError, EngineName, Program, Ran};
 use graph::{Graph, HostTensor, NodeId, Values};
 
 use crate::{
@@ -152,6 +151,11 @@ impl Engine for Candle {
 
     fn versions(&self) -> Vec<String> {
         vec![format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")), CANDLE.into()]
+    }
+
+    fn choices(&self) -> Choices {
+        let way = if self.autograd { "candle's tape" } else { "recorded derivatives" };
+        Choices::from([("the gradient".into(), way.into())])
     }
 
     async fn load(&mut self, graph: &Graph) -> Result<Program> {

@@ -11,6 +11,7 @@ mod engine;
 mod eval;
 mod events;
 mod files;
+mod keep;
 mod listener;
 mod memory;
 mod output;

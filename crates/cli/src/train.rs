@@ -5,15 +5,16 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use protocol::{Event, Length, RunConfig, Split};
-use serde_json::Value;
-use train::{Checkpoint, CheckpointError, Run, programs};
+use ::engine::Engine;
+use anyhow::{Context, Result, ensure};
+use protocol::{Event, Length, RunConfig};
+use train::{Checkpoint, CheckpointError, Run, Samples, programs};
 
 use crate::{
     Exit, datasets, engine,
     events::{Json, Keeping, Person},
     explain, files,
+    keep::Begun,
     listener::{Apart, Listener},
     memory::Need,
     output,
@@ -32,7 +33,7 @@ Examples:
   playground-cli show mlp --json | jq .config > run.json   edit it, then: train --config run.json
   playground-cli train --resume clothes.safetensors --epochs 6
   playground-cli train --init digits.safetensors --preset cnn --dataset fashion-mnist
-  while playground-cli train --keep mlp.safetensors; [ $? -gt 2 ]; do sleep 1; done     until it has finished or failed
+  until playground-cli train --keep mlp.safetensors; do case $? in 1|2|74|141) break;; esac; sleep 1; done
   playground-cli train --json | jq -r 'select(.event == \"epoch\") | .loss'";
 
 /// Train a network: shows progress, a line an epoch, and a report at the end.
@@ -100,8 +101,10 @@ enum Origin {
     Seed,
     /// These weights.
     Weights(files::Weights),
-    /// Where another run stood.
-    Run(Checkpoint),
+    /// Where another run stood, in this file.
+    Run(PathBuf, Checkpoint),
+    /// Where this one stood when it was interrupted.
+    Itself(Begun),
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit> {
@@ -125,63 +128,36 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
 async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     let mut place = args.place()?;
     let (mut config, origin) = args.begin()?;
-    if let Origin::Run(checkpoint) = &origin
-        && args.kept().is_none()
-        && checkpoint.config.dataset.name != config.dataset.name
-    {
-        place = place.map(|place| Place::new(place.path().to_owned())); // on other images it is another run
-    }
     if args.config.is_none() {
         args.data.check_recorded(&config.dataset.name)?; // it may be a checkpoint's
     }
-    if let (Some(path), Origin::Run(checkpoint)) = (&args.keep, &origin)
+    if let Origin::Itself(Begun { path, checkpoint, .. }) = &origin
         && checkpoint.progress.finished
     {
         let (path, step) = (path.display(), checkpoint.progress.step);
         say(&format!("{path} is finished after {step} steps: `playground-cli eval {path}` judges it"));
         return Ok(Exit::Done);
     }
-    let mut engine = args.engine.open(args.autograd).await?;
-    let engine_name = engine.device().engine;
-    if let (Some(path), Origin::Run(checkpoint)) = (&args.keep, &origin) {
-        ensure!(
-            checkpoint.engine == engine_name.to_string(),
-            "{} was begun on engine {}, this is {engine_name}: name it with --engine, so that no number changes",
-            path.display(),
-            checkpoint.engine
-        );
+    let engine = args.engine.open(args.autograd).await?;
+    if let Origin::Itself(begun) = &origin {
+        begun.check_engine(engine.device().engine)?;
     }
-
-    let clock = Instant::now();
-    let set = datasets::load(&config.dataset.name, &args.data.places(), config.dataset.digits)?;
-    datasets::settle(&set, &mut config)?;
-    let seconds = clock.elapsed().as_secs_f64() - set.download;
-    let samples = set.samples(&config, seconds)?;
-    let need = Need::of(engine_name, &config, &samples)?;
+    let samples = args.samples(&mut config)?;
+    let need = Need::of(engine.device().engine, &config, &samples)?;
     need.check_before()?;
-
-    let going_on = matches!(origin, Origin::Run(_)).then(|| args.resume.as_ref().or(args.keep.as_ref())).flatten();
-    let resume = match origin {
-        Origin::Seed => None,
-        Origin::Weights(weights) => Some(weights.begin(&config, [samples.images.height, samples.images.width])?),
-        Origin::Run(checkpoint) => Some(checkpoint),
-    };
-    if going_on.is_none() {
-        let table = programs::table(&samples.images);
-        args.engine.tune(engine.as_mut(), &programs::train(&config, &table, true)?).await?;
-    }
-    let started = Run::start(engine, config, samples, resume).await;
-    let (run, events) = match going_on {
-        Some(path) => started.with_context(|| format!("cannot resume {}", path.display()))?,
-        None => started?,
-    };
-    need.check_begun()?;
-    if let (Some(_), Some(Event::Started { steps, first_step, .. })) = (going_on, events.first())
-        && first_step >= steps
+    if let Origin::Run(_, checkpoint) = &origin
+        && args.kept().is_none()
+        && !checkpoint.is_on(&samples.images, &config)
     {
+        place = place.map(|place| Place::new(place.path().to_owned())); // on other images it is another run
+    }
+    let (run, events) = args.start(engine, config, samples, origin).await?;
+    need.check_begun()?;
+    if run.is_over() {
         say(&format!(
-            "note: the run has made {first_step} steps and is {steps} long, so nothing is left to train: --epochs N or \
-             --steps N says how long it is as a whole"
+            "note: the run has ended after {} steps, so nothing is left to train: --epochs N or --steps N says how long it \
+             is as a whole, and --set stop.patience=N or =null what may end it before",
+            run.step()
         ));
     }
     for remark in run.remarks() {
@@ -245,7 +221,7 @@ impl Args {
                 _ => error,
             })?;
             let config = self.adjust(checkpoint.config.clone())?;
-            return Ok((config, Origin::Run(checkpoint)));
+            return Ok((config, Origin::Run(path.clone(), checkpoint)));
         }
         let weights = self.init.as_deref().map(files::Weights::read).transpose()?;
         let config = match (&self.config, &self.preset, &weights) {
@@ -257,11 +233,51 @@ impl Args {
         let config = self.adjust(config)?;
         match self.keep.as_ref().filter(|path| path.exists()) {
             Some(path) => {
-                let checkpoint = files::read_checkpoint(path)?;
-                begun_so(&checkpoint.config, config).with_context(|| path.display().to_string())?;
-                Ok((checkpoint.config.clone(), Origin::Run(checkpoint)))
+                let begun = Begun::read(path, config, weights)?;
+                Ok((begun.checkpoint.config.clone(), Origin::Itself(begun)))
             }
             None => Ok((config, weights.map_or(Origin::Seed, Origin::Weights))),
+        }
+    }
+
+    /// The images, divided; what they decide is put into the configuration.
+    fn samples(&self, config: &mut RunConfig) -> Result<Samples> {
+        let clock = Instant::now();
+        let set = datasets::load(&config.dataset.name, &self.data.places(), config.dataset.digits)?;
+        datasets::settle(&set, config)?;
+        let seconds = clock.elapsed().as_secs_f64() - set.download;
+        Ok(set.samples(config, seconds)?)
+    }
+
+    /// Everything up to the first step.
+    async fn start(
+        &self,
+        mut engine: Box<dyn Engine>,
+        config: RunConfig,
+        samples: Samples,
+        origin: Origin,
+    ) -> Result<(Run, Vec<Event>)> {
+        if let Origin::Seed | Origin::Weights(_) = &origin {
+            let table = programs::table(&samples.images);
+            self.engine.tune(engine.as_mut(), &programs::train(&config, &table, true)?).await?;
+        }
+        match origin {
+            Origin::Seed => Ok(Run::start(engine, config, samples, None).await?),
+            Origin::Weights(weights) => {
+                let begun = weights.begin(&config, [samples.images.height, samples.images.width])?;
+                Ok(Run::start(engine, config, samples, Some(begun)).await?)
+            }
+            Origin::Run(path, checkpoint) => {
+                let started = Run::start(engine, config, samples, Some(checkpoint)).await;
+                started.with_context(|| format!("cannot resume {}", path.display()))
+            }
+            Origin::Itself(begun) => {
+                begun.check_content(&config, &samples)?;
+                let started = Run::start(engine, config, samples, Some(begun.checkpoint.clone())).await;
+                let (run, events) = started.with_context(|| format!("cannot resume {}", begun.path.display()))?;
+                begun.check_choices(&run)?;
+                Ok((run, events))
+            }
         }
     }
 
@@ -297,36 +313,4 @@ impl Args {
             _ => None,
         }
     }
-}
-
-/// Whether a run was begun with this configuration, so that going on with it is what the command says.
-fn begun_so(begun: &RunConfig, mut now: RunConfig) -> Result<()> {
-    let found = match now.dataset.name.as_str() {
-        "auto" if !datasets::is_folder(&begun.dataset.name) => Some(begun.dataset.name.clone()), // as it was found then
-        name => Path::new(name).canonicalize().ok().map(|folder| folder.display().to_string()),
-    };
-    now.dataset.name = found.filter(|found| *found == begun.dataset.name).unwrap_or(now.dataset.name);
-    if let (Split::Standard { .. }, Split::Standard { validation: None }) = (begun.dataset.split, now.dataset.split) {
-        now.dataset.split = begun.dataset.split; // what is left open was decided then
-    }
-    let [begun, now] = [begun, &now].map(|config| serde_json::to_value(config).expect("plain data with string keys"));
-    match difference(&begun, &now) {
-        None => Ok(()),
-        Some((key, begun, now)) => bail!(
-            "the run was begun with {key} {begun}, and this command says {now}: repeat what it was begun with, or \
-             name another file"
-        ),
-    }
-}
-
-/// The first key whose values differ, and both.
-fn difference(a: &Value, b: &Value) -> Option<(String, String, String)> {
-    let (Value::Object(x), Value::Object(y)) = (a, b) else {
-        return (a != b).then(|| (String::new(), a.to_string(), b.to_string()));
-    };
-    x.keys().chain(y.keys()).find_map(|key| {
-        let side = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
-        let (inner, a, b) = difference(&side(x), &side(y))?;
-        Some((if inner.is_empty() { key.clone() } else { format!("{key}.{inner}") }, a, b))
-    })
 }

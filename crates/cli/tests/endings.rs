@@ -73,6 +73,7 @@ mod unix {
             Trial::test("a run that fails at once replaces nothing", a_failure_at_once),
             Trial::test("a run on other images is another run", a_run_on_other_images),
             Trial::test("one command begins a run and goes on with it", one_command),
+            Trial::test("one command and other content", one_command_and_other_content),
             Trial::test("chains of interrupted runs end in the same bits", chains),
         ];
         libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -519,10 +520,11 @@ mod unix {
         for (flags, message) in [
             ("--seed 2", "begun with seed 1, and this command says 2"),
             ("--steps 50", "begun with length.steps 40, and this command says 50"),
+            ("--epochs 5", r#"begun with length {"steps":40}, and this command says {"epochs":5}"#),
             ("--engine candle-cpu", ""),
         ] {
             let line = match flags.split_once(' ').expect("two words") {
-                ("--steps", _) => line.replace("--steps 40", flags),
+                ("--steps" | "--epochs", _) => line.replace("--steps 40", flags),
                 ("--engine", _) => line.replace("--engine cpu", flags),
                 _ => format!("{line} {flags}"),
             };
@@ -539,12 +541,59 @@ mod unix {
         let line = format!("train {RUN} {CONSTANT} --steps 1000000 --keep long.safetensors")
             .replace("--engine cpu", "--engine candle-cpu");
         let (code, said) = place.run(&line);
-        assert!(code == Some(2) && said.contains("was begun on engine cpu"), "{said}");
+        assert!(code == Some(2) && said.contains("was begun with engine cpu"), "{said}");
 
         fs::write(place.path("damaged.safetensors"), &bytes[..bytes.len() / 2])?;
         let (code, said) = place.run(&line.replace("long", "damaged"));
-        assert!(code == Some(2) && said.contains("damaged.safetensors: this is not a safetensors file"), "{said}");
+        let remedy =
+            "no run can go on from it: remove it, or name another: damaged.safetensors: this is not a safetensors";
+        assert!(code == Some(2) && said.contains(remedy), "{said}");
         assert_eq!(fs::read(place.path("damaged.safetensors"))?, &bytes[..bytes.len() / 2]);
+        Ok(())
+    }
+
+    /// What the command begins with may change under the same name.
+    fn one_command_and_other_content() -> Result<(), Failed> {
+        let place = Place::new();
+        place.succeeds(&format!("train {RUN} --steps 10 --seed 1 --save first"));
+        place.succeeds(&format!("train {RUN} --steps 10 --seed 2 --save second"));
+        fs::create_dir(place.path("own"))?;
+        idx(&place.path("own"))?;
+        let begin = |line: &str| {
+            let mut command = place.command(&format!("train --steps 1000000 --set evaluate_every=1 --json {line}"));
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+            let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+            lines.find(|line| line.contains(r#""event":"evaluation""#)).expect("an evaluation");
+            kill_process(Pid::from_child(&child), Signal::TERM).expect("it lives");
+            lines.for_each(drop);
+            assert_eq!(child.wait().expect("it ends").code(), Some(130));
+        };
+        let refused = |line: &str, message: &str| {
+            let (code, said) = place.run(&format!("train --steps 1000000 --set evaluate_every=1 {line}"));
+            assert!(code == Some(2) && said.contains(message), "{line}: {said}");
+        };
+        let drawn = "--preset mlp --engine cpu --dataset digits --set dataset.digits=600 --keep init.safetensors";
+        begin(&format!("{drawn} --init first"));
+        begin(&format!("{drawn} --init first")); // it goes on
+        let first = "the run was begun with first weights --init (CRC-32 ";
+        refused(&format!("{drawn} --init second"), first);
+        refused(drawn, first);
+
+        let own = "--engine cpu --dataset own --keep own.safetensors";
+        begin(own);
+        begin(own);
+        let labels = place.path("own/train-labels-idx1-ubyte");
+        let mut bytes = fs::read(&labels)?;
+        let last = bytes.last_mut().ok_or("labels")?;
+        *last = (*last + 1) % 10;
+        fs::write(&labels, bytes)?;
+        refused(own, "are not those that the run was begun with: bring them back, or name another file");
+        let (code, said) = place.run("train --dataset own --engine cpu --resume own.safetensors --steps 1");
+        assert!(code == Some(0) && said.contains("what was counted of those begins anew"), "{said}");
+
+        let tape = "--dataset digits --set dataset.digits=600 --engine candle-cpu --keep tape.safetensors";
+        begin(&format!("{tape} --autograd"));
+        refused(tape, "the run was begun with the gradient candle's tape, and this command says recorded derivatives");
         Ok(())
     }
 

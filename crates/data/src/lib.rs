@@ -43,7 +43,7 @@ mod split;
 
 pub use error::DataError;
 pub use frame::SIDE;
-pub use images::Images;
+pub use images::{Images, checksum};
 pub use kind::{Kind, text};
 pub use nearest::nearest;
 pub use order::{Order, Sampling};

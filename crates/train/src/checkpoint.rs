@@ -106,6 +106,18 @@ fn within<T: PartialOrd + Display>(name: &str, value: T, low: T, high: T) -> Res
     }
 }
 
+/// What a run began with, by checksums. Files of other programs, and those from before there were any, say nothing of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// [`data::Images::checksum`] of its images, before they were divided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<u32>,
+    /// CRC-32 (RFC 1952) of the weights that took the place of its seed's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<u32>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -116,6 +128,8 @@ struct Header {
     engine: String,
     #[serde(default, skip_serializing_if = "Choices::is_empty")]
     choices: Choices,
+    #[serde(default)]
+    origin: Origin,
 }
 
 /// A run that can be continued, on any engine.
@@ -131,6 +145,8 @@ pub struct Checkpoint {
     pub engine: String,
     /// What that engine chose among equals: a resumed run does the same.
     pub choices: Choices,
+    /// What it began with.
+    pub origin: Origin,
     /// Parameters, running statistics, optimizer state.
     pub state: Values,
 }
@@ -138,8 +154,18 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// The same run elsewhere on its way.
     pub(crate) fn at(&self, config: RunConfig, progress: Progress, state: Values) -> Self {
-        let Checkpoint { image, ref engine, ref choices, .. } = *self;
-        Checkpoint { config, image, progress, engine: engine.clone(), choices: choices.clone(), state }
+        let Checkpoint { image, ref engine, ref choices, origin, .. } = *self;
+        Checkpoint { config, image, progress, engine: engine.clone(), choices: choices.clone(), origin, state }
+    }
+
+    /// Whether its run was on these images, whatever they are called. Where a checkpoint does not know its images, their
+    /// name decides.
+    pub fn is_on(&self, images: &data::Images, config: &RunConfig) -> bool {
+        let named = |config: &RunConfig| (config.dataset.name.clone(), config.dataset.digits);
+        match self.origin.images {
+            Some(checksum) => checksum == images.checksum(),
+            None => named(&self.config) == named(config),
+        }
     }
 
     /// Whether these are its tensors, no more and no fewer.
@@ -154,10 +180,12 @@ impl Checkpoint {
     /// # Errors
     /// [`BuildError`], naming the layer or value at fault.
     pub fn begin(config: RunConfig, image: [usize; 2], weights: Values) -> Result<Self, BuildError> {
+        let parts = weights.iter().flat_map(|(name, tensor)| [name.clone().into_bytes(), little_endian(tensor)]);
+        let origin = Origin { weights: Some(data::checksum(parts)), images: None };
         let mut state = programs::initial(&config, image)?;
         state.extend(weights);
         let (progress, engine, choices) = Default::default();
-        Ok(Checkpoint { config, image, progress, engine, choices, state })
+        Ok(Checkpoint { config, image, progress, engine, choices, origin, state })
     }
 
     /// The file's content.
@@ -169,6 +197,7 @@ impl Checkpoint {
             progress: self.progress.clone(),
             engine: self.engine.clone(),
             choices: self.choices.clone(),
+            origin: self.origin,
         };
         let header = serde_json::to_string(&header).expect("plain data with string keys serialises");
         write(&self.state, Some(HashMap::from([(KEY.into(), header)])))
@@ -182,7 +211,7 @@ impl Checkpoint {
         let (_, metadata) = SafeTensors::read_metadata(bytes)?;
         let record = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or(CheckpointError::NoRecord)?;
         let header: Header = protocol::from_json(record).map_err(CheckpointError::Record)?;
-        let Header { version, config, image, progress, engine, choices } = header;
+        let Header { version, config, image, progress, engine, choices, origin } = header;
         if version != VERSION {
             let (name, value) = ("version".into(), version.to_string());
             let need = Bounds::Version { version: VERSION };
@@ -195,7 +224,7 @@ impl Checkpoint {
         config.check()?;
         let slots = programs::slots(&config, image)?;
         let state = state_from_bytes(bytes, slots.iter().map(|(name, shape)| (name.as_str(), shape)))?;
-        Ok(Checkpoint { config, image, progress, engine, choices, state })
+        Ok(Checkpoint { config, image, progress, engine, choices, origin, state })
     }
 }
 

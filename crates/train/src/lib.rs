@@ -11,7 +11,7 @@ mod remarks;
 mod run;
 mod samples;
 
-pub use checkpoint::{Checkpoint, CheckpointError, Progress};
+pub use checkpoint::{Checkpoint, CheckpointError, Origin, Progress};
 pub use remarks::Remark;
 pub use run::{Run, RunError, evaluate};
 pub use samples::{Samples, Set, feed, inputs};

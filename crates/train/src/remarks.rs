@@ -5,7 +5,7 @@ use std::fmt;
 use engine::Choices;
 use graph::{DType, Feed, Recorder};
 use models::{Layer, path, survey};
-use protocol::RunConfig;
+use protocol::{EngineName, RunConfig};
 
 use crate::Samples;
 
@@ -45,6 +45,16 @@ pub enum Remark {
         /// That of the next one.
         after: f32,
     },
+    /// Images of the same name are others than before.
+    OtherImages {
+        /// The data set.
+        name: String,
+    },
+    /// The run goes on elsewhere.
+    OtherEngine {
+        /// The engine that began it.
+        before: String,
+    },
     /// The engine does not compute as the checkpoint's did.
     OtherKernels {
         /// A product that is computed in another way.
@@ -79,6 +89,14 @@ impl fmt::Display for Remark {
                 "the learning rate was {before:.1e} in the last step and is {after:.1e} in the next: its course is that of \
                  the longer run; schedule.shape=constant and a schedule.rate of its own go on smoothly"
             ),
+            Remark::OtherImages { name } => write!(
+                f,
+                "the images of {name} are not those that the run was begun with: what was counted of those begins anew, and \
+                 it may have learnt from some that judge it now"
+            ),
+            Remark::OtherEngine { before } => {
+                write!(f, "the run was begun on engine {before}: on another one it goes on, but not bit for bit")
+            }
             Remark::OtherKernels { product, before, after } => write!(
                 f,
                 "this device computes {product} by {after}, where the checkpoint's run took {before}: the run goes on, \
@@ -94,17 +112,28 @@ pub(crate) struct Before {
     pub(crate) config: RunConfig,
     /// Steps made.
     pub(crate) step: u64,
+    pub(crate) engine: String,
     /// What its engine chose, where it goes on on the same one.
     pub(crate) choices: Choices,
+    /// Whether it was on the same images.
+    pub(crate) same_images: bool,
 }
 
-/// What is to be said of a run on these images, which goes on or begins.
-pub(crate) fn remarks(config: &RunConfig, samples: &Samples, before: Option<&Before>) -> Vec<Remark> {
+/// What is to be said of a run on these images and this engine, which goes on or begins.
+pub(crate) fn remarks(
+    config: &RunConfig,
+    samples: &Samples,
+    engine: EngineName,
+    before: Option<&Before>,
+) -> Vec<Remark> {
+    let before = before.filter(|before| before.step > 0);
     [
         large_batch(config, samples),
         lone_image(config, samples),
         dark(samples),
         before.and_then(|before| rate_jumps(config, samples, before)),
+        before.and_then(|before| other_images(config, before)),
+        before.and_then(|before| other_engine(engine, before)),
     ]
     .into_iter()
     .flatten()
@@ -152,6 +181,16 @@ fn rate_jumps(config: &RunConfig, samples: &Samples, before: &Before) -> Option<
     (after > JUMP * before).then_some(Remark::RateJumps { before, after })
 }
 
+/// A set of another name is meant to be another one.
+fn other_images(config: &RunConfig, before: &Before) -> Option<Remark> {
+    let [was, is] = [&before.config, config].map(|config| (&config.dataset.name, config.dataset.digits));
+    (!before.same_images && was == is).then(|| Remark::OtherImages { name: config.dataset.name.clone() })
+}
+
+fn other_engine(engine: EngineName, before: &Before) -> Option<Remark> {
+    (before.engine != engine.to_string()).then(|| Remark::OtherEngine { before: before.engine.clone() })
+}
+
 /// What an engine did not do as it was asked to, of what both know: the names of ways change with releases.
 pub(crate) fn other_kernels(asked: &Choices, taken: &Choices) -> Option<Remark> {
     let both = asked.iter().filter_map(|(product, before)| Some((product, before, taken.get(product)?)));
@@ -180,7 +219,7 @@ mod tests {
     /// On 40 training images.
     fn check(values: &[(&str, &str)], expected: Expect) {
         let config = config(values);
-        let told = remarks(&config, &samples(&config, digits::generate(50, 1)), None);
+        let told = remarks(&config, &samples(&config, digits::generate(50, 1)), EngineName::Cpu, None);
         expected.assert_eq(&told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
 
@@ -229,18 +268,19 @@ mod tests {
         let config = config(&[]);
         let mut images = digits::generate(50, 1);
         images.pixels.iter_mut().for_each(|pixel| *pixel = u8::from(*pixel > 127));
-        let told = remarks(&config, &samples(&config, images.clone()), None);
+        let told = remarks(&config, &samples(&config, images.clone()), EngineName::Cpu, None);
         assert_eq!(told, [Remark::Dark { name: "digits".into(), brightest: 1 }]);
         images.pixels[0] = 2;
-        assert_eq!(remarks(&config, &samples(&config, images), None), []);
+        assert_eq!(remarks(&config, &samples(&config, images), EngineName::Cpu, None), []);
     }
 
     #[test]
     fn a_rate_that_jumps_is_told() {
         let check = |before: &[(&str, &str)], step: u64, after: &[(&str, &str)], expected: Expect| {
             let (before, after) = (config(before), config(after));
-            let before = Before { config: before, step, choices: Choices::new() };
-            let told = remarks(&after, &samples(&after, digits::generate(50, 1)), Some(&before));
+            let before =
+                Before { config: before, step, engine: "cpu".into(), choices: Choices::new(), same_images: true };
+            let told = remarks(&after, &samples(&after, digits::generate(50, 1)), EngineName::Cpu, Some(&before));
             expected.assert_eq(&told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
         };
         let [short, long] = ["100", "200"].map(|steps| [("schedule.shape", "one_cycle"), ("length.steps", steps)]);
@@ -266,6 +306,38 @@ mod tests {
             expect![
                 "the learning rate was 1.2e-5 in the last step and is 2.5e-2 in the next: its course is that of the longer run; schedule.shape=constant and a schedule.rate of its own go on smoothly"
             ],
+        );
+    }
+
+    #[test]
+    fn other_images_and_another_engine_are_told() {
+        let now = config(&[]);
+        let check = |name: &str, same_images: bool, step: u64, engine: &str, expected: Expect| {
+            let mut config = now.clone();
+            config.dataset.name = name.into();
+            let before = Before { config, step, engine: engine.into(), choices: Choices::new(), same_images };
+            let told = remarks(&now, &samples(&now, digits::generate(50, 1)), EngineName::Cpu, Some(&before));
+            expected.assert_eq(&told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        };
+        let name = &*now.dataset.name;
+        check(name, true, 5, "cpu", expect![""]);
+        check("another", false, 5, "cpu", expect![""]);
+        check(name, false, 0, "", expect![""]);
+        check(
+            name,
+            false,
+            5,
+            "cpu",
+            expect![
+                "the images of auto are not those that the run was begun with: what was counted of those begins anew, and it may have learnt from some that judge it now"
+            ],
+        );
+        check(
+            name,
+            true,
+            5,
+            "wgpu",
+            expect!["the run was begun on engine wgpu: on another one it goes on, but not bit for bit"],
         );
     }
 

@@ -17,7 +17,7 @@ use web_time::Instant;
 
 use crate::{
     Checkpoint, Progress, Remark, Samples,
-    checkpoint::{CheckpointError, not_finite},
+    checkpoint::{CheckpointError, Origin, not_finite},
     feed,
     programs::{self, BuildError, names},
     remarks::{self, Before},
@@ -161,6 +161,7 @@ impl Run {
         let [train, _] = &graphs;
         let parameters = train.gradients.iter().map(|(_, id)| train.nodes[*id].shape.count() as u64).sum();
         let mut before = None;
+        let mut origin = Origin { images: Some(samples.images.checksum()), weights: None };
         let (state, progress) = match resume {
             Some(checkpoint) => {
                 if !checkpoint.has_slots(train.slots().map(|(name, node)| (name, &node.shape))) {
@@ -169,13 +170,16 @@ impl Run {
                 if let Some(name) = not_finite(&checkpoint.state) {
                     return Err(CheckpointError::NotFinite { name: name.to_owned() }.into());
                 }
-                let progress = resume::progress(&checkpoint, &config)?;
+                let same_images = checkpoint.is_on(&samples.images, &config);
+                let progress = resume::progress(&checkpoint, &config, same_images)?;
+                origin.weights = checkpoint.origin.weights;
                 let mut choices = Choices::new();
                 if checkpoint.engine == engine.device().engine.to_string() {
                     choices = checkpoint.choices;
                     engine.choose(&choices);
                 }
-                before = Some(Before { config: checkpoint.config, step: checkpoint.progress.step, choices });
+                let Checkpoint { config, progress: Progress { step, .. }, engine, .. } = checkpoint;
+                before = Some(Before { config, step, engine, choices, same_images });
                 (checkpoint.state, progress)
             }
             None => (programs::initial(&config, table.size)?, Progress::default()),
@@ -189,6 +193,7 @@ impl Run {
             progress: progress.clone(),
             engine: engine_name,
             choices: engine.choices(),
+            origin,
             state,
         };
         let started = Event::Started {
@@ -252,7 +257,8 @@ impl Run {
 
     /// What is allowed but hardly meant.
     pub fn remarks(&self) -> Vec<Remark> {
-        let mut remarks = remarks::remarks(&self.first, &self.samples, self.before.as_ref());
+        let mut remarks =
+            remarks::remarks(&self.first, &self.samples, self.engine.device().engine, self.before.as_ref());
         let asked = self.before.as_ref().map(|before| &before.choices);
         remarks.extend(asked.and_then(|asked| remarks::other_kernels(asked, &self.engine.choices())));
         remarks
@@ -414,8 +420,9 @@ impl Run {
         }
     }
 
-    fn is_over(&self) -> bool {
-        self.progress.step >= self.steps || self.ended_early.is_some()
+    /// Whether no step is left to make: all are made, or the run was to stop before.
+    pub fn is_over(&self) -> bool {
+        self.progress.step >= self.steps || self.progress.finished
     }
 
     async fn one_step(&mut self) -> Result<(), EngineError> {

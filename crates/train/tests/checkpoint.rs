@@ -25,6 +25,7 @@ fn checkpoint() -> Checkpoint {
         progress,
         engine: "candle-cpu".into(),
         choices: Default::default(),
+        origin: Default::default(),
         state,
     }
 }

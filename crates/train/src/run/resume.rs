@@ -5,24 +5,24 @@ use protocol::RunConfig;
 use super::RunError;
 use crate::{Checkpoint, Progress};
 
-/// Where a run goes on that goes on as `now` from a checkpoint.
+/// Where a run goes on that goes on as `now` from a checkpoint; `same` says whether on the same images.
 ///
 /// On the same images it keeps what divides them: else it would be judged by images that it has learnt from. What was
-/// counted of other images or of another loss does not count any more.
+/// counted of other images or of another loss does not count any more. A run that has finished goes on where its length or
+/// what stops it is another.
 ///
 /// # Errors
 /// [`RunError::Fixed`] for a configuration that divides the same images otherwise.
-pub(super) fn progress(checkpoint: &Checkpoint, now: &RunConfig) -> Result<Progress, RunError> {
+pub(super) fn progress(checkpoint: &Checkpoint, now: &RunConfig, same: bool) -> Result<Progress, RunError> {
     let begun = &checkpoint.config;
-    let set = |config: &RunConfig| (config.dataset.name.clone(), config.dataset.digits);
-    let on_the_same = set(begun) == set(now);
-    if on_the_same {
+    if same {
         fixed("seed", &begun.seed, &now.seed)?;
         fixed("dataset.split", &begun.dataset.split, &now.dataset.split)?;
     }
-    let Progress { step, seconds, .. } = checkpoint.progress;
-    Ok(match on_the_same && begun.loss == now.loss {
-        true => Progress { finished: false, ..checkpoint.progress.clone() },
+    let Progress { step, seconds, finished, .. } = checkpoint.progress;
+    let finished = finished && begun.length == now.length && begun.stop == now.stop;
+    Ok(match same && begun.loss == now.loss {
+        true => Progress { finished, ..checkpoint.progress.clone() },
         false => Progress { step, seconds, ..Progress::default() },
     })
 }

@@ -1,10 +1,11 @@
 //! What a resumed run keeps, and what begins anew.
 
+use data::digits;
 use pollster::block_on;
 use protocol::{EarlyEnd, Event, Length, Loss, Phase, RunConfig, Split};
-use train::{Checkpoint, Run, RunError};
+use train::{Checkpoint, Run, RunError, Samples};
 
-use super::{config, engine, resume, samples, start};
+use super::{config, engine, resume, start};
 
 /// The last good state of a run at its end.
 fn ended(config: &RunConfig) -> Checkpoint {
@@ -22,7 +23,8 @@ fn what_divides_the_images_stays() {
     let refused = |change: &dyn Fn(&mut RunConfig)| {
         let mut other = config.clone();
         change(&mut other);
-        let samples = samples(&other);
+        let images = if other.dataset.name == "others" { digits::generate(150, 2) } else { digits::generate(150, 1) };
+        let samples = Samples::new("digits".into(), images, 120, &other, 0.0).expect("a valid split");
         match block_on(Run::start(Box::new(engine()), other, samples, Some(checkpoint.clone()))).map(|_| ()) {
             Err(RunError::Fixed { key, begun, now }) => Some((key, begun, now)),
             outcome => outcome.map(|()| None).expect("it resumes"),
@@ -36,6 +38,8 @@ fn what_divides_the_images_stays() {
         (other.dataset.name, other.seed) = ("others".into(), 2);
     };
     assert_eq!(refused(&on_others), None);
+    let renamed = refused(&|other| (other.dataset.name, other.seed) = ("renamed".into(), 2));
+    assert_eq!(renamed, Some(("seed", "1".into(), "2".into())), "images are known by what they show");
     assert_eq!(refused(&|other| other.batch = 8), None);
 }
 
@@ -49,8 +53,10 @@ fn patience_begins_anew_on_other_images_and_with_another_loss() {
     let evaluations = |change: &dyn Fn(&mut RunConfig)| {
         let mut config = config.clone();
         change(&mut config);
-        let mut run = resume(engine(), &config, checkpoint.clone());
-        let mut events = vec![];
+        let seed = if config.dataset.name == "others" { 2 } else { 1 };
+        let samples = Samples::new("digits".into(), digits::generate(150, seed), 120, &config, 0.0).expect("a split");
+        let started = Run::start(Box::new(engine()), config, samples, Some(checkpoint.clone()));
+        let (mut run, mut events) = block_on(started).expect("it resumes");
         while run.phase() == Phase::Running {
             events.extend(block_on(run.advance()));
         }
@@ -81,4 +87,24 @@ fn a_checkpoint_says_whether_its_run_has_finished() {
     assert!(!run.last_good().progress.finished, "it goes on");
     let checkpoint = block_on(run.checkpoint()).expect("the state is read");
     assert!(!checkpoint.progress.finished);
+}
+
+#[test]
+fn a_run_that_has_stopped_goes_on_where_it_may() {
+    let mut impatient = config(Length::Steps(700));
+    impatient.stop.accuracy = Some(0.01);
+    let checkpoint = ended(&impatient);
+    assert_eq!(checkpoint.progress.step, 7);
+    let again = |change: &dyn Fn(&mut RunConfig)| {
+        let mut config = impatient.clone();
+        change(&mut config);
+        let mut run = resume(engine(), &config, checkpoint.clone());
+        while run.phase() == Phase::Running {
+            block_on(run.advance());
+        }
+        run.step()
+    };
+    assert_eq!(again(&|_| ()), 7, "nothing is left to do");
+    assert_eq!(again(&|config| config.length = Length::Steps(9)), 9);
+    assert_eq!(again(&|config| config.stop.accuracy = Some(0.02)), 14);
 }

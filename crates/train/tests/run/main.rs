@@ -240,6 +240,7 @@ fn another_image_size_is_not_resumed() {
         progress: Default::default(),
         engine: "candle-cpu".into(),
         choices: Default::default(),
+        origin: Default::default(),
         state,
     };
     let outcome =

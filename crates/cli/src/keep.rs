@@ -1,0 +1,120 @@
+//! `--keep`: one command that begins a run and goes on with it. It goes on with nothing but what it says itself.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use protocol::{EngineName, RunConfig, Split};
+use serde_json::Value;
+use train::{Checkpoint, Run, Samples};
+
+use crate::{datasets, files};
+
+/// A run that this command has begun before.
+pub(crate) struct Begun {
+    pub(crate) path: PathBuf,
+    pub(crate) checkpoint: Checkpoint,
+    /// Those that the command says it begins with.
+    weights: Option<files::Weights>,
+}
+
+impl Begun {
+    /// What is in the file, if it is a run of this configuration.
+    pub(crate) fn read(path: &Path, config: RunConfig, weights: Option<files::Weights>) -> Result<Self> {
+        let checkpoint =
+            files::read_checkpoint(path).context("no run can go on from it: remove it, or name another")?;
+        let begun = Begun { path: path.to_owned(), checkpoint, weights };
+        if let Some((key, before, now)) = difference(&begun.checkpoint.config, config) {
+            begun.is_the_same(false, &key, &before, &now)?;
+        }
+        Ok(begun)
+    }
+
+    pub(crate) fn check_engine(&self, engine: EngineName) -> Result<()> {
+        let (before, now) = (&self.checkpoint.engine, engine.to_string());
+        self.is_the_same(*before == now, "engine", before, &now)
+    }
+
+    /// Whether images and first weights are those that it was begun with, whatever they are called.
+    pub(crate) fn check_content(&self, config: &RunConfig, samples: &Samples) -> Result<()> {
+        ensure!(
+            self.checkpoint.is_on(&samples.images, config),
+            "{}: the images of {} are not those that the run was begun with: bring them back, or name another file",
+            self.path.display(),
+            samples.name
+        );
+        let image = [samples.images.height, samples.images.width];
+        let now = self.weights.as_ref().map(|weights| weights.begin(config, image)).transpose()?;
+        let [before, now] = [Some(&self.checkpoint), now.as_ref()].map(|begun| begun?.origin.weights);
+        let name =
+            |weights: Option<u32>| weights.map_or("its seed's".into(), |sum| format!("--init (CRC-32 {sum:08x})"));
+        self.is_the_same(before == now, "first weights", &name(before), &name(now))
+    }
+
+    /// Whether the engine computes in the same ways.
+    pub(crate) fn check_choices(&self, run: &Run) -> Result<()> {
+        let [before, now] = [&self.checkpoint, run.last_good()].map(|checkpoint| &checkpoint.choices);
+        let other = before.iter().find(|(key, way)| now.get(*key) != Some(way));
+        match other {
+            Some((key, way)) => self.is_the_same(false, key, way, now.get(key).map_or("another way", |way| way)),
+            None => Ok(()),
+        }
+    }
+
+    fn is_the_same(&self, same: bool, what: &str, before: &str, now: &str) -> Result<()> {
+        ensure!(
+            same,
+            "{}: the run was begun with {what} {before}, and this command says {now}: repeat what it was begun with, or \
+             name another file",
+            self.path.display()
+        );
+        Ok(())
+    }
+}
+
+/// The first key in which a run was begun otherwise than a command now says, and both values.
+fn difference(begun: &RunConfig, mut now: RunConfig) -> Option<(String, String, String)> {
+    let found = match now.dataset.name.as_str() {
+        "auto" if !datasets::is_folder(&begun.dataset.name) => Some(begun.dataset.name.clone()), // as it was found then
+        name => Path::new(name).canonicalize().ok().map(|folder| folder.display().to_string()),
+    };
+    now.dataset.name = found.filter(|found| *found == begun.dataset.name).unwrap_or(now.dataset.name);
+    if let (Split::Standard { .. }, Split::Standard { validation: None }) = (begun.dataset.split, now.dataset.split) {
+        now.dataset.split = begun.dataset.split; // what is left open was decided then
+    }
+    let [begun, now] = [begun, &now].map(|config| serde_json::to_value(config).expect("plain data with string keys"));
+    different(&begun, &now)
+}
+
+fn different(a: &Value, b: &Value) -> Option<(String, String, String)> {
+    if let (Value::Object(x), Value::Object(y)) = (a, b)
+        && x.keys().eq(y.keys())
+    {
+        return x.iter().find_map(|(key, value)| {
+            let (inner, a, b) = different(value, &y[key])?;
+            Some((if inner.is_empty() { key.clone() } else { format!("{key}.{inner}") }, a, b))
+        });
+    }
+    (a != b).then(|| (String::new(), a.to_string(), b.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Length;
+
+    use super::*;
+
+    #[test]
+    fn differences_are_named() {
+        let check = |change: &dyn Fn(&mut RunConfig), expected: Option<(&str, &str, &str)>| {
+            let begun = protocol::preset("softmax").unwrap();
+            let mut now = begun.clone();
+            change(&mut now);
+            let found = difference(&begun, now);
+            assert_eq!(found.as_ref().map(|(key, a, b)| (key.as_str(), a.as_str(), b.as_str())), expected);
+        };
+        check(&|_| (), None);
+        check(&|now| now.seed = 2, Some(("seed", "1", "2")));
+        check(&|now| now.length = Length::Steps(5), Some(("length", r#"{"epochs":3}"#, r#"{"steps":5}"#)));
+        check(&|now| now.stop.patience = Some(3), Some(("stop", "{}", r#"{"patience":3}"#)));
+    }
+}
