@@ -50,6 +50,8 @@ pub struct Site {
 const CONNECTIONS: usize = 64;
 /// How long a browser may take for the head of a request. It also ends a connection that nothing more is asked of.
 const REQUEST: Duration = Duration::from_secs(5);
+/// The same while more than half of the places are taken.
+const HASTE: Duration = Duration::from_millis(300);
 /// How long a connection may last; browsers open another one. It ends for those who do not read what they asked for.
 const CONNECTION: Duration = Duration::from_secs(300);
 /// Before a connection is taken again where that has failed: mostly since there are no handles left.
@@ -69,7 +71,7 @@ pub fn run(listener: TcpListener, site: Site) -> io::Result<()> {
 
 async fn serve(listener: tokio::net::TcpListener, site: Arc<Site>) -> io::Result<()> {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(REQUEST);
+    http.timer(TokioTimer::new());
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes it");
@@ -77,6 +79,8 @@ async fn serve(listener: tokio::net::TcpListener, site: Arc<Site>) -> io::Result
             time::sleep(PAUSE).await;
             continue;
         };
+        let is_crowded = places.available_permits() < CONNECTIONS / 2;
+        http.header_read_timeout(if is_crowded { HASTE } else { REQUEST });
         let site = Arc::clone(&site);
         let service = service_fn(move |request: Request<Incoming>| {
             let site = Arc::clone(&site);
