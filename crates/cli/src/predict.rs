@@ -16,6 +16,8 @@ use crate::{Exit, engine, explain, files, report, say, terminal::escaped};
 
 /// Most bytes of a picture.
 const LIMIT: u64 = 64 << 20;
+/// Pictures that are looked at together.
+const BATCH: usize = 64;
 /// Answers that are printed.
 const BEST: usize = 3;
 
@@ -74,6 +76,8 @@ struct Answer {
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let trained = args.model.load()?;
     let reader = Reader::of(&trained)?;
+    let from_stdin = args.images.iter().filter(|path| *path == Path::new("-")).count();
+    ensure!(from_stdin <= 1, "`-` is there {from_stdin} times, and stdin is one picture: name it once");
     let (mut pictures, mut unread) = (vec![], vec![]);
     for path in &args.images {
         match reader.read(path) {
@@ -188,11 +192,19 @@ impl<'t> Reader<'t> {
 /// A score for each class, picture by picture.
 async fn scores(engine: &engine::Args, trained: &files::Trained, count: usize, pixels: Vec<u8>) -> Result<Vec<f32>> {
     let mut engine = engine.open(false).await?;
-    let program = engine.load(&programs::predict(&trained.config, trained.image, count)?).await?;
+    let (batch, size) = (count.min(BATCH), pixels.len() / count);
+    let program = engine.load(&programs::predict(&trained.config, trained.image, batch)?).await?;
     engine.write_state(&trained.state).await?;
-    let pixels = HostTensor::u8([count, pixels.len() / count], pixels);
-    let ran = engine.run(program, &[Values::from([(names::PICTURES.into(), pixels)])]).await?;
-    Ok(ran.outputs[0][names::SCORES].as_f32().context("scores are f32")?.to_vec())
+    let mut scores = vec![];
+    for pixels in pixels.chunks(batch * size) {
+        let mut pixels = pixels.to_vec();
+        pixels.resize(batch * size, 0);
+        let pixels = HostTensor::u8([batch, size], pixels);
+        let ran = engine.run(program, &[Values::from([(names::PICTURES.into(), pixels)])]).await?;
+        scores.extend_from_slice(ran.outputs[0][names::SCORES].as_f32().context("scores are f32")?);
+    }
+    scores.truncate(count * CLASSES);
+    Ok(scores)
 }
 
 /// Two characters a pixel, since characters are about twice as high as wide.

@@ -103,6 +103,21 @@ fn one_bad_picture_does_not_stop_the_others() {
     assert!(err.contains("palette.png: the picture cannot be read (its palette of 4 bytes"), "{err}");
 }
 
+/// More than are looked at together.
+#[test]
+fn every_picture_has_its_answer() {
+    let place = Place::with_network(DIGITS);
+    place.write("three.png", &[3]);
+    place.write("five.png", &[5]);
+    let (_, three, _) = place.predict("three.png");
+    let (_, five, _) = place.predict("five.png");
+    let (code, out, err) = place.predict(&format!("{} three.png", "five.png ".repeat(69)));
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(out, five.repeat(69) + &three);
+    let (code, _, err) = place.predict("- three.png -");
+    assert!(code == Some(2) && err.contains("stdin is one picture: name it once"), "{err}");
+}
+
 #[test]
 fn what_is_doubtful_is_said() {
     let place = Place::with_network(DIGITS);
