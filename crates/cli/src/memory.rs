@@ -74,7 +74,10 @@ fn free() -> Option<u64> {
     let used = line(read("/proc/self/status"), "VmSize:").map(|kib| kib << 10);
     let limit =
         line(read("/proc/self/limits"), "Max address space").zip(used).map(|(limit, used)| limit.saturating_sub(used));
-    let group = |file: &str| number(&read(&format!("/sys/fs/cgroup/{file}"))?);
-    let group = group("memory.max").zip(group("memory.current")).map(|(most, now)| most.saturating_sub(now));
+    let group = |file: &str| read(&format!("/sys/fs/cgroup/{file}"));
+    let most = number(&group("memory.max").unwrap_or_default());
+    let now = number(&group("memory.current").unwrap_or_default());
+    let files = line(group("memory.stat"), "inactive_file ").unwrap_or(0); // they make room where it is needed
+    let group = most.zip(now).map(|(most, now)| most.saturating_sub(now.saturating_sub(files)));
     [machine, limit, group].into_iter().flatten().min()
 }

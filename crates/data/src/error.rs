@@ -69,7 +69,7 @@ pub enum DataError {
     Fraction { fraction: f64 },
 
     #[error(
-        "{rows} rows leave none for training when {held_back} are held back for validation and test: hold back fewer"
+        "{rows} rows leave none for training when {held_back} are held back for validation and test: hold back fewer (dataset.split)"
     )]
     NoTraining { rows: u64, held_back: u64 },
 

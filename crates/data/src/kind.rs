@@ -80,10 +80,15 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The text of a file in UTF-8 or UTF-16, with or without the mark that says which; nothing where it is neither. Windows
-/// writes such files.
+/// The text of a file in UTF-8 or UTF-16, with or without the mark that says which, or in UTF-32 with it; nothing where it
+/// is neither. Windows writes such files.
 pub fn text(bytes: &[u8]) -> Option<String> {
     let utf8 = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned);
+    let utf32 = |bytes: &[u8], unit: fn([u8; 4]) -> u32| {
+        let (fours, rest) = bytes.as_chunks();
+        let text: Option<String> = fours.iter().map(|&four| char::from_u32(unit(four))).collect();
+        text.filter(|_| rest.is_empty())
+    };
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, rest) = bytes.as_chunks();
         let units: Vec<u16> = pairs.iter().map(|&pair| unit(pair)).collect();
@@ -91,6 +96,8 @@ pub fn text(bytes: &[u8]) -> Option<String> {
     };
     match bytes {
         [0xef, 0xbb, 0xbf, text @ ..] => utf8(text),
+        [0xff, 0xfe, 0, 0, text @ ..] => utf32(text, u32::from_le_bytes),
+        [0, 0, 0xfe, 0xff, text @ ..] => utf32(text, u32::from_be_bytes),
         [0xff, 0xfe, text @ ..] => utf16(text, u16::from_le_bytes),
         [0xfe, 0xff, text @ ..] => utf16(text, u16::from_be_bytes),
         // Our texts begin with a character of ASCII, and none contains a zero.
@@ -135,7 +142,10 @@ mod tests {
         let words = "{\"name\": \"数字 🖊\"}";
         let utf16 = |unit: fn(u16) -> [u8; 2]| words.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
         let (little, big) = (utf16(u16::to_le_bytes), utf16(u16::to_be_bytes));
+        let utf32 = |unit: fn(u32) -> [u8; 4]| words.chars().flat_map(|c| unit(c.into())).collect::<Vec<u8>>();
         let encoded = [
+            [b"\xff\xfe\0\0", &utf32(u32::to_le_bytes)[..]].concat(),
+            [b"\0\0\xfe\xff", &utf32(u32::to_be_bytes)[..]].concat(),
             words.as_bytes().to_vec(),
             [b"\xef\xbb\xbf", words.as_bytes()].concat(),
             [b"\xff\xfe", &little[..]].concat(),
@@ -147,7 +157,14 @@ mod tests {
             assert_eq!(text(&bytes).as_deref(), Some(words), "{}", bytes.escape_ascii());
         }
         assert_eq!(text(b"").as_deref(), Some(""));
-        for bytes in [&b"\xff"[..], b"\xff\xfea", b"\xff\xfe\x00\xd8", &little[..little.len() - 1]] {
+        for bytes in [
+            &b"\xff"[..],
+            b"\xff\xfe\0\0\0\xd8\0\0",
+            b"\xff\xfe\0\0a\0\0",
+            b"\xff\xfea",
+            b"\xff\xfe\x00\xd8",
+            &little[..little.len() - 1],
+        ] {
             assert_eq!(text(bytes), None, "{}", bytes.escape_ascii());
         }
     }

@@ -109,11 +109,15 @@ mod tests {
         }
         check(
             Split::standard(100, 10, 100, 1),
-            expect!["110 rows leave none for training when 110 are held back for validation and test: hold back fewer"],
+            expect![
+                "110 rows leave none for training when 110 are held back for validation and test: hold back fewer (dataset.split)"
+            ],
         );
         check(
             Split::standard(0, 10, 0, 1),
-            expect!["10 rows leave none for training when 10 are held back for validation and test: hold back fewer"],
+            expect![
+                "10 rows leave none for training when 10 are held back for validation and test: hold back fewer (dataset.split)"
+            ],
         );
         check(
             Split::standard(100, 10, u32::MAX, 1),

@@ -70,7 +70,11 @@ impl Four {
         }
         let mut four = vec![];
         for (path, name) in paths.into_iter().zip(NAMES) {
-            let path = path.with_context(|| format!("{} lacks the file {name} (or {name}.gz)", folder.display()))?;
+            let is_there = || spellings(name).into_iter().map(|name| folder.join(name)).find(|path| path.exists());
+            let path = path.with_context(|| match is_there() {
+                Some(other) => format!("{} is no ordinary file: put one in its place", other.display()),
+                None => format!("{} lacks the file {name} (or {name}.gz)", folder.display()),
+            })?;
             four.push(File::read(path)?);
         }
         Ok(four.try_into().ok().map(Four))

@@ -123,6 +123,8 @@ fn what_is_missing_is_named() {
     fill(root.path());
     fs::remove_file(root.path().join(NAMES[2])).unwrap();
     fails(load(root.path().to_str().unwrap(), &Places::default(), 1), "lacks the file t10k-images-idx3-ubyte");
+    fs::create_dir(root.path().join(NAMES[2])).unwrap();
+    fails(load(root.path().to_str().unwrap(), &Places::default(), 1), "t10k-images-idx3-ubyte is no ordinary file");
 }
 
 #[test]
