@@ -1,5 +1,10 @@
 //! The program with a GPU adapter. Without one these tests are ignored, and their names say what they need.
 
+#[cfg(unix)]
+mod chain;
+#[cfg(unix)]
+mod place;
+
 use std::{fs, path::Path, process::Command};
 
 use gpu::Gpu;
@@ -8,12 +13,16 @@ use protocol::{Event, Message};
 
 fn main() {
     let adapter = pollster::block_on(Gpu::devices()).into_iter().next().map(|device| device.name);
-    let name = match &adapter {
-        Some(name) => format!("kernels are measured once [{name}]"),
-        None => "kernels are measured once [needs an adapter: apt-get install mesa-vulkan-drivers]".into(),
+    let with = adapter.as_deref().unwrap_or("needs an adapter: apt-get install mesa-vulkan-drivers");
+    let trial = |name: &str, test: fn() -> Result<(), Failed>| {
+        Trial::test(format!("{name} [{with}]"), test).with_ignored_flag(adapter.is_none())
     };
-    let trial = Trial::test(name, kernels_are_measured_once).with_ignored_flag(adapter.is_none());
-    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit();
+    let trials = vec![
+        trial("kernels are measured once", kernels_are_measured_once),
+        #[cfg(unix)]
+        trial("chains of interrupted runs end in the same bits", || chain::chains(true)),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
 /// What the run chose, and what the program said.

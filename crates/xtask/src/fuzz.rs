@@ -44,7 +44,7 @@ fn seeds(text: &str) -> Result<Range<u64>> {
 /// The targets that are no readers: `tests/examples/random.rs`.
 const RANDOM: [&str; 2] = ["graphs", "configurations"];
 
-/// Of `crates/cli/tests/endings.rs`, which the gate tries a few of.
+/// Of `crates/cli/tests/chain`, of which the gate tries a few.
 const CHAINS: &str = "chains";
 
 /// Enough to find what a small change breaks; a new reader deserves an hour by hand.
@@ -67,7 +67,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         ))?;
     }
     if args.targets.iter().any(|target| target == CHAINS) {
-        let chains = cmd!(sh, "cargo test --release --workspace --test endings -- chains");
+        let chains = cmd!(sh, "cargo test --release --workspace --test endings --test adapter -- chains");
         run_cargo(chains.env("PLAYGROUND_CHAINS", format!("{}..{}", seeds.start, seeds.end)))?;
     }
     let targets = if args.targets.is_empty() { all_targets(sh)? } else { args.targets.clone() };
