@@ -10,7 +10,7 @@ use data::{SIDE, prepare};
 use graph::{HostTensor, Values};
 use protocol::{Loss, number};
 use serde::Serialize;
-use train::programs::{self, CLASSES, names};
+use train::programs::{self, CLASSES, SURE, names};
 
 use crate::{Exit, engine, explain, files, report, say, terminal::escaped};
 
@@ -101,8 +101,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         let mut warnings: Vec<String> = picture.doubts.iter().map(ToString::to_string).collect();
         if scores.iter().any(|score| !score.is_finite()) {
             warnings.push("the network's output is not finite: train it again with a lower rate".into());
-        } else if trained.config.loss == Loss::CrossEntropy && answers[0].probability < 0.5 {
-            warnings.push("no answer is more likely than all others together: the network does not know".into());
+        } else if trained.config.loss == Loss::CrossEntropy && answers[0].probability < SURE {
+            warnings.push("the network is not sure of its answer".into());
         }
         warnings.iter().for_each(|warning| say(&format!("warning: {image}: {warning}")));
         let prediction = Prediction { image, answers, warnings };

@@ -100,11 +100,11 @@ enum Origin {
     /// What its seed says.
     Seed,
     /// These weights.
-    Weights(files::Weights),
+    Weights(Box<files::Weights>),
     /// Where another run stood, in this file.
-    Run(PathBuf, Checkpoint),
+    Run(PathBuf, Box<Checkpoint>),
     /// Where this one stood when it was interrupted.
-    Itself(Begun),
+    Itself(Box<Begun>),
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit> {
@@ -131,10 +131,10 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     if args.config.is_none() {
         args.data.check_recorded(&config.dataset.name)?; // it may be a checkpoint's
     }
-    if let Origin::Itself(Begun { path, checkpoint, .. }) = &origin
-        && checkpoint.progress.finished
+    if let Origin::Itself(begun) = &origin
+        && begun.checkpoint.progress.finished
     {
-        let (path, step) = (path.display(), checkpoint.progress.step);
+        let (path, step) = (begun.path.display(), begun.checkpoint.progress.step);
         say(&format!("{path} is finished after {step} steps: `playground-cli eval {path}` judges it"));
         return Ok(Exit::Done);
     }
@@ -221,7 +221,7 @@ impl Args {
                 _ => error,
             })?;
             let config = self.adjust(checkpoint.config.clone())?;
-            return Ok((config, Origin::Run(path.clone(), checkpoint)));
+            return Ok((config, Origin::Run(path.clone(), checkpoint.into())));
         }
         let weights = self.init.as_deref().map(files::Weights::read).transpose()?;
         let config = match (&self.config, &self.preset, &weights) {
@@ -234,9 +234,9 @@ impl Args {
         match self.keep.as_ref().filter(|path| path.exists()) {
             Some(path) => {
                 let begun = Begun::read(path, config, weights)?;
-                Ok((begun.checkpoint.config.clone(), Origin::Itself(begun)))
+                Ok((begun.checkpoint.config.clone(), Origin::Itself(begun.into())))
             }
-            None => Ok((config, weights.map_or(Origin::Seed, Origin::Weights))),
+            None => Ok((config, weights.map_or(Origin::Seed, |weights| Origin::Weights(weights.into())))),
         }
     }
 
@@ -268,7 +268,7 @@ impl Args {
                 Ok(Run::start(engine, config, samples, Some(begun)).await?)
             }
             Origin::Run(path, checkpoint) => {
-                let started = Run::start(engine, config, samples, Some(checkpoint)).await;
+                let started = Run::start(engine, config, samples, Some(*checkpoint)).await;
                 started.with_context(|| format!("cannot resume {}", path.display()))
             }
             Origin::Itself(begun) => {
