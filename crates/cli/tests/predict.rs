@@ -74,7 +74,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 const DIGITS: &str =
-    "--steps 100 --dataset digits --set dataset.digits=2000 --set dataset.split.standard.validation=200";
+    "--steps 500 --dataset digits --set dataset.digits=2000 --set dataset.split.standard.validation=200";
 
 /// An indexed picture of one pixel whose palette has four bytes.
 const BAD_PALETTE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x01\0\0\0\x01\x08\x03\0\0\0\x28\xcb\x34\xbb\

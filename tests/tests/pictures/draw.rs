@@ -219,7 +219,7 @@ fn pen(random: &mut Random) -> Colour {
 /// A kind of picture: its name, and how a digit becomes a file.
 pub(crate) type Kind = (&'static str, fn(&mut Random, &[u8]) -> Vec<u8>);
 
-pub(crate) const KINDS: [Kind; 10] = [
+pub(crate) const KINDS: [Kind; 11] = [
     ("uneven light", |random, digit| {
         let mut scene = Scene::new(random, [0.0; 3]);
         let (sheet, paper, pen) = (scene.whole(), paper(random), pen(random));
@@ -360,6 +360,22 @@ pub(crate) const KINDS: [Kind; 10] = [
         scene.write(random, digit, scene.whole(), graphite);
         scene.light(random, 1.7);
         scene.grain(random, 5.0);
+        scene.jpeg(random)
+    }),
+    ("cropped to its ink", |random, digit| {
+        let span = |along: &dyn Fn(usize) -> usize| {
+            let inked = || (0..digit.len()).filter(|&i| digit[i] > 127).map(along);
+            [inked().min().expect("it has ink") as f32 - 0.5, inked().max().expect("it has ink") as f32 + 0.5]
+        };
+        let ([left, right], [top, bottom]) = (span(&|i| i % data::SIDE), span(&|i| i / data::SIDE));
+        let (ground, pen) = (paper(random), pen(random));
+        let (scale, sharp) = (random.between(4.0, 20.0), random.between(2.0, 6.0));
+        let [width, height] = [right - left, bottom - top].map(|side| (side * scale) as u32);
+        let mut scene = Scene { width, height, pixels: vec![ground; (width * height) as usize] };
+        scene.paint(|x, y, below| {
+            mixed(below, pen, (coverage(digit, left + x / scale, top + y / scale) - 0.5) * sharp + 0.5)
+        });
+        scene.grain(random, 3.0);
         scene.jpeg(random)
     }),
 ];

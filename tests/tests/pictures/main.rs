@@ -28,7 +28,7 @@ use protocol::{Length, Phase, RunConfig, Split, preset};
 use train::{Run, Samples, programs::SURE};
 
 /// Of each digit, three of each kind.
-const EACH: usize = 30;
+const EACH: usize = 33;
 
 fn main() {
     let folder = env::var_os("PLAYGROUND_DATA").map(|data| PathBuf::from("..").join(data).join("mnist"));
