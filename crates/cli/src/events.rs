@@ -63,8 +63,8 @@ pub(crate) struct Person<W> {
 pub(crate) struct Keeping {
     /// The file that it is kept in at every evaluation.
     pub(crate) always: Option<PathBuf>,
-    /// Whether the command that began it goes on with that file.
-    pub(crate) repeats: bool,
+    /// The file that the command goes on with which began it.
+    pub(crate) repeats: Option<PathBuf>,
     /// Options that it needs to go on as it began.
     pub(crate) options: String,
 }
@@ -98,16 +98,12 @@ impl<W: Write> Person<W> {
         })
     }
 
-    /// How to go on from a checkpoint. A folder is not opened because a checkpoint names it.
+    /// The command that goes on from a checkpoint. A folder is not opened because a checkpoint names it.
     fn resume(&self, path: &str) -> String {
-        let Keeping { always, repeats, options } = &self.keeping;
-        if *repeats && always.as_deref() == Some(Path::new(path)) {
-            return "the same command".into();
-        }
         let name = self.config.as_ref().map(|config| &config.dataset.name).filter(|name| datasets::is_folder(name));
         let folder = name.map_or_else(String::new, |name| format!(" --dataset {}", quoted(name)));
         let engine = self.engine.map_or_else(String::new, |engine| format!(" --engine {engine}"));
-        format!("playground-cli train --resume {}{folder}{engine}{options}", quoted(path))
+        format!("playground-cli train --resume {}{folder}{engine}{}", quoted(path), self.keeping.options)
     }
 
     fn batch(&self) -> usize {
@@ -274,6 +270,9 @@ impl<W: Write> Listener for Person<W> {
                 self.flush()?;
                 say(&format!("{reason} after step {step}"));
                 say(&match checkpoint {
+                    Some(path) if self.keeping.repeats.as_deref() == Some(Path::new(path)) => {
+                        "go on with: the same command".into()
+                    }
                     Some(path) => format!("go on with: {}", self.resume(path)),
                     None => "nothing is kept, and no file was touched".into(),
                 });
@@ -286,8 +285,9 @@ impl<W: Write> Listener for Person<W> {
                 if let Some(Cause::Diverged { calmer, .. }) = failure.cause {
                     say(&format!("try --set schedule.rate={calmer}, or --set optimizer.clip_norm=1"));
                 }
-                if let Some(path) = checkpoint {
-                    say(&format!("the last good state is kept, go on with: {}", self.resume(path)));
+                match checkpoint {
+                    Some(path) => say(&format!("the last good state is kept: {}", self.resume(path))),
+                    None => say("no state was good since the run began, so none is kept"),
                 }
                 Ok(())
             }

@@ -52,7 +52,7 @@ impl Begun {
 
     /// Whether the engine computes in the same ways.
     pub(crate) fn check_choices(&self, run: &Run) -> Result<()> {
-        let [before, now] = [&self.checkpoint, run.last_good()].map(|checkpoint| &checkpoint.choices);
+        let [before, now] = [&self.checkpoint, run.latest()].map(|checkpoint| &checkpoint.choices);
         let other = before.iter().find(|(key, way)| now.get(*key) != Some(way));
         match other {
             Some((key, way)) => self.is_the_same(false, key, way, now.get(key).map_or("another way", |way| way)),

@@ -28,9 +28,10 @@ pub(crate) fn epoch_header() -> String {
 
 impl Epoch {
     pub(crate) fn line(&self) -> String {
-        let (loss, error) = cells(self.training, |(loss, error)| (format!("{loss:.4}"), format!("{error:.4}")));
+        let loss = |loss: f64| if loss < 1e3 { format!("{loss:.4}") } else { format!("{loss:.1e}") };
         let (validation, accuracy) =
-            cells(self.validation, |(loss, accuracy)| (format!("{loss:.4}"), format!("{:.2} %", 100.0 * accuracy)));
+            cells(self.validation, |(mean, accuracy)| (loss(mean), format!("{:.2} %", 100.0 * accuracy)));
+        let (loss, error) = cells(self.training, |(mean, error)| (loss(mean), format!("{error:.4}")));
         let seconds = self.seconds.map_or("-".into(), |seconds| format!("{seconds:.1}"));
         format!("{:>12}{loss:>9}{error:>10}{validation:>11}{accuracy:>12}{seconds:>10}\n", self.name)
     }

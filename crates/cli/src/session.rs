@@ -53,7 +53,7 @@ impl<'l> Session<'l> {
 
     /// A piece of work and all that is said of it; how the run has ended, if it has.
     async fn advance(&mut self) -> Result<Option<Exit>, EngineError> {
-        let before = self.run.last_good().progress.step;
+        let before = self.run.latest().progress.step;
         for event in self.run.advance().await {
             match event {
                 Event::Failed { failure, step, .. } => return Ok(Some(self.fail(failure, step))),
@@ -62,9 +62,9 @@ impl<'l> Session<'l> {
                 event => self.tell(&event),
             }
         }
-        let step = self.run.last_good().progress.step;
+        let step = self.run.latest().progress.step;
         if self.keeps_always() && step > before {
-            let bytes = self.run.last_good().to_bytes();
+            let bytes = self.run.latest().to_bytes();
             let failed = self.save(step, &bytes).err();
             if let Some(error) = failed.as_ref().filter(|_| !self.fails) {
                 let error = explain(error);
@@ -98,12 +98,12 @@ impl<'l> Session<'l> {
 
     /// Keeps a run that has finished, if that is not done.
     fn keep_end(&mut self) -> Exit {
-        let good = self.run.last_good();
-        let step = good.progress.step;
+        let end = self.run.latest();
+        let step = end.progress.step;
         if self.saved == Some(step) {
             return Exit::Done;
         }
-        let bytes = good.to_bytes();
+        let bytes = end.to_bytes();
         match self.save_at_last(step, &bytes) {
             Ok(_) => Exit::Done,
             Err(failure) => {
@@ -139,11 +139,11 @@ impl<'l> Session<'l> {
         }
     }
 
-    /// The run has failed: where it was last sound is kept, unless that is where it began.
+    /// The run has failed: where it was last sound is kept, unless that is where it began and nothing is kept yet.
     fn fail(&mut self, mut failure: Failure, step: u64) -> Exit {
         let good = self.run.last_good();
         let (good, bytes) = (good.progress.step, good.to_bytes());
-        let kept = if good > self.first { self.save_at_last(good, &bytes) } else { Ok(None) };
+        let kept = if good > self.first || self.saved.is_some() { self.save_at_last(good, &bytes) } else { Ok(None) };
         let checkpoint = kept.unwrap_or_else(|besides| {
             failure.message += &format!("; besides, {besides}");
             None

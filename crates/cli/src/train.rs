@@ -205,7 +205,7 @@ impl Args {
         let autograd = self.autograd.then(|| " --autograd".to_owned());
         Keeping {
             always: self.kept().map(Path::to_owned),
-            repeats: self.keep.is_some(),
+            repeats: self.keep.clone(),
             options: named.chain(autograd).collect(),
         }
     }

@@ -245,12 +245,14 @@ fn an_interrupted_run_is_kept_and_goes_on() {
 fn divergence_is_explained_and_the_last_good_state_kept() {
     let place = Place::new();
     let wild = "--set schedule.shape=constant --set optimizer.rule=sgd --set loss=mean_squared_error";
-    let line = format!("train {DIGITS} {wild} --set schedule.rate=1000 --steps 500 --json");
+    let line = format!(
+        "train {DIGITS} {wild} --set schedule.rate=1000 --set schedule.warm_up=200 --set evaluate_every=1 --steps 500 --json"
+    );
     let output = place.run(&line);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let events = events(&text(&output.stdout));
     let Some(Event::Failed { failure, step, checkpoint: Some(path) }) = events.last() else { panic!("{events:?}") };
-    assert!(failure.message.contains("learning rate 1000"), "{failure}");
+    assert!(failure.message.contains("learning rate 8"), "{failure}");
     assert!(matches!(failure.cause, Some(Cause::Diverged { calmer: 100.0, .. })), "{failure:?}");
     assert!(*step > 1 && path == "playground-mlp.safetensors", "step {step}, {path}");
     place.succeeds(&format!("train --resume {path} --set schedule.rate=0.01 --steps 5"));

@@ -2,9 +2,9 @@ use crate::DataError;
 
 /// CRC-32 (RFC 1952) of these bytes, one after the other.
 pub fn checksum<B: AsRef<[u8]>>(parts: impl IntoIterator<Item = B>) -> u32 {
-    let mut crc = flate2::Crc::new();
+    let mut crc = crc32fast::Hasher::new();
     parts.into_iter().for_each(|part| crc.update(part.as_ref()));
-    crc.sum()
+    crc.finalize()
 }
 
 /// Grayscale images with labels, as one pool of rows: 0 is background, 255 is ink.

@@ -122,7 +122,7 @@ mod tests {
         check(
             Split::standard(100, 10, u32::MAX, 1),
             expect![
-                "110 rows leave none for training when 4294967305 are held back for validation and test: hold back fewer"
+                "110 rows leave none for training when 4294967305 are held back for validation and test: hold back fewer (dataset.split)"
             ],
         );
         check(
@@ -131,15 +131,21 @@ mod tests {
         );
         check(
             Split::random(1, 0.5, 0, 1),
-            expect!["1 rows leave none for training when 1 are held back for validation and test: hold back fewer"],
+            expect![
+                "1 rows leave none for training when 1 are held back for validation and test: hold back fewer (dataset.split)"
+            ],
         );
         check(
             Split::random(0, 0.5, 0, 1),
-            expect!["0 rows leave none for training when 0 are held back for validation and test: hold back fewer"],
+            expect![
+                "0 rows leave none for training when 0 are held back for validation and test: hold back fewer (dataset.split)"
+            ],
         );
         check(
             Split::random(100, 0.5, 50, 1),
-            expect!["100 rows leave none for training when 100 are held back for validation and test: hold back fewer"],
+            expect![
+                "100 rows leave none for training when 100 are held back for validation and test: hold back fewer (dataset.split)"
+            ],
         );
         check(Split::random(100, 0.0, 0, 1), expect!["the test fraction is 0: choose one between 0 and 1"]);
         check(Split::random(100, 1.0, 0, 1), expect!["the test fraction is 1: choose one between 0 and 1"]);

@@ -1,6 +1,7 @@
 //! One run as a state machine: `advance` does a bounded piece of work and says what happened; whoever drives it
 //! decides when to call it again.
 
+mod copies;
 mod evaluate;
 mod pace;
 mod predict;
@@ -23,6 +24,7 @@ use crate::{
     remarks::{self, Before},
 };
 
+use copies::Copies;
 use evaluate::Evaluation;
 pub use evaluate::evaluate;
 use pace::Pace;
@@ -115,11 +117,7 @@ pub struct Run {
     /// Of the last step.
     last_loss: f64,
     last_norm: Option<f32>,
-    /// See [`Run::last_good`].
-    last_good: Checkpoint,
-    /// A later copy of the state, where there are no validation images: its numbers are finite, but no loss has judged
-    /// them yet.
-    unjudged: Option<Checkpoint>,
+    copies: Copies,
     first_step: u64,
     /// Events that `advance` has not returned yet.
     untold: Vec<Event>,
@@ -187,7 +185,7 @@ impl Run {
         let programs = set_up(engine.as_mut(), &graphs, &resident, &state, &mut seconds).await?;
 
         let engine_name = engine.device().engine.to_string();
-        let last_good = Checkpoint {
+        let first = Checkpoint {
             config: config.clone(),
             image: table.size,
             progress: progress.clone(),
@@ -240,8 +238,7 @@ impl Run {
             pace: Pace::new(PIECE_STEPS, 2.0),
             last_loss: f64::NAN,
             last_norm: None,
-            last_good,
-            unjudged: None,
+            copies: Copies::new(first),
             untold: vec![],
             times_lost: 0,
             repeated: 0,
@@ -346,18 +343,24 @@ impl Run {
             self.evaluate().await?;
         }
         match self.phase {
-            Phase::Failed => Ok(self.last_good.clone()),
+            Phase::Failed => Ok(self.last_good().clone()),
             Phase::Running | Phase::Paused | Phase::Done => {
-                Ok(self.read().await?.unwrap_or_else(|| self.last_good.clone()))
+                Ok(self.read().await?.unwrap_or_else(|| self.last_good().clone()))
             }
         }
     }
 
     /// The run as it stood when it was last known to be sound: as it began, or behind an evaluation since then. All
-    /// numbers of its state are finite, and so were the losses of its steps and of the evaluation; where there are no
-    /// validation images, that of the step that followed it, or of the test.
+    /// numbers of its state are finite, and its loss had not exploded: that of the evaluation or, where there are no
+    /// validation images, of the step that followed it, or of the test.
     pub fn last_good(&self) -> &Checkpoint {
-        &self.last_good
+        self.copies.sound()
+    }
+
+    /// The run as it stood behind its last evaluation, or as it began. All numbers of its state are finite, and so is its
+    /// loss, but it may be on its way to infinity: see [`Run::last_good`].
+    pub fn latest(&self) -> &Checkpoint {
+        self.copies.latest()
     }
 
     /// Goes on: some steps, or some batches of an evaluation that is due. While paused or at the end it makes none, and
@@ -452,9 +455,8 @@ impl Run {
         (self.epoch_seconds, self.last_epoch_loss) = (0.0, f64::NAN);
         (self.last_loss, self.last_norm) = (f64::NAN, None);
         (self.ended_early, self.evaluation, self.times_lost) = (None, None, 0);
-        self.unjudged = None;
-        let state = programs::initial(&self.config, self.last_good.image).expect("the run was built of it");
-        self.last_good = self.last_good.at(self.config.clone(), self.progress.clone(), state);
+        let state = programs::initial(&self.config, self.copies.latest().image).expect("the run was built of it");
+        self.copies = Copies::new(self.copies.at(self.config.clone(), self.progress.clone(), state));
         self.untold = vec![Event::Rewound {}];
         self.untold.extend(self.changes.iter().map(|&(step, setting)| setting.event(step)));
         self.told = Phase::Paused; // as the event says
@@ -462,7 +464,7 @@ impl Run {
         for _ in std::mem::take(&mut self.in_flight) {
             self.engine.collect().await?;
         }
-        self.engine.write_state(&self.last_good.state).await
+        self.engine.write_state(&self.copies.latest().state).await
     }
 
     /// Goes on after an error, if the device is lost and can be opened anew.
@@ -484,7 +486,7 @@ impl Run {
         self.evaluation = None;
         self.engine.reopen().await?;
         let (_, resident) = programs::upload(&self.samples.images);
-        let copy = self.unjudged.as_ref().unwrap_or(&self.last_good);
+        let copy = self.copies.newest();
         self.programs = set_up(self.engine.as_mut(), &self.graphs, &resident, &copy.state, &mut self.seconds).await?;
         let step = copy.progress.step;
         let repeated = self.progress.step - step;
@@ -559,7 +561,7 @@ impl Run {
                 broken = Some(loss);
                 break;
             }
-            self.judged(); // the loss is that of the weights before the step
+            self.copies.judge(loss.into()); // the loss is that of the weights before the step
             self.progress.step += 1;
             self.last_loss = loss.into();
             losses.push(loss);
@@ -624,7 +626,7 @@ impl Run {
         };
         let ended = self.out_of_time();
         match due || ended.is_some() || step == self.steps {
-            true if self.samples.split.validation.is_empty() => self.conclude(ended).await,
+            true if self.samples.split.validation.is_empty() => self.conclude(ended, None).await,
             true => {
                 self.begin_evaluation(Part::Validation, ended);
                 Ok(())
@@ -633,24 +635,17 @@ impl Run {
         }
     }
 
-    /// Keeps the state behind an evaluation.
-    async fn conclude(&mut self, ended: Option<EarlyEnd>) -> Result<(), EngineError> {
+    /// Keeps the state behind an evaluation, and what its loss was, where there are images for it.
+    async fn conclude(&mut self, ended: Option<EarlyEnd>, loss: Option<f64>) -> Result<(), EngineError> {
         self.progress.finished = ended.is_some() || self.progress.step == self.steps;
         let Some(copy) = self.read().await? else { return Ok(()) };
-        match self.samples.split.validation.is_empty() {
-            true => self.unjudged = Some(copy),
-            false => self.last_good = copy,
+        match loss {
+            Some(loss) => self.copies.put(copy, loss),
+            None => self.copies.put_unjudged(copy),
         }
         self.times_lost = 0;
         self.ended_early = ended; // not before its state is safe: a recovery goes back to a run that has not ended
         Ok(())
-    }
-
-    /// A loss of the weights as they were last copied is finite.
-    fn judged(&mut self) {
-        if let Some(copy) = self.unjudged.take() {
-            self.last_good = copy;
-        }
     }
 
     /// The state on the device, with nothing in flight. None where it is not finite: the run has failed then.
@@ -662,7 +657,7 @@ impl Run {
             self.diverge_behind(&format!("`{name}` holds numbers that are not finite"), self.last_loss);
             return Ok(None);
         }
-        Ok(Some(self.last_good.at(self.config.clone(), self.progress.clone(), state)))
+        Ok(Some(self.copies.at(self.config.clone(), self.progress.clone(), state)))
     }
 
     /// Why the run ends if its time is over.

@@ -77,7 +77,7 @@ fn a_small_set_of_ones_own_is_trained_on() {
         place.refuses(&format!("{command} net.safetensors"), &asked);
         place.succeeds(&format!("{command} net.safetensors --dataset own"));
     }
-    let wild = "--set optimizer.rule=sgd --set loss=mean_squared_error --set schedule.rate=1000 --steps 500";
+    let wild = "--set optimizer.rule=sgd --set loss=mean_squared_error --set schedule.rate=1000 --set schedule.warm_up=200 --set evaluate_every=1 --steps 500";
     let output = place.run(&format!("train --dataset own --batch 8 {wild}"));
     let again = format!("train --resume playground-mlp.safetensors --dataset {}", folder.display());
     assert!(text(&output.stderr).contains(&again), "{}", text(&output.stderr));

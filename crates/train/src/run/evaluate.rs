@@ -69,12 +69,12 @@ impl Run {
             return Ok(());
         }
         if part == Part::Test {
-            self.judged();
+            self.copies.judge(loss);
             self.finish(loss, accuracy);
             return Ok(());
         }
         let judged = self.judge(loss, accuracy);
-        self.conclude(ended.or(judged)).await
+        self.conclude(ended.or(judged), Some(loss)).await
     }
 
     /// Why the run ends if an evaluation on validation images, whose loss is finite, meets a stop condition.

@@ -81,10 +81,10 @@ fn a_checkpoint_says_whether_its_run_has_finished() {
     while run.last_good().progress.step < 7 {
         block_on(run.advance());
     }
-    assert!(!run.last_good().progress.finished);
+    assert!(!run.latest().progress.finished);
     let longer = RunConfig { length: Length::Steps(21), ..whole.clone() };
     let mut run = resume(engine(), &longer, ended(&whole));
-    assert!(!run.last_good().progress.finished, "it goes on");
+    assert!(!run.latest().progress.finished, "it goes on");
     let checkpoint = block_on(run.checkpoint()).expect("the state is read");
     assert!(!checkpoint.progress.finished);
 }
