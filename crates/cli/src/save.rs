@@ -153,12 +153,16 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// `net.safetensors`, `net-2.safetensors`, `net-3.safetensors`, …
 fn numbered(path: &Path, number: u32) -> PathBuf {
-    match (number, path.file_stem(), path.extension()) {
-        (2.., Some(stem), Some(extension)) => {
-            path.with_file_name(format!("{}-{number}.{}", stem.display(), extension.display()))
-        }
-        _ => path.to_owned(),
+    if number == 1 {
+        return path.to_owned();
     }
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{number}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
 }
 
 /// A file that was not written since: its length, when it was written, and which one it is on its disk.
@@ -268,16 +272,18 @@ mod tests {
     #[test]
     fn what_is_there_stays_where_a_new_file_is_wanted() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("net.safetensors");
-        let mut names = vec![];
-        for content in [b"1", b"2", b"3"] {
-            let mut place = Place::new(path.clone());
-            place.put(content).unwrap();
-            place.put(content).unwrap(); // its own
-            names.push(place.path().file_name().unwrap().to_owned());
+        for three in [["net.safetensors", "net-2.safetensors", "net-3.safetensors"], ["net", "net-2", "net-3"]] {
+            let path = folder.path().join(three[0]);
+            let mut names = vec![];
+            for content in [b"1", b"2", b"3"] {
+                let mut place = Place::new(path.clone());
+                place.put(content).unwrap();
+                place.put(content).unwrap(); // its own
+                names.push(place.path().file_name().unwrap().to_owned());
+            }
+            assert_eq!(names, three);
+            assert_eq!(fs::read(&path).unwrap(), b"1");
         }
-        assert_eq!(names, ["net.safetensors", "net-2.safetensors", "net-3.safetensors"]);
-        assert_eq!(fs::read(&path).unwrap(), b"1");
     }
 
     #[cfg(unix)]
