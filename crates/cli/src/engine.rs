@@ -54,13 +54,9 @@ const GPUS: [(EngineName, bool); 2] =
 impl Args {
     /// Opens the chosen engine. With `autograd`, candle's own tape differentiates.
     pub(crate) async fn open(&self, autograd: bool) -> Result<Box<dyn Engine>> {
-        let engine = match self.engine {
-            Choice::Auto => self.best(autograd).await?,
-            Choice::Wgpu => self.open_named(EngineName::Wgpu, autograd).await?,
-            Choice::Cpu => self.open_named(EngineName::Cpu, autograd).await?,
-            Choice::CandleCpu => self.open_named(EngineName::CandleCpu, autograd).await?,
-            Choice::CandleCuda => self.open_named(EngineName::CandleCuda, autograd).await?,
-            Choice::CandleMetal => self.open_named(EngineName::CandleMetal, autograd).await?,
+        let engine = match self.named() {
+            Some(name) => self.open_named(name, autograd).await?,
+            None => self.best(autograd).await?,
         };
         let name = engine.device().engine;
         ensure!(
@@ -72,6 +68,18 @@ impl Args {
             "--threads is for engine cpu, and {name} was taken: add --engine cpu"
         );
         Ok(engine)
+    }
+
+    /// The engine that is asked for by name.
+    pub(crate) fn named(&self) -> Option<EngineName> {
+        match self.engine {
+            Choice::Auto => None,
+            Choice::Wgpu => Some(EngineName::Wgpu),
+            Choice::Cpu => Some(EngineName::Cpu),
+            Choice::CandleCpu => Some(EngineName::CandleCpu),
+            Choice::CandleCuda => Some(EngineName::CandleCuda),
+            Choice::CandleMetal => Some(EngineName::CandleMetal),
+        }
     }
 
     async fn open_named(&self, engine: EngineName, autograd: bool) -> Result<Box<dyn Engine>> {

@@ -2,16 +2,16 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use protocol::{Cause, EngineName, Event, Message, Part, RunConfig, Summary};
+use protocol::{Cause, Event, Message, Part, RunConfig, Summary};
 use train::metrics::Confusion;
 
 use crate::{
-    article, datasets,
+    article,
     listener::Listener,
     report::{self, Epoch, classes, thousands},
     save::is_null,
@@ -45,9 +45,9 @@ impl<W: Write> Listener for Json<W> {
 /// A progress bar on stderr, a line an epoch and the report on stdout.
 pub(crate) struct Person<W> {
     out: W,
-    keeping: Keeping,
+    /// The file that the run is kept in at every evaluation.
+    kept: Option<PathBuf>,
     bar: ProgressBar,
-    engine: Option<EngineName>,
     config: Option<RunConfig>,
     /// Training loss for the bar: a mean in which the last hundred steps count most.
     loss: Option<f64>,
@@ -59,26 +59,16 @@ pub(crate) struct Person<W> {
     checkpoint: Option<String>,
 }
 
-/// What a person is told of where a run is kept, and of how it goes on.
-pub(crate) struct Keeping {
-    /// The file that it is kept in at every evaluation.
-    pub(crate) always: Option<PathBuf>,
-    /// The file that the command goes on with which began it.
-    pub(crate) repeats: Option<PathBuf>,
-    /// Options that it needs to go on as it began.
-    pub(crate) options: String,
-}
-
 impl<W: Write> Person<W> {
-    pub(crate) fn new(out: W, keeping: Keeping) -> Self {
+    /// The run is kept in this file at every evaluation.
+    pub(crate) fn new(out: W, kept: Option<PathBuf>) -> Self {
         let bar = ProgressBar::hidden();
         let (config, pending, checkpoint) = (None, None, None);
         let test = Confusion::default();
         Person {
             out,
-            keeping,
+            kept,
             bar,
-            engine: None,
             config,
             loss: None,
             images_per_second: None,
@@ -96,14 +86,6 @@ impl<W: Write> Person<W> {
             out.write_all(text.as_bytes())?;
             out.flush()
         })
-    }
-
-    /// The command that goes on from a checkpoint. A folder is not opened because a checkpoint names it.
-    fn resume(&self, path: &str) -> String {
-        let name = self.config.as_ref().map(|config| &config.dataset.name).filter(|name| datasets::is_folder(name));
-        let folder = name.map_or_else(String::new, |name| format!(" --dataset {}", quoted(name)));
-        let engine = self.engine.map_or_else(String::new, |engine| format!(" --engine {engine}"));
-        format!("playground-cli train --resume {}{folder}{engine}{}", quoted(path), self.keeping.options)
     }
 
     fn batch(&self) -> usize {
@@ -140,7 +122,7 @@ impl<W: Write> Person<W> {
             config.batch,
             epochs,
             config.seed,
-            match &self.keeping.always {
+            match &self.kept {
                 Some(path) if is_null(path) => "not at all: /dev/null keeps nothing".into(),
                 Some(path) => format!("in {} at every evaluation", escaped(&path.display().to_string())),
                 None => "if it is interrupted or fails, but not if it is killed: see --save and --keep".into(),
@@ -151,7 +133,6 @@ impl<W: Write> Person<W> {
         }
         text += &report::epoch_header();
         self.config = Some((**config).clone());
-        self.engine = Some(device.engine);
         self.print(&text)?;
         if io::stderr().is_terminal() {
             let template = "{bar:30} {pos}/{len} steps  {msg}  ETA {eta}";
@@ -209,7 +190,7 @@ impl<W: Write> Person<W> {
             thousands(summary.steps)
         );
         text += &match &self.checkpoint {
-            Some(path) => format!("saved as {path}: try `playground-cli predict {path} IMAGE`\n"),
+            Some(path) => format!("saved as {path}: try `playground-cli predict {} IMAGE`\n", quoted(path)),
             None => "nothing is saved: `--save FILE` keeps the network, to go on with it or to use it\n".into(),
         };
         self.print(&text)
@@ -269,25 +250,17 @@ impl<W: Write> Listener for Person<W> {
                 self.bar.finish_and_clear();
                 self.flush()?;
                 say(&format!("{reason} after step {step}"));
-                say(&match checkpoint {
-                    Some(path) if self.keeping.repeats.as_deref() == Some(Path::new(path)) => {
-                        "go on with: the same command".into()
-                    }
-                    Some(path) => format!("go on with: {}", self.resume(path)),
-                    None => "nothing is kept, and no file was touched".into(),
-                });
+                if checkpoint.is_none() {
+                    say("no file was touched");
+                }
                 Ok(())
             }
-            Event::Failed { failure, checkpoint, .. } => {
+            Event::Failed { failure, .. } => {
                 self.bar.finish_and_clear();
                 self.flush()?;
                 say(&format!("error: {failure}"));
                 if let Some(Cause::Diverged { calmer, .. }) = failure.cause {
                     say(&format!("try --set schedule.rate={calmer}, or --set optimizer.clip_norm=1"));
-                }
-                match checkpoint {
-                    Some(path) => say(&format!("the last good state is kept: {}", self.resume(path))),
-                    None => say("no state was good since the run began, so none is kept"),
                 }
                 Ok(())
             }

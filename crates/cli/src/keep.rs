@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use protocol::{EngineName, RunConfig, Split};
 use serde_json::Value;
 use train::{Checkpoint, Run, Samples};
@@ -13,16 +13,32 @@ use crate::{datasets, files};
 pub(crate) struct Begun {
     pub(crate) path: PathBuf,
     pub(crate) checkpoint: Checkpoint,
-    /// Those that the command says it begins with.
-    weights: Option<files::Weights>,
 }
 
 impl Begun {
-    /// What is in the file, if it is a run of this configuration.
-    pub(crate) fn read(path: &Path, config: RunConfig, weights: Option<files::Weights>) -> Result<Self> {
+    /// What is in the file, if this command says what it was begun with: the same configuration and first weights.
+    pub(crate) fn read(path: &Path, config: RunConfig, weights: Option<&files::Weights>) -> Result<Self> {
         let checkpoint =
             files::read_checkpoint(path).context("no run can go on from it: remove it, or name another")?;
-        let begun = Begun { path: path.to_owned(), checkpoint, weights };
+        let mut begun = Begun { path: path.to_owned(), checkpoint };
+        let now = weights.map(|weights| weights.begin(&begun.checkpoint.config, begun.checkpoint.image)).transpose()?;
+        let (before, now) = (begun.checkpoint.origin.weights, now.and_then(|now| now.origin.weights));
+        let name = path.display();
+        match (before, now) {
+            _ if before == now => {}
+            (None, _) => {
+                bail!("{name}: the run was begun with the weights of its seed: leave out --init, or name another file")
+            }
+            (Some(_), None) => {
+                bail!("{name}: the run was begun with --init: name that file of weights again, or another file to keep")
+            }
+            (Some(_), Some(_)) => bail!(
+                "{name}: the run was begun with other weights than those of this --init: repeat the file that it was begun with, or name another file to keep"
+            ),
+        }
+        if datasets::is_folder(&begun.checkpoint.config.dataset.name) && datasets::is_folder(&config.dataset.name) {
+            begun.checkpoint.config.dataset.name.clone_from(&config.dataset.name); // what is in it is compared
+        }
         if let Some((key, before, now)) = difference(&begun.checkpoint.config, config) {
             begun.is_the_same(false, &key, &before, &now)?;
         }
@@ -34,20 +50,15 @@ impl Begun {
         self.is_the_same(*before == now, "engine", before, &now)
     }
 
-    /// Whether images and first weights are those that it was begun with, whatever they are called.
-    pub(crate) fn check_content(&self, config: &RunConfig, samples: &Samples) -> Result<()> {
+    /// Whether images are those that it was begun with, whatever they are called.
+    pub(crate) fn check_images(&self, config: &RunConfig, samples: &Samples) -> Result<()> {
         ensure!(
-            self.checkpoint.is_on(&samples.images, config),
+            self.checkpoint.is_on(samples, config),
             "{}: the images of {} are not those that the run was begun with: bring them back, or name another file",
             self.path.display(),
             samples.name
         );
-        let image = [samples.images.height, samples.images.width];
-        let now = self.weights.as_ref().map(|weights| weights.begin(config, image)).transpose()?;
-        let [before, now] = [Some(&self.checkpoint), now.as_ref()].map(|begun| begun?.origin.weights);
-        let name =
-            |weights: Option<u32>| weights.map_or("its seed's".into(), |sum| format!("--init (CRC-32 {sum:08x})"));
-        self.is_the_same(before == now, "first weights", &name(before), &name(now))
+        Ok(())
     }
 
     /// Whether the engine computes in the same ways.
@@ -73,11 +84,9 @@ impl Begun {
 
 /// The first key in which a run was begun otherwise than a command now says, and both values.
 fn difference(begun: &RunConfig, mut now: RunConfig) -> Option<(String, String, String)> {
-    let found = match now.dataset.name.as_str() {
-        "auto" if !datasets::is_folder(&begun.dataset.name) => Some(begun.dataset.name.clone()), // as it was found then
-        name => Path::new(name).canonicalize().ok().map(|folder| folder.display().to_string()),
-    };
-    now.dataset.name = found.filter(|found| *found == begun.dataset.name).unwrap_or(now.dataset.name);
+    if now.dataset.name == "auto" && !datasets::is_folder(&begun.dataset.name) {
+        now.dataset.name.clone_from(&begun.dataset.name); // as it was found then
+    }
     if let (Split::Standard { .. }, Split::Standard { validation: None }) = (begun.dataset.split, now.dataset.split) {
         now.dataset.split = begun.dataset.split; // what is left open was decided then
     }

@@ -29,14 +29,14 @@ enum Told {
 
 /// A listener in a thread of its own. As long as the run goes on it is waited for; once the run is to end, no longer than
 /// [`signals::PATIENCE`].
-pub(crate) struct Apart {
+pub(crate) struct Threaded {
     tell: Sender<Told>,
     heard: Receiver<io::Result<()>>,
     /// It has not come back from what it was told last.
     is_stuck: bool,
 }
 
-impl Apart {
+impl Threaded {
     pub(crate) fn new(mut listener: impl Listener + Send + 'static) -> io::Result<Self> {
         let (tell, told) = channel();
         let (reply, heard) = channel();
@@ -55,11 +55,15 @@ impl Apart {
             }
         };
         thread::Builder::new().name("listener".into()).spawn(listen)?;
-        Ok(Apart { tell, heard, is_stuck: false })
+        Ok(Threaded { tell, heard, is_stuck: false })
     }
 
     fn tell(&mut self, told: Told) -> io::Result<()> {
         let gone = || io::Error::other("the listener has gone");
+        let stuck = || output::marked(io::Error::new(ErrorKind::TimedOut, "nobody reads it"));
+        if self.is_stuck {
+            return Err(stuck()); // what it says of earlier things would be taken for this one's
+        }
         self.tell.send(told).map_err(|_| gone())?;
         let mut patience = signals::PATIENCE;
         loop {
@@ -72,19 +76,19 @@ impl Apart {
             }
             if patience.is_zero() {
                 self.is_stuck = true;
-                return Err(output::marked(io::Error::new(ErrorKind::TimedOut, "nobody reads it")));
+                return Err(stuck());
             }
         }
     }
 }
 
-impl Listener for Apart {
+impl Listener for Threaded {
     fn hear(&mut self, event: &Event) -> io::Result<()> {
         self.tell(Told::Event(event.clone()))
     }
 
     fn warn(&mut self, text: &str) {
-        if self.is_stuck || self.tell(Told::Warning(text.into())).is_err() {
+        if self.tell(Told::Warning(text.into())).is_err() {
             say(text);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! One file a command. Results go to stdout, everything else to stderr, so that a result can be piped.
 
+mod advice;
 mod article;
 mod bench;
 mod datasets;

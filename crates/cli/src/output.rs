@@ -9,10 +9,7 @@ use std::{
 use crate::terminal::Escaped;
 
 /// Where results go.
-pub(crate) type Stdout = Escaped<Output<io::Stdout>>;
-
-/// Where results go.
-pub(crate) fn stdout() -> Stdout {
+pub(crate) fn stdout() -> Escaped<Output<io::Stdout>> {
     Escaped(Output(io::stdout()))
 }
 

@@ -1,10 +1,11 @@
 //! Files that are written whole or not at all, and where a run is kept.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,6 +15,8 @@ use tempfile::NamedTempFile;
 const PREFIX: &str = ".playground-";
 /// A file that is not whole, that nobody writes and that is older than this belongs to a program that was killed.
 const ORPHAN: Duration = Duration::from_secs(60);
+/// How long another run may hold a folder.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Most links that are followed.
 const LINKS: usize = 40;
 
@@ -26,7 +29,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
             return Ok(());
         }
         beside(&target, bytes)?.persist(&target)?;
-        sync_folder(&target)
+        sync_folder(&target);
+        Ok(())
     };
     put().with_context(|| format!("cannot write {}", path.display()))
 }
@@ -39,7 +43,10 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
         for number in 1u32.. {
             let name = numbered(&path, number);
             match file.persist_noclobber(&name) {
-                Ok(_) => return sync_folder(&name).map(|()| name),
+                Ok(_) => {
+                    sync_folder(&name);
+                    return Ok(name);
+                }
                 Err(error) if error.error.kind() == ErrorKind::AlreadyExists => file = error.file,
                 Err(error) => return Err(error.error),
             }
@@ -73,7 +80,7 @@ pub(crate) fn check(path: &Path) -> Result<()> {
 /// Says that a checkpoint that is there will be replaced. What is something else is not.
 pub(crate) fn check_replaced(path: &Path) -> Result<()> {
     let name = path.display();
-    if !fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0) {
+    if !holds_something(path) {
         return Ok(());
     }
     let mut start = vec![];
@@ -81,8 +88,19 @@ pub(crate) fn check_replaced(path: &Path) -> Result<()> {
     read.with_context(|| format!("cannot read {name}, which this run would replace"))?;
     // The length of a safetensors file's header, and the header.
     ensure!(start.get(8) == Some(&b'{'), "{name} is there and is no checkpoint: name another file to save to");
-    crate::say(&format!("note: {name} is there, and this run takes its place: --keep goes on with one that is there"));
+    crate::say(&format!("note: {name} is there, and this run takes its place"));
     Ok(())
+}
+
+/// Whether there is a file of this name, and not an empty one.
+pub(crate) fn holds_something(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
+}
+
+/// Whether two names stand for one file.
+pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
+    let [a, b] = [a, b].map(|path| path.canonicalize().ok());
+    a.is_some() && a == b
 }
 
 /// What a name stands for, through all links; the last one may lead to a file that is not there yet.
@@ -146,9 +164,26 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// The name of a file is safe only when its folder is.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
+/// The name of a file is safe only when its folder is. Not every system can make a folder safe, nor may everyone who
+/// writes into one; the file is there in any case.
+fn sync_folder(path: &Path) {
+    if cfg!(unix) {
+        let _ = File::open(folder(path)).and_then(|folder| folder.sync_all());
+    }
+}
+
+/// While it lives, other runs do not write into the folder of this file: between a look at what is there and the rename
+/// nobody comes. Where a folder cannot be locked, or somebody holds it for too long, there is none.
+fn lock_folder(path: &Path) -> Option<File> {
+    let folder = File::open(folder(path)).ok().filter(|_| cfg!(unix))?;
+    let clock = Instant::now();
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) if clock.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(5)),
+            Err(_) => return None,
+        }
+    }
 }
 
 /// `net.safetensors`, `net-2.safetensors`, `net-3.safetensors`, …
@@ -199,11 +234,11 @@ impl Place {
     /// A file that was asked for.
     pub(crate) fn named(path: &Path) -> Result<Self> {
         check(path)?;
-        Ok(Place { always: true, ..Place::origin(path) })
+        Ok(Place { always: true, ..Place::resumed(path) })
     }
 
     /// The file that a run was resumed from, for where it ends before its time.
-    pub(crate) fn origin(path: &Path) -> Self {
+    pub(crate) fn resumed(path: &Path) -> Self {
         Place { path: path.to_owned(), always: false, ours: Stamp::of(path) }
     }
 
@@ -218,27 +253,27 @@ impl Place {
 
     /// Puts a checkpoint there. Says so where somebody else's file is there, which stays: this one gets a number.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<Option<String>> {
+        let _alone = lock_folder(&target(&self.path)?);
         let there = Stamp::of(&self.path);
-        let mut moved = None;
-        match &self.ours {
-            Some(_) if there.is_none() || there == self.ours => write(&self.path, bytes)?,
-            ours => {
-                let path = write_new(&self.path, bytes)?;
-                moved = ours.as_ref().map(|_| {
-                    let [asked, path] = [&self.path, &path].map(|path| path.display());
-                    format!(
-                        "{asked} was written by somebody else since this run began, which is kept in {path} instead"
-                    )
-                });
-                self.path = path;
+        let is_asked_for = self.always || self.ours.is_some();
+        let path = match &self.ours {
+            Some(_) if there.is_none() || there == self.ours => {
+                write(&self.path, bytes)?;
+                self.path.clone()
             }
-        }
+            _ => write_new(&self.path, bytes)?,
+        };
+        let asked = std::mem::replace(&mut self.path, path);
         self.ours = Stamp::of(&self.path);
-        Ok(moved)
+        let moved = || {
+            let [asked, path] = [&asked, &self.path].map(|path| path.display());
+            format!("{asked} is another run's by now: this one is kept in {path} instead")
+        };
+        Ok((is_asked_for && self.path != asked).then(moved))
     }
 
-    /// Puts it somewhere else, where the place itself fails: into the present folder, or that for temporary files.
-    pub(crate) fn put_elsewhere(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Puts it somewhere else where the place itself fails, and says so: into the present folder, or that for temporary files.
+    pub(crate) fn put_elsewhere(&mut self, bytes: &[u8]) -> Result<Option<String>> {
         let name = "playground-kept.safetensors";
         let here = write_new(Path::new(name), bytes);
         self.path = match here {
@@ -246,7 +281,7 @@ impl Place {
             Err(error) => write_new(&std::env::temp_dir().join(name), bytes).context(error)?,
         };
         self.ours = Stamp::of(&self.path);
-        Ok(())
+        Ok(Some(format!("the run is kept in {} instead", self.path.display())))
     }
 }
 

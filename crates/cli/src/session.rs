@@ -7,7 +7,7 @@ use engine::EngineError;
 use protocol::{Command, Event, Failure};
 use train::Run;
 
-use crate::{Exit, explain, listener::Listener, save::Place, terminal::quoted};
+use crate::{Exit, advice::Advice, explain, listener::Listener, save::Place};
 
 /// The run that there is, and who listens to it.
 pub(crate) struct Session<'l> {
@@ -15,6 +15,7 @@ pub(crate) struct Session<'l> {
     listener: &'l mut dyn Listener,
     /// Where its checkpoints go, if anywhere.
     place: Option<Place>,
+    advice: Advice,
     /// The step that the run began at.
     first: u64,
     /// That of the last checkpoint written.
@@ -26,9 +27,9 @@ pub(crate) struct Session<'l> {
 }
 
 impl<'l> Session<'l> {
-    pub(crate) fn new(run: Run, place: Option<Place>, listener: &'l mut dyn Listener) -> Self {
+    pub(crate) fn new(run: Run, place: Option<Place>, advice: Advice, listener: &'l mut dyn Listener) -> Self {
         let first = run.step();
-        Session { run, listener, place, first, saved: None, fails: false, unheard: None }
+        Session { run, listener, place, advice, first, saved: None, fails: false, unheard: None }
     }
 
     /// Goes from piece to piece to one of the run's three ends, and asks in between whether it is to stop. Errors are of
@@ -92,6 +93,7 @@ impl<'l> Session<'l> {
         self.tell(event);
         if self.unheard.is_some() {
             exit = self.keep_end();
+            self.say_kept();
         }
         exit
     }
@@ -130,6 +132,7 @@ impl<'l> Session<'l> {
         match self.save_at_last(checkpoint.progress.step, &checkpoint.to_bytes()) {
             Ok(checkpoint) => {
                 self.tell(&Event::Stopped { reason, step, checkpoint });
+                self.say_kept();
                 Ok(Exit::Interrupted)
             }
             Err(failure) => {
@@ -148,47 +151,48 @@ impl<'l> Session<'l> {
             failure.message += &format!("; besides, {besides}");
             None
         });
+        let text = match &checkpoint {
+            Some(path) => format!("the last good state is kept: {}", self.advice.resume(path, self.run.last_good())),
+            None => "no state was good since the run began, so none is kept".into(),
+        };
         self.tell(&Event::Failed { failure, step, checkpoint });
+        self.listener.warn(&text);
         Exit::Failed
+    }
+
+    /// Says how the run goes on, if it is kept.
+    fn say_kept(&mut self) {
+        if let Some(place) = self.place.as_ref().filter(|_| self.saved.is_some()) {
+            let path = place.path().display().to_string();
+            let text = self.advice.go_on(&path, self.run.latest());
+            self.listener.warn(&format!("the run is kept in {path}: {text}"));
+        }
     }
 
     /// Writes the run's last checkpoint, elsewhere if it must be, and says where.
     fn save_at_last(&mut self, step: u64, bytes: &[u8]) -> Result<Option<String>, Failure> {
-        let saved = match self.save(step, bytes) {
-            Err(error) => {
-                self.listener.warn(&format!("warning: {}", explain(&error)));
-                self.save_elsewhere(step, bytes).map_err(|error| Failure::from(explain(&error)))
-            }
-            Ok(path) => Ok(path),
-        };
-        if let (Ok(Some(path)), Some(_)) = (&saved, &self.unheard) {
-            self.listener.warn(&format!("the run is kept: playground-cli train --resume {}", quoted(path)));
-        }
-        saved
+        let saved = self.save(step, bytes).or_else(|error| {
+            self.listener.warn(&format!("warning: {}", explain(&error)));
+            self.put(step, |place| place.put_elsewhere(bytes))
+        });
+        saved.map_err(|error| Failure::from(explain(&error)))
     }
 
-    /// Writes a checkpoint, if it is to be kept, and says so.
+    /// Writes a checkpoint.
     fn save(&mut self, step: u64, bytes: &[u8]) -> Result<Option<String>> {
+        self.put(step, |place| place.put(bytes))
+    }
+
+    /// Has a checkpoint written, if it is to be kept, and says where it is.
+    fn put(&mut self, step: u64, write: impl FnOnce(&mut Place) -> Result<Option<String>>) -> Result<Option<String>> {
         let Some(place) = &mut self.place else { return Ok(None) };
-        let moved = place.put(bytes)?;
+        let moved = write(place)?;
         let path = place.path().display().to_string();
         if let Some(moved) = moved {
             self.listener.warn(&format!("warning: {moved}"));
         }
-        Ok(Some(self.saved(step, path)))
-    }
-
-    fn save_elsewhere(&mut self, step: u64, bytes: &[u8]) -> Result<Option<String>> {
-        let Some(place) = &mut self.place else { return Ok(None) };
-        place.put_elsewhere(bytes)?;
-        let path = place.path().display().to_string();
-        self.listener.warn(&format!("the run is kept in {path} instead"));
-        Ok(Some(self.saved(step, path)))
-    }
-
-    fn saved(&mut self, step: u64, path: String) -> String {
         self.saved = Some(step);
         self.tell(&Event::Checkpoint { step, path: path.clone() });
-        path
+        Ok(Some(path))
     }
 }

@@ -18,7 +18,7 @@ const TRAINING: u8 = 1;
 const ASKED: u8 = 2;
 const LEAVING: u8 = 3;
 
-/// How long whoever reads what is written is waited for then.
+/// How long whoever reads what is written is waited for once the program is to end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 static STATE: AtomicU8 = AtomicU8::new(PREPARING);

@@ -3,7 +3,10 @@
 use std::{
     borrow::Cow,
     io::{self, Write},
-    sync::mpsc,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -35,14 +38,18 @@ fn is_active(c: char) -> bool {
 pub(crate) fn say(line: &str) {
     let line = escaped_lines(line, "\n  ");
     let write = move || drop(writeln!(io::stderr(), "{line}"));
+    static STANDS_STILL: AtomicBool = AtomicBool::new(false);
     if signals::is_ending() {
+        if STANDS_STILL.load(Ordering::Relaxed) {
+            return; // it was waited for once
+        }
         let (done, wait) = mpsc::channel();
         let write_and_tell = move || {
             write();
             let _ = done.send(());
         };
         if thread::Builder::new().spawn(write_and_tell).is_ok() {
-            let _ = wait.recv_timeout(signals::PATIENCE);
+            STANDS_STILL.fetch_or(wait.recv_timeout(signals::PATIENCE).is_err(), Ordering::Relaxed);
         }
     } else {
         write();

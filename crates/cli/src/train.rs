@@ -11,11 +11,13 @@ use protocol::{Event, Length, RunConfig};
 use train::{Checkpoint, CheckpointError, Run, Samples, programs};
 
 use crate::{
-    Exit, datasets, engine,
-    events::{Json, Keeping, Person},
+    Exit,
+    advice::Advice,
+    datasets, engine,
+    events::{Json, Person},
     explain, files,
     keep::Begun,
-    listener::{Apart, Listener},
+    listener::{Listener, Threaded},
     memory::Need,
     output,
     save::{self, Place},
@@ -96,7 +98,7 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// What a run begins with.
-enum Origin {
+enum Source {
     /// What its seed says.
     Seed,
     /// These weights.
@@ -111,12 +113,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
     signals::listen().context("cannot listen for signals")?;
     let out = output::stdout();
     if !args.json {
-        return pollster::block_on(train(args, &mut Apart::new(Person::new(out, args.keeping()))?));
+        return pollster::block_on(train(args, &mut Threaded::new(Person::new(out, args.kept().map(Path::to_owned)))?));
     }
-    if args.kept().is_none() {
+    if args.kept().is_none_or(save::is_null) {
         say("note: a killed run is lost: --save FILE or --keep FILE keeps it");
     }
-    let mut json = Apart::new(Json::new(out))?;
+    let mut json = Threaded::new(Json::new(out))?;
     let result = pollster::block_on(train(args, &mut json));
     if let Some(error) = result.as_ref().err().filter(|error| output::failure(error).is_none()) {
         json.hear(&Event::Failed { failure: explain(error).into(), step: 0, checkpoint: None })?;
@@ -127,31 +129,36 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
 /// Errors are what was wrong before the first step; what comes later is an event and an exit code.
 async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     let mut place = args.place()?;
-    let (mut config, origin) = args.begin()?;
+    let (mut config, source) = args.begin()?;
     if args.config.is_none() {
         args.data.check_recorded(&config.dataset.name)?; // it may be a checkpoint's
     }
-    if let Origin::Itself(begun) = &origin
+    if let Source::Itself(begun) = &source
         && begun.checkpoint.progress.finished
     {
-        let (path, step) = (begun.path.display(), begun.checkpoint.progress.step);
-        say(&format!("{path} is finished after {step} steps: `playground-cli eval {path}` judges it"));
+        args.engine.named().map_or(Ok(()), |engine| begun.check_engine(engine))?;
+        let (path, step) = (begun.path.display().to_string(), begun.checkpoint.progress.step);
+        let name = quoted(&path);
+        say(&format!("{path} is finished after {step} steps: `playground-cli eval {name}` judges it"));
         return Ok(Exit::Done);
     }
     let engine = args.engine.open(args.autograd).await?;
-    if let Origin::Itself(begun) = &origin {
+    if let Source::Itself(begun) = &source {
         begun.check_engine(engine.device().engine)?;
     }
     let samples = args.samples(&mut config)?;
     let need = Need::of(engine.device().engine, &config, &samples)?;
     need.check_before()?;
-    if let Origin::Run(_, checkpoint) = &origin
-        && args.kept().is_none()
-        && !checkpoint.is_on(&samples.images, &config)
+    if let Source::Run(path, checkpoint) = &source
+        && !checkpoint.is_on(&samples, &config)
     {
-        place = place.map(|place| Place::new(place.path().to_owned())); // on other images it is another run
+        match args.kept() {
+            Some(kept) if save::is_same(kept, path) => save::check_replaced(path)?,
+            Some(_) => {}
+            None => place = place.map(|place| Place::new(place.path().to_owned())), // on other images it is another run
+        }
     }
-    let (run, events) = args.start(engine, config, samples, origin).await?;
+    let (run, events) = args.start(engine, config, samples, source).await?;
     need.check_begun()?;
     if run.is_over() {
         say(&format!(
@@ -167,7 +174,7 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
         listener.hear(event)?;
     }
     signals::train();
-    Session::new(run, place, listener).drive(signals::is_asked).await
+    Session::new(run, place, args.advice(), listener).drive(signals::is_asked).await
 }
 
 impl Args {
@@ -180,12 +187,12 @@ impl Args {
     fn place(&self) -> Result<Option<Place>> {
         let place = match (self.kept(), &self.resume) {
             (Some(path), resumed) => {
-                if self.keep.is_none() && resumed.as_deref() != Some(path) {
+                if self.keep.is_none() && !resumed.as_deref().is_some_and(|resumed| save::is_same(resumed, path)) {
                     save::check_replaced(path)?;
                 }
                 Place::named(path)?
             }
-            (None, Some(path)) => Place::origin(path),
+            (None, Some(path)) => Place::resumed(path),
             (None, None) => {
                 let own = self.config.is_some() || self.init.is_some();
                 let preset = self.preset.as_deref().unwrap_or(if own { "run" } else { "mlp" });
@@ -195,33 +202,30 @@ impl Args {
         Ok(Some(place).filter(|place| !save::is_null(place.path())))
     }
 
-    /// What a person is told of it.
-    fn keeping(&self) -> Keeping {
-        let places = [
-            ("--data-dir", self.data.data_dir.as_ref().map(|path| path.display().to_string())),
-            ("--adapter", self.engine.adapter.clone()),
-        ];
-        let named = places.into_iter().filter_map(|(option, value)| Some(format!(" {option} {}", quoted(&value?))));
-        let autograd = self.autograd.then(|| " --autograd".to_owned());
-        Keeping {
-            always: self.kept().map(Path::to_owned),
-            repeats: self.keep.clone(),
-            options: named.chain(autograd).collect(),
+    /// What is said of how it goes on.
+    fn advice(&self) -> Advice {
+        let folder = self.data.data_dir.as_ref().map(|path| ("--data-dir", path.display().to_string()));
+        let adapter = self.engine.adapter.clone().map(|name| ("--adapter", name));
+        let autograd = self.autograd.then(|| ("--autograd", String::new()));
+        Advice {
+            keep: self.keep.clone(),
+            saves: self.kept().is_some(),
+            options: [folder, adapter, autograd].into_iter().flatten().collect(),
         }
     }
 
     /// The configuration, and what the run begins with.
-    fn begin(&self) -> Result<(RunConfig, Origin)> {
+    fn begin(&self) -> Result<(RunConfig, Source)> {
         if let Some(path) = &self.resume {
             let checkpoint = files::read_checkpoint(path).map_err(|error| match error.downcast_ref() {
                 Some(CheckpointError::NoRecord) => error.context(format!(
                     "no run to go on with: to train on from these weights, name their network: --init {} --preset NAME",
-                    path.display()
+                    quoted(&path.display().to_string())
                 )),
                 _ => error,
             })?;
             let config = self.adjust(checkpoint.config.clone())?;
-            return Ok((config, Origin::Run(path.clone(), checkpoint.into())));
+            return Ok((config, Source::Run(path.clone(), checkpoint.into())));
         }
         let weights = self.init.as_deref().map(files::Weights::read).transpose()?;
         let config = match (&self.config, &self.preset, &weights) {
@@ -231,12 +235,12 @@ impl Args {
             (None, None, None) => protocol::preset("mlp")?,
         };
         let config = self.adjust(config)?;
-        match self.keep.as_ref().filter(|path| path.exists()) {
+        match self.keep.as_ref().filter(|path| save::holds_something(path)) {
             Some(path) => {
-                let begun = Begun::read(path, config, weights)?;
-                Ok((begun.checkpoint.config.clone(), Origin::Itself(begun.into())))
+                let begun = Begun::read(path, config, weights.as_ref())?;
+                Ok((begun.checkpoint.config.clone(), Source::Itself(begun.into())))
             }
-            None => Ok((config, weights.map_or(Origin::Seed, |weights| Origin::Weights(weights.into())))),
+            None => Ok((config, weights.map_or(Source::Seed, |weights| Source::Weights(weights.into())))),
         }
     }
 
@@ -255,24 +259,24 @@ impl Args {
         mut engine: Box<dyn Engine>,
         config: RunConfig,
         samples: Samples,
-        origin: Origin,
+        source: Source,
     ) -> Result<(Run, Vec<Event>)> {
-        if let Origin::Seed | Origin::Weights(_) = &origin {
+        if let Source::Seed | Source::Weights(_) = &source {
             let table = programs::table(&samples.images);
             self.engine.tune(engine.as_mut(), &programs::train(&config, &table, true)?).await?;
         }
-        match origin {
-            Origin::Seed => Ok(Run::start(engine, config, samples, None).await?),
-            Origin::Weights(weights) => {
+        match source {
+            Source::Seed => Ok(Run::start(engine, config, samples, None).await?),
+            Source::Weights(weights) => {
                 let begun = weights.begin(&config, [samples.images.height, samples.images.width])?;
                 Ok(Run::start(engine, config, samples, Some(begun)).await?)
             }
-            Origin::Run(path, checkpoint) => {
+            Source::Run(path, checkpoint) => {
                 let started = Run::start(engine, config, samples, Some(*checkpoint)).await;
                 started.with_context(|| format!("cannot resume {}", path.display()))
             }
-            Origin::Itself(begun) => {
-                begun.check_content(&config, &samples)?;
+            Source::Itself(begun) => {
+                begun.check_images(&config, &samples)?;
                 let started = Run::start(engine, config, samples, Some(begun.checkpoint.clone())).await;
                 let (run, events) = started.with_context(|| format!("cannot resume {}", begun.path.display()))?;
                 begun.check_choices(&run)?;

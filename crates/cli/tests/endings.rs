@@ -67,6 +67,7 @@ mod unix {
             Trial::test("limits of size and time keep the run", limits_keep_the_run),
             Trial::test("no run takes another one's place", no_run_takes_anothers_place),
             Trial::test("two runs of one name are both kept", two_runs_of_one_name),
+            Trial::test("runs of one name that end at once are all kept", two_ends_at_once),
             Trial::test("a run that fails at once replaces nothing", a_failure_at_once),
             Trial::test("a run on other images is another run", a_run_on_other_images),
             Trial::test("one command begins a run and goes on with it", one_command),
@@ -226,7 +227,12 @@ mod unix {
         drop(lines);
         let said = stderr(&mut child);
         assert_eq!(child.wait()?.code(), Some(141), "{said}");
-        assert!(said.contains("the run is kept: playground-cli train --resume playground-mlp.safetensors"), "{said}");
+        assert!(
+            said.contains(
+                "playground-mlp.safetensors: playground-cli train --resume playground-mlp.safetensors --engine cpu"
+            ),
+            "{said}"
+        );
         place.assert_sound("playground-mlp.safetensors");
         Ok(())
     }
@@ -264,7 +270,9 @@ mod unix {
         reads(&terminal, "step 20")?;
         thread::sleep(Duration::from_secs(2)); // until it is full
         kill_process(Pid::from_child(&child), Signal::TERM)?;
+        let clock = Instant::now();
         assert_eq!(ends(&mut child)?.code(), Some(130));
+        assert!(clock.elapsed() < Duration::from_secs(10), "{:?}", clock.elapsed());
         place.assert_sound("playground-mlp.safetensors");
         Ok(())
     }
@@ -364,12 +372,36 @@ mod unix {
             kill_process(Pid::from_child(child), Signal::TERM).expect("it lives");
             stderr(child)
         });
-        let moved = "net.safetensors was written by somebody else since this run began, which is kept in \
-                     net-2.safetensors instead";
+        let moved = "net.safetensors is another run's by now: this one is kept in net-2.safetensors instead";
         assert!(first.contains(moved) != second.contains(moved), "{first}\n{second}");
         let mut seeds = ["net.safetensors", "net-2.safetensors"].map(|name| place.checkpoint(name).config.seed);
         seeds.sort_unstable();
         assert_eq!(seeds, [2, 3]);
+        Ok(())
+    }
+
+    /// As when a machine is shut down: both write at the same time.
+    fn two_ends_at_once() -> Result<(), Failed> {
+        for options in ["--resume net", "--resume net --save net"] {
+            let place = Place::new();
+            place.succeeds(&format!("train {RUN} {CONSTANT} --steps 10 --save net"));
+            let begin = |_| {
+                let line = format!("train {options} --engine cpu --set evaluate_every=1000000 --steps 1000000 --json");
+                let mut child = place.command(&line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+                let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+                lines.by_ref().map_while(Result::ok).find(|line| line.contains(r#""event":"steps""#)).expect("steps");
+                Ok((child, lines))
+            };
+            let runs = (0..4).map(begin).collect::<Result<Vec<_>, std::io::Error>>()?;
+            runs.iter().for_each(|(child, _)| kill_process(Pid::from_child(child), Signal::TERM).expect("it lives"));
+            for (mut child, lines) in runs {
+                lines.for_each(drop);
+                assert_eq!(child.wait()?.code(), Some(130));
+            }
+            for name in ["net", "net-2", "net-3", "net-4"] {
+                assert!(place.checkpoint(name).progress.step > 10, "{options}: {name}");
+            }
+        }
         Ok(())
     }
 
@@ -463,7 +495,7 @@ mod unix {
             ("--seed 2", "begun with seed 1, and this command says 2"),
             ("--steps 50", "begun with length.steps 40, and this command says 50"),
             ("--epochs 5", r#"begun with length {"steps":40}, and this command says {"epochs":5}"#),
-            ("--engine candle-cpu", ""),
+            ("--engine candle-cpu", "begun with engine cpu, and this command says candle-cpu"),
         ] {
             let line = match flags.split_once(' ').expect("two words") {
                 ("--steps" | "--epochs", _) => line.replace("--steps 40", flags),
@@ -471,8 +503,7 @@ mod unix {
                 _ => format!("{line} {flags}"),
             };
             let (code, said) = place.run(&line);
-            // What is finished needs no engine.
-            assert_eq!(code, Some(if message.is_empty() { 0 } else { 2 }), "{line}: {said}");
+            assert_eq!(code, Some(2), "{line}: {said}");
             assert!(said.contains(message), "{said}");
         }
         assert_eq!(fs::read(place.path("net.safetensors"))?, bytes);
@@ -517,9 +548,14 @@ mod unix {
         let drawn = "--preset mlp --engine cpu --dataset digits --set dataset.digits=600 --keep init.safetensors";
         begin(&format!("{drawn} --init first"));
         begin(&format!("{drawn} --init first")); // it goes on
-        let first = "the run was begun with first weights --init (CRC-32 ";
-        refused(&format!("{drawn} --init second"), first);
-        refused(drawn, first);
+        refused(&format!("{drawn} --init second"), "begun with other weights than those of this --init");
+        refused(drawn, "begun with --init: name that file of weights again");
+        fs::write(place.path("empty"), [])?;
+        begin("--engine cpu --dataset digits --set dataset.digits=600 --keep empty");
+        refused(
+            "--engine cpu --dataset digits --set dataset.digits=600 --keep empty --init first",
+            "of its seed: leave out",
+        );
 
         let own = "--engine cpu --dataset own --keep own.safetensors";
         begin(own);

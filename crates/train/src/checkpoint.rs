@@ -16,7 +16,7 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    optimizer,
+    Samples, optimizer,
     programs::{self, BuildError},
 };
 pub use misfits::Misfits;
@@ -160,10 +160,10 @@ impl Checkpoint {
 
     /// Whether its run was on these images, whatever they are called. Where a checkpoint does not know its images, their
     /// name decides.
-    pub fn is_on(&self, images: &data::Images, config: &RunConfig) -> bool {
+    pub fn is_on(&self, samples: &Samples, config: &RunConfig) -> bool {
         let named = |config: &RunConfig| (config.dataset.name.clone(), config.dataset.digits);
         match self.origin.images {
-            Some(checksum) => checksum == images.checksum(),
+            Some(checksum) => checksum == samples.checksum,
             None => named(&self.config) == named(config),
         }
     }

@@ -159,7 +159,7 @@ impl Run {
         let [train, _] = &graphs;
         let parameters = train.gradients.iter().map(|(_, id)| train.nodes[*id].shape.count() as u64).sum();
         let mut before = None;
-        let mut origin = Origin { images: Some(samples.images.checksum()), weights: None };
+        let mut origin = Origin { images: Some(samples.checksum), weights: None };
         let (state, progress) = match resume {
             Some(checkpoint) => {
                 if !checkpoint.has_slots(train.slots().map(|(name, node)| (name, &node.shape))) {
@@ -168,7 +168,7 @@ impl Run {
                 if let Some(name) = not_finite(&checkpoint.state) {
                     return Err(CheckpointError::NotFinite { name: name.to_owned() }.into());
                 }
-                let same_images = checkpoint.is_on(&samples.images, &config);
+                let same_images = checkpoint.is_on(&samples, &config);
                 let progress = resume::progress(&checkpoint, &config, same_images)?;
                 origin.weights = checkpoint.origin.weights;
                 let mut choices = Choices::new();
@@ -644,7 +644,7 @@ impl Run {
             None => self.copies.put_unjudged(copy),
         }
         self.times_lost = 0;
-        self.ended_early = ended; // not before its state is safe: a recovery goes back to a run that has not ended
+        self.ended_early = ended;
         Ok(())
     }
 

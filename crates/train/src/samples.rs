@@ -78,6 +78,8 @@ pub struct Samples {
     pub name: String,
     /// All images, training rows first. Shared with whoever keeps the data set for other runs.
     pub images: Arc<data::Images>,
+    /// [`data::Images::checksum`] of them.
+    pub checksum: u32,
     /// Which row is for what.
     pub split: Split,
     /// Seconds that reading and preparing took.
@@ -108,7 +110,7 @@ impl Samples {
             }
             protocol::Split::Random { test } => Split::random(rows(images.len())?, test, 0, config.seed)?,
         };
-        Ok(Samples { name, images, split, seconds, download: 0.0 })
+        Ok(Samples { name, checksum: images.checksum(), images, split, seconds, download: 0.0 })
     }
 
     /// Rows of a part.

@@ -8,8 +8,8 @@ use crate::{Checkpoint, Progress};
 /// Where a run goes on that goes on as `now` from a checkpoint; `same` says whether on the same images.
 ///
 /// On the same images it keeps what divides them: else it would be judged by images that it has learnt from. What was
-/// counted of other images or of another loss does not count any more. A run that has finished goes on where its length or
-/// what stops it is another.
+/// counted of other images or of another loss does not count any more. A run that has finished goes on where its length,
+/// its batch or what stops it is another.
 ///
 /// # Errors
 /// [`RunError::Fixed`] for a configuration that divides the same images otherwise.
@@ -20,7 +20,7 @@ pub(super) fn progress(checkpoint: &Checkpoint, now: &RunConfig, same: bool) -> 
         fixed("dataset.split", &begun.dataset.split, &now.dataset.split)?;
     }
     let Progress { step, seconds, finished, .. } = checkpoint.progress;
-    let finished = finished && begun.length == now.length && begun.stop == now.stop;
+    let finished = finished && begun.length == now.length && begun.batch == now.batch && begun.stop == now.stop;
     Ok(match same && begun.loss == now.loss {
         true => Progress { finished, ..checkpoint.progress.clone() },
         false => Progress { step, seconds, ..Progress::default() },
