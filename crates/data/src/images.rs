@@ -1,10 +1,10 @@
 use crate::DataError;
 
-/// CRC-32 (RFC 1952) of these bytes, one after the other.
+/// Adler-32 (RFC 1950) of these bytes, one after the other.
 pub fn checksum<B: AsRef<[u8]>>(parts: impl IntoIterator<Item = B>) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    parts.into_iter().for_each(|part| crc.update(part.as_ref()));
-    crc.finalize()
+    let mut sum = adler2::Adler32::new(); // as good as CRC-32 for data sets, without its tables
+    parts.into_iter().for_each(|part| sum.write_slice(part.as_ref()));
+    sum.checksum()
 }
 
 /// Grayscale images with labels, as one pool of rows: 0 is background, 255 is ink.
@@ -37,8 +37,7 @@ impl Images {
         &self.pixels[i * size..][..size]
     }
 
-    /// CRC-32 (RFC 1952) of their size, pixels and labels: images that differ are taken for the same once in four billion
-    /// times.
+    /// Adler-32 (RFC 1950) of their number, size, pixels and labels, to tell other images from the same ones.
     pub fn checksum(&self) -> u32 {
         let sizes = [self.len(), self.height, self.width].map(|number| (number as u64).to_le_bytes());
         checksum([sizes.as_flattened(), &self.pixels, &self.labels])
