@@ -1,10 +1,20 @@
 use crate::DataError;
 
-/// Adler-32 (RFC 1950) of these bytes, one after the other.
+/// A hash of these bytes, one after the other: to tell what has changed, not against those who want to deceive. FxHash,
+/// the hash of Firefox and rustc, over little-endian words of 64 bits; its upper half.
 pub fn checksum<B: AsRef<[u8]>>(parts: impl IntoIterator<Item = B>) -> u32 {
-    let mut sum = adler2::Adler32::new(); // as good as CRC-32 for data sets, without its tables
-    parts.into_iter().for_each(|part| sum.write_slice(part.as_ref()));
-    sum.checksum()
+    let mut hash = 0u64;
+    let mut add =
+        |word: [u8; 8]| hash = (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
+    for part in parts {
+        let (words, rest) = part.as_ref().as_chunks();
+        words.iter().copied().for_each(&mut add);
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        add(last);
+        add((part.as_ref().len() as u64).to_le_bytes());
+    }
+    (hash >> 32) as u32
 }
 
 /// Grayscale images with labels, as one pool of rows: 0 is background, 255 is ink.
@@ -37,7 +47,7 @@ impl Images {
         &self.pixels[i * size..][..size]
     }
 
-    /// Adler-32 (RFC 1950) of their number, size, pixels and labels, to tell other images from the same ones.
+    /// [`checksum`] of their number, size, pixels and labels.
     pub fn checksum(&self) -> u32 {
         let sizes = [self.len(), self.height, self.width].map(|number| (number as u64).to_le_bytes());
         checksum([sizes.as_flattened(), &self.pixels, &self.labels])
@@ -98,5 +108,30 @@ mod tests {
     fn another_size_is_refused() {
         let error = image(2, 3, 4).append(image(3, 2, 4)).unwrap_err();
         expect!["images of 3×2 cannot join images of 2×3: choose datasets of one size"].assert_eq(&error.to_string());
+    }
+
+    #[test]
+    fn other_images_have_other_checksums() {
+        let images = crate::digits::generate(100, 1);
+        let of = |change: &dyn Fn(&mut Images)| {
+            let mut images = images.clone();
+            change(&mut images);
+            images.checksum()
+        };
+        let same = images.checksum();
+        assert_eq!(of(&|_| ()), same);
+        let exchange = |images: &mut Images, at: usize| images.labels.swap(at, at + 1);
+        let mut seen = std::collections::BTreeSet::from([same]);
+        for at in 0..99 {
+            seen.extend([of(&|images| images.labels[at] ^= 1), of(&|images| images.pixels[at * 784 + at] ^= 128)]);
+        }
+        assert_eq!(seen.len(), 199);
+        let pairs: Vec<usize> = (0..98).filter(|&at| images.labels[at] != images.labels[at + 1]).collect();
+        for pair in pairs.windows(3) {
+            // Exchanges whose sums cancel out.
+            assert_ne!(of(&|images| [pair[0], pair[2]].into_iter().for_each(|at| exchange(images, at))), same);
+        }
+        assert_ne!(of(&|images| (images.height, images.width) = (14, 56)), same);
+        assert_ne!(of(&|images| images.pixels.push(0)), same);
     }
 }
