@@ -26,7 +26,6 @@ impl Advice {
         let all = [resume].into_iter().chain(save).chain(folder).chain([("--engine", engine.clone())]);
         let word = |(option, value): (&str, String)| match value.is_empty() {
             true => format!(" {option}"),
-            false if value.starts_with('-') => format!(" {option}={}", quoted(&value)),
             false => format!(" {option} {}", quoted(&value)),
         };
         let words: String = all.chain(self.options.iter().cloned()).map(word).collect();

@@ -15,8 +15,8 @@ use tempfile::NamedTempFile;
 const PREFIX: &str = ".playground-";
 /// A file that is not whole, that nobody writes and that is older than this belongs to a program that was killed.
 const ORPHAN: Duration = Duration::from_secs(60);
-/// How long another run may hold a folder.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long another run may take to replace a file.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Most links that are followed.
 const LINKS: usize = 40;
 
@@ -38,14 +38,14 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// As [`write`], but into a file that was not there: `path`, or else `path` with a number. Says which.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
     let put = || -> io::Result<PathBuf> {
-        let path = target(path)?;
-        let mut file = beside(&path, bytes)?;
+        let target = target(path)?;
+        let mut file = beside(&target, bytes)?;
         for number in 1u32.. {
-            let name = numbered(&path, number);
+            let name = numbered(&target, number);
             match file.persist_noclobber(&name) {
                 Ok(_) => {
                     sync_folder(&name);
-                    return Ok(name);
+                    return Ok(if number == 1 { path.to_owned() } else { name });
                 }
                 Err(error) if error.error.kind() == ErrorKind::AlreadyExists => file = error.file,
                 Err(error) => return Err(error.error),
@@ -59,6 +59,7 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
 /// Finds out whether [`write`] could work, and touches nothing.
 pub(crate) fn check(path: &Path) -> Result<()> {
     let name = path.display();
+    ensure!(!path.as_os_str().as_encoded_bytes().ends_with(b"/"), "cannot write {name}: name a file, not a folder");
     let target = target(path).with_context(|| format!("cannot write {name}"))?;
     match fs::symlink_metadata(&target) {
         Ok(_) if is_null(&target) => return Ok(()),
@@ -172,16 +173,23 @@ fn sync_folder(path: &Path) {
     }
 }
 
-/// While it lives, other runs do not write into the folder of this file: between a look at what is there and the rename
-/// nobody comes. Where a folder cannot be locked, or somebody holds it for too long, there is none.
-fn lock_folder(path: &Path) -> Option<File> {
-    let folder = File::open(folder(path)).ok().filter(|_| cfg!(unix))?;
+/// Locks a file that is to be replaced, for as long as the lock lives: between a look at it and the rename no other run
+/// comes. Whoever waited for it then finds another file under its name. Not every system can lock, and on Windows a lock
+/// would keep others from reading.
+///
+/// # Errors
+/// Where somebody else holds it for too long.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    let Some(file) = File::options().read(true).write(true).open(path).ok().filter(|_| cfg!(unix)) else {
+        return Ok(None);
+    };
     let clock = Instant::now();
     loop {
-        match folder.try_lock() {
-            Ok(()) => return Some(folder),
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
             Err(TryLockError::WouldBlock) if clock.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(5)),
-            Err(_) => return None,
+            Err(TryLockError::WouldBlock) => return Err(ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(_)) => return Ok(None),
         }
     }
 }
@@ -253,15 +261,12 @@ impl Place {
 
     /// Puts a checkpoint there. Says so where somebody else's file is there, which stays: this one gets a number.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<Option<String>> {
-        let _alone = lock_folder(&target(&self.path)?);
-        let there = Stamp::of(&self.path);
         let is_asked_for = self.always || self.ours.is_some();
-        let path = match &self.ours {
-            Some(_) if there.is_none() || there == self.ours => {
-                write(&self.path, bytes)?;
-                self.path.clone()
-            }
-            _ => write_new(&self.path, bytes)?,
+        let alone = lock(&self.path);
+        let is_ours = alone.is_ok() && self.ours.is_some() && Stamp::of(&self.path) == self.ours;
+        let path = match is_ours {
+            true => write(&self.path, bytes).map(|()| self.path.clone())?,
+            false => write_new(&self.path, bytes)?,
         };
         let asked = std::mem::replace(&mut self.path, path);
         self.ours = Stamp::of(&self.path);
@@ -300,6 +305,7 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(check(&folder.path().join("no/such/folder")).is_err());
         assert!(check(folder.path()).is_err());
+        assert!(check(&folder.path().join("new/")).is_err());
         let long = folder.path().join("x".repeat(300));
         assert!(check(&long).unwrap_err().to_string().contains("choose another name"));
     }

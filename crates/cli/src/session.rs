@@ -54,7 +54,7 @@ impl<'l> Session<'l> {
 
     /// A piece of work and all that is said of it; how the run has ended, if it has.
     async fn advance(&mut self) -> Result<Option<Exit>, EngineError> {
-        let before = self.run.latest().progress.step;
+        let before = self.run.last_good().progress.step;
         for event in self.run.advance().await {
             match event {
                 Event::Failed { failure, step, .. } => return Ok(Some(self.fail(failure, step))),
@@ -63,9 +63,9 @@ impl<'l> Session<'l> {
                 event => self.tell(&event),
             }
         }
-        let step = self.run.latest().progress.step;
+        let step = self.run.last_good().progress.step;
         if self.keeps_always() && step > before {
-            let bytes = self.run.latest().to_bytes();
+            let bytes = self.run.last_good().to_bytes();
             let failed = self.save(step, &bytes).err();
             if let Some(error) = failed.as_ref().filter(|_| !self.fails) {
                 let error = explain(error);
@@ -142,21 +142,23 @@ impl<'l> Session<'l> {
         }
     }
 
-    /// The run has failed: where it was last sound is kept, unless that is where it began and nothing is kept yet.
+    /// The run has failed: where it was last sound is kept, unless that is where it began.
     fn fail(&mut self, mut failure: Failure, step: u64) -> Exit {
         let good = self.run.last_good();
         let (good, bytes) = (good.progress.step, good.to_bytes());
-        let kept = if good > self.first || self.saved.is_some() { self.save_at_last(good, &bytes) } else { Ok(None) };
+        let is_worth_it = good > self.first;
+        let kept = if is_worth_it { self.save_at_last(good, &bytes) } else { Ok(None) };
         let checkpoint = kept.unwrap_or_else(|besides| {
             failure.message += &format!("; besides, {besides}");
             None
         });
-        let text = match &checkpoint {
-            Some(path) => format!("the last good state is kept: {}", self.advice.resume(path, self.run.last_good())),
-            None => "no state was good since the run began, so none is kept".into(),
-        };
-        self.tell(&Event::Failed { failure, step, checkpoint });
-        self.listener.warn(&text);
+        self.tell(&Event::Failed { failure, step, checkpoint: checkpoint.clone() });
+        if let Some(path) = checkpoint {
+            let command = self.advice.resume(&path, self.run.last_good());
+            self.listener.warn(&format!("the last good state is kept: {command}"));
+        } else if !is_worth_it {
+            self.listener.warn("no state was good since the run began, so none is kept");
+        }
         Exit::Failed
     }
 

@@ -56,8 +56,11 @@ pub(crate) fn say(line: &str) {
     }
 }
 
-/// A word of a command, as a shell reads it.
+/// The name of a file in a command, as a shell and the command read it.
 pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
+    if word.starts_with('-') {
+        return quoted(&format!("./{word}")).into_owned().into(); // no option
+    }
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.into(),
@@ -103,6 +106,7 @@ mod tests {
     fn words_are_quoted_where_a_shell_needs_it() {
         for (word, shown) in [
             ("net-2.safetensors", "net-2.safetensors"),
+            ("-net", "./-net"),
             ("netz größe.safetensors", "'netz größe.safetensors'"),
             ("$(it's)", r"'$(it'\''s)'"),
             ("", "''"),

@@ -115,8 +115,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
     if !args.json {
         return pollster::block_on(train(args, &mut Threaded::new(Person::new(out, args.kept().map(Path::to_owned)))?));
     }
-    if args.kept().is_none_or(save::is_null) {
-        say("note: a killed run is lost: --save FILE or --keep FILE keeps it");
+    match args.kept() {
+        None => say("note: a killed run is lost: --save FILE or --keep FILE keeps it"),
+        Some(path) if save::is_null(path) => say("note: /dev/null keeps nothing, however the run ends"),
+        Some(_) => {}
     }
     let mut json = Threaded::new(Json::new(out))?;
     let result = pollster::block_on(train(args, &mut json));
@@ -128,7 +130,6 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
 
 /// Errors are what was wrong before the first step; what comes later is an event and an exit code.
 async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
-    let mut place = args.place()?;
     let (mut config, source) = args.begin()?;
     if args.config.is_none() {
         args.data.check_recorded(&config.dataset.name)?; // it may be a checkpoint's
@@ -142,6 +143,7 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
         say(&format!("{path} is finished after {step} steps: `playground-cli eval {name}` judges it"));
         return Ok(Exit::Done);
     }
+    let mut place = args.place()?;
     let engine = args.engine.open(args.autograd).await?;
     if let Source::Itself(begun) = &source {
         begun.check_engine(engine.device().engine)?;

@@ -252,7 +252,7 @@ fn divergence_is_explained_and_the_last_good_state_kept() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let events = events(&text(&output.stdout));
     let Some(Event::Failed { failure, step, checkpoint: Some(path) }) = events.last() else { panic!("{events:?}") };
-    assert!(failure.message.contains("learning rate 8"), "{failure}");
+    assert!(failure.message.contains("learning rate 80,"), "{failure}");
     assert!(matches!(failure.cause, Some(Cause::Diverged { calmer: 100.0, .. })), "{failure:?}");
     assert!(*step > 1 && path == "playground-mlp.safetensors", "step {step}, {path}");
     place.succeeds(&format!("train --resume {path} --set schedule.rate=0.01 --steps 5"));

@@ -415,6 +415,10 @@ mod unix {
         let (code, said) = place.run(&line);
         assert!(code == Some(1) && said.contains("the steps are too large"), "{said}");
         assert_eq!(fs::read(place.path("net.safetensors"))?, bytes);
+        // Its evaluations have finite losses, and the first one is of 10¹² already.
+        let (code, said) = place.run(&format!("{line} --set schedule.warm_up=200"));
+        assert!(code == Some(1) && said.contains("no state was good since the run began"), "{said}");
+        assert_eq!(fs::read(place.path("net.safetensors"))?, bytes);
         Ok(())
     }
 

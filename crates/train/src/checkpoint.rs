@@ -113,7 +113,7 @@ pub struct Origin {
     /// [`data::Images::checksum`] of its images, before they were divided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<u32>,
-    /// Adler-32 (RFC 1950) of the weights that took the place of its seed's.
+    /// [`data::checksum`] of the weights that took the place of its seed's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<u32>,
 }
