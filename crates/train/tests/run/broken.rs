@@ -77,7 +77,7 @@ fn a_good_state_can_be_continued_from() {
         let (events, good) = all(engine(), &config);
         assert!(matches!(events.last(), Some(Event::Failed { .. })), "{:?}", events.last());
         let mut calmer = config.clone();
-        calmer.schedule.rate = 0.01;
+        calmer.schedule.rate = 0.1;
         let mut run = resume(engine(), &calmer, good);
         let mut events = vec![];
         while run.phase() == Phase::Running {
@@ -85,7 +85,7 @@ fn a_good_state_can_be_continued_from() {
         }
         let Some(Event::Finished(summary)) = events.last() else { panic!("{validation}: {events:?}") };
         let Some(Event::Steps { losses, .. }) = events.first() else { panic!("{validation}: {events:?}") };
-        assert!(summary.test_loss < f64::from(losses[0]) / 2.0, "{validation}: {summary:?}");
+        assert!(summary.test_accuracy > 0.3 && summary.test_loss < losses[0].into(), "{validation}: {summary:?}");
     }
 }
 
