@@ -19,8 +19,15 @@ pub struct Golden {
     pub hits: u32,
 }
 
-/// The f64 reference: its losses are rounded to f32, by 2⁻²⁴, and so are PyTorch's (1.1e-7).
-pub const GOLDEN_REFERENCE: Golden = Golden { loss: 3e-7, hits: 0 };
+/// The f64 reference: its losses are rounded to f32, by 2⁻²⁴, and so are PyTorch's (1.1e-7). A graph's constants are f32,
+/// and 0.9 and 0.1 then sum to 1 − 2.2e-8: ten steps leave the running statistics of batch norm 2e-7 smaller than
+/// PyTorch's, which the evaluation of `mnist-99` shows (3.8e-7).
+pub fn golden_of_reference(name: &str) -> Golden {
+    match name {
+        "mnist-99" => Golden { loss: 1e-6, hits: 0 },
+        _ => Golden { loss: 3e-7, hits: 0 },
+    }
+}
 
 /// f32: ten steps gather and amplify rounding (6.2e-6).
 pub const GOLDEN_F32: Golden = Golden { loss: 2e-5, hits: 0 };
@@ -62,6 +69,7 @@ pub fn step(preset: &str) -> Gaps {
         "lenet5" => [(1e-6, 2e-6), (2e-6, 5e-6), (2e-5, 1e-4)],
         "cnn" => [(2e-6, 6e-6), (2e-6, 5e-6), (1e-5, 6e-5)],
         "cnn-bn" => [(2e-6, 1e-3), (2e-4, 1e-1), (2e-4, 1e-1)],
+        "mnist-99" => [(2e-6, 1e-5), (5e-5, 2e-4), (5e-5, 4e-4)],
         "resnet-mini" => [(2e-6, 1e-3), (2e-4, 1e-1), (4e-4, 3e-1)],
         "nolearn-dbn" => [(1e-4, 2e-4), (2e-6, 4e-6), (2e-6, 1e-5)],
         _ => panic!("no bounds for preset {preset}: measure them and add a line"),

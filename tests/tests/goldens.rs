@@ -9,7 +9,7 @@ use protocol::EngineName;
 use tests::{
     goldens::{Curve, goldens, largest_gap, pytorch},
     parity::reference,
-    tolerance::{GOLDEN_F32, GOLDEN_LONG_SUMS, GOLDEN_REFERENCE, Golden},
+    tolerance::{GOLDEN_F32, GOLDEN_LONG_SUMS, Golden, golden_of_reference},
 };
 
 /// Runs all trainings, each in a thread, prints the largest gap of each beside its bound, and names those that do not agree.
@@ -34,7 +34,7 @@ fn check<E: Engine>(open: impl Fn() -> E + Sync, bound: impl Fn(&str) -> Golden 
 
 #[test]
 fn reference_agrees() {
-    check(reference::<f64>, |_| GOLDEN_REFERENCE);
+    check(reference::<f64>, golden_of_reference);
 }
 
 #[test]

@@ -70,6 +70,7 @@ each_preset! {
     lenet5 "lenet5"
     cnn "cnn"
     cnn_bn "cnn-bn"
+    mnist_99 "mnist-99"
     resnet_mini "resnet-mini"
     nolearn_dbn "nolearn-dbn"
 }

@@ -51,6 +51,7 @@ fn digits_and_initial_weights_are_the_same_everywhere() {
         lenet5 300a9fa9f176743d
         cnn ef19e8f03ad3e8c0
         cnn-bn 1b17697410a6022f
+        mnist-99 699a30e4af89b323
         resnet-mini 0c7e4b8aeb97b9c5
         nolearn-dbn 82bf67cd466fdf26
     "#]]

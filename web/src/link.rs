@@ -211,7 +211,7 @@ mod tests {
         check(
             "run={\"model\":{\"preset\":\"gpt\"}}",
             expect![
-                "there is no preset `gpt`: choose one of softmax, mlp, mlp-300, mlp-wide, lenet5, cnn, cnn-bn, resnet-mini, nolearn-dbn"
+                "there is no preset `gpt`: choose one of softmax, mlp, mlp-300, mlp-wide, lenet5, cnn, cnn-bn, mnist-99, resnet-mini, nolearn-dbn"
             ],
         );
         check("run={\"model\":{\"preset\":\"cnn\"},\"batch\":0}", expect!["`batch` is 0, but must be 1 to 8192"]);

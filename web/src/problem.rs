@@ -219,7 +219,7 @@ mod tests {
         check(
             &preset("gpt-2").unwrap_err(),
             expect![
-                "没有预设“gpt-2”，可选：softmax、mlp、mlp-300、mlp-wide、lenet5、cnn、cnn-bn、resnet-mini、nolearn-dbn"
+                "没有预设“gpt-2”，可选：softmax、mlp、mlp-300、mlp-wide、lenet5、cnn、cnn-bn、mnist-99、resnet-mini、nolearn-dbn"
             ],
         );
         check(

@@ -133,6 +133,7 @@ fn plans_are_small() {
         lenet5: 25 steps, 3730432 bytes of scratch memory
         cnn: 19 steps, 4869888 bytes of scratch memory
         cnn-bn: 28 steps, 19081472 bytes of scratch memory
+        mnist-99: 29 steps, 16351488 bytes of scratch memory
         resnet-mini: 61 steps, 23111424 bytes of scratch memory
         nolearn-dbn: 14 steps, 5928704 bytes of scratch memory
     "#]]

@@ -217,19 +217,20 @@ fn steps_are_small() {
     check(
         Tier::Default,
         expect![[r#"
-        W1: 8 dispatches, 8 texts, 678656 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
-        W2: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
-        W3: 16 dispatches, 16 texts, 5050496 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 5 product_4x4, 2 product_8x8, 1 product_shared
-        softmax: 5 dispatches, 5 texts, 237568 bytes: 1 group, 2 map, 2 product_4x4
-        mlp: 8 dispatches, 8 texts, 679168 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
-        mlp-300: 8 dispatches, 8 texts, 1314304 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
-        mlp-wide: 11 dispatches, 11 texts, 5928448 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
-        lenet5: 22 dispatches, 22 texts, 3893952 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 6 product_4x4, 1 product_8x8, 7 product_shared
-        cnn: 16 dispatches, 16 texts, 5050496 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 5 product_4x4, 2 product_8x8, 1 product_shared
-        cnn-bn: 26 dispatches, 26 texts, 19336448 bytes: 7 group, 6 map, 2 pool_grad_disjoint, 5 product_4x4, 3 product_8x8, 3 product_shared
-        resnet-mini: 58 dispatches, 58 texts, 23697664 bytes: 19 group, 9 map, 1 pool_grad_disjoint, 15 product_4x4, 7 product_8x8, 7 product_shared
-        nolearn-dbn: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
-    "#]],
+            W1: 8 dispatches, 8 texts, 678656 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+            W2: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+            W3: 16 dispatches, 16 texts, 5050496 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 5 product_4x4, 2 product_8x8, 1 product_shared
+            softmax: 5 dispatches, 5 texts, 237568 bytes: 1 group, 2 map, 2 product_4x4
+            mlp: 8 dispatches, 8 texts, 679168 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+            mlp-300: 8 dispatches, 8 texts, 1314304 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+            mlp-wide: 11 dispatches, 11 texts, 5928448 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+            lenet5: 22 dispatches, 22 texts, 3893952 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 6 product_4x4, 1 product_8x8, 7 product_shared
+            cnn: 16 dispatches, 16 texts, 5050496 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 5 product_4x4, 2 product_8x8, 1 product_shared
+            cnn-bn: 26 dispatches, 26 texts, 19336448 bytes: 7 group, 6 map, 2 pool_grad_disjoint, 5 product_4x4, 3 product_8x8, 3 product_shared
+            mnist-99: 25 dispatches, 25 texts, 16489728 bytes: 7 group, 5 map, 2 pool_grad_disjoint, 5 product_4x4, 3 product_8x8, 3 product_shared
+            resnet-mini: 58 dispatches, 58 texts, 23697664 bytes: 19 group, 9 map, 1 pool_grad_disjoint, 15 product_4x4, 7 product_8x8, 7 product_shared
+            nolearn-dbn: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+        "#]],
     );
 }
 
@@ -249,6 +250,7 @@ fn split_steps_are_small() {
             lenet5: 22 dispatches, 22 texts, 3796352 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 5 product_16x16, 6 product_4x4, 3 product_8x8
             cnn: 16 dispatches, 16 texts, 4933376 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 2 product_16x16, 3 product_4x4, 3 product_8x8
             cnn-bn: 26 dispatches, 26 texts, 19262720 bytes: 7 group, 6 map, 2 pool_grad_disjoint, 8 product_16x16, 3 product_4x4
+            mnist-99: 25 dispatches, 25 texts, 16397568 bytes: 7 group, 5 map, 2 pool_grad_disjoint, 5 product_16x16, 3 product_4x4, 3 product_8x8
             resnet-mini: 58 dispatches, 58 texts, 23568640 bytes: 19 group, 9 map, 1 pool_grad_disjoint, 24 product_16x16, 5 product_4x4
             nolearn-dbn: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 5 product_16x16, 3 product_4x4
         "#]],
@@ -256,18 +258,19 @@ fn split_steps_are_small() {
     check(
         Tier::Discrete,
         expect![[r#"
-        W1: 8 dispatches, 8 texts, 678656 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
-        W2: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
-        W3: 16 dispatches, 16 texts, 5552192 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 7 product_4x4, 1 product_shared
-        softmax: 5 dispatches, 5 texts, 237568 bytes: 1 group, 2 map, 2 product_4x4
-        mlp: 8 dispatches, 8 texts, 679168 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
-        mlp-300: 8 dispatches, 8 texts, 1314304 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
-        mlp-wide: 11 dispatches, 11 texts, 5928448 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
-        lenet5: 22 dispatches, 22 texts, 4009920 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 7 product_4x4, 7 product_shared
-        cnn: 16 dispatches, 16 texts, 5552192 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 7 product_4x4, 1 product_shared
-        cnn-bn: 26 dispatches, 26 texts, 20110592 bytes: 7 group, 6 map, 2 pool_grad_disjoint, 8 product_4x4, 3 product_shared
-        resnet-mini: 58 dispatches, 58 texts, 24342784 bytes: 19 group, 9 map, 1 pool_grad_disjoint, 22 product_4x4, 7 product_shared
-        nolearn-dbn: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
-    "#]],
+            W1: 8 dispatches, 8 texts, 678656 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+            W2: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+            W3: 16 dispatches, 16 texts, 5552192 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 7 product_4x4, 1 product_shared
+            softmax: 5 dispatches, 5 texts, 237568 bytes: 1 group, 2 map, 2 product_4x4
+            mlp: 8 dispatches, 8 texts, 679168 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+            mlp-300: 8 dispatches, 8 texts, 1314304 bytes: 1 group, 2 map, 2 product_4x4, 3 product_shared
+            mlp-wide: 11 dispatches, 11 texts, 5928448 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+            lenet5: 22 dispatches, 22 texts, 4009920 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 7 product_4x4, 7 product_shared
+            cnn: 16 dispatches, 16 texts, 5552192 bytes: 1 group, 5 map, 2 pool_grad_disjoint, 7 product_4x4, 1 product_shared
+            cnn-bn: 26 dispatches, 26 texts, 20110592 bytes: 7 group, 6 map, 2 pool_grad_disjoint, 8 product_4x4, 3 product_shared
+            mnist-99: 25 dispatches, 25 texts, 16780032 bytes: 7 group, 5 map, 2 pool_grad_disjoint, 8 product_4x4, 3 product_shared
+            resnet-mini: 58 dispatches, 58 texts, 24342784 bytes: 19 group, 9 map, 1 pool_grad_disjoint, 22 product_4x4, 7 product_shared
+            nolearn-dbn: 11 dispatches, 11 texts, 5927936 bytes: 1 group, 2 map, 2 product_4x4, 6 product_shared
+        "#]],
     );
 }

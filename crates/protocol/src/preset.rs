@@ -11,6 +11,7 @@ const PRESETS: &[(&str, &str, &str)] = &[
     ("lenet5", "LeNet-5 with ReLU and max pooling", include_str!("../../../assets/presets/lenet5.json")),
     ("cnn", "two convolutions, one dense layer", include_str!("../../../assets/presets/cnn.json")),
     ("cnn-bn", "three convolutions with batch norm", include_str!("../../../assets/presets/cnn-bn.json")),
+    ("mnist-99", "99 % on MNIST with the least work", include_str!("../../../assets/presets/mnist-99.json")),
     ("resnet-mini", "residual blocks, the most accurate", include_str!("../../../assets/presets/resnet-mini.json")),
     (
         "nolearn-dbn",

@@ -60,7 +60,7 @@ fn what_cannot_be_read_says_where_and_what_is_allowed() {
     check_error(
         r#"{ "model": { "preset": "mpl" } }"#,
         expect![
-            "there is no preset `mpl`: choose one of softmax, mlp, mlp-300, mlp-wide, lenet5, cnn, cnn-bn, resnet-mini, nolearn-dbn"
+            "there is no preset `mpl`: choose one of softmax, mlp, mlp-300, mlp-wide, lenet5, cnn, cnn-bn, mnist-99, resnet-mini, nolearn-dbn"
         ],
     );
 }

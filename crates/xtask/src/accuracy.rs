@@ -27,7 +27,7 @@ struct Preset {
     train_error: Option<f64>,
 }
 
-const PRESETS: [Preset; 9] = [
+const PRESETS: [Preset; 10] = [
     report("softmax"),
     Preset { accuracy: Some(0.972), ..report("mlp") },
     report("mlp-300"),
@@ -35,6 +35,7 @@ const PRESETS: [Preset; 9] = [
     report("lenet5"),
     Preset { accuracy: Some(0.987), ..report("cnn") },
     report("cnn-bn"),
+    Preset { accuracy: Some(0.99), ..report("mnist-99") },
     report("resnet-mini"),
     Preset { accuracy: Some(0.970), train_error: Some(0.0165), ..report("nolearn-dbn") },
 ];

@@ -45,6 +45,7 @@ pub fn about(preset: &str, t: &Texts) -> &'static str {
         "lenet5" => t.about_lenet5,
         "cnn" => t.about_cnn,
         "cnn-bn" => t.about_cnn_bn,
+        "mnist-99" => t.about_mnist_99,
         "resnet-mini" => t.about_resnet_mini,
         "nolearn-dbn" => t.about_nolearn_dbn,
         _ => t.about_own,
