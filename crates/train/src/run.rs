@@ -1,7 +1,9 @@
 //! One run as a state machine: `advance` does a bounded piece of work and says what happened; whoever drives it
 //! decides when to call it again.
 
+mod back;
 mod copies;
+mod diverge;
 mod evaluate;
 mod pace;
 mod predict;
@@ -32,9 +34,6 @@ use setting::Setting;
 
 /// Most steps of one piece.
 const PIECE_STEPS: usize = 256;
-/// Losses of the device that are tolerated between two evaluations.
-const MOST_LOSSES: u32 = 3;
-
 /// Why a run cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -445,58 +444,6 @@ impl Run {
         Ok(())
     }
 
-    /// Goes back to the beginning, if that was asked for. Programs and images are still there.
-    async fn rewind(&mut self) -> Result<(), EngineError> {
-        if !std::mem::take(&mut self.rewind) {
-            return Ok(());
-        }
-        self.seconds = self.seconds.of_preparation();
-        (self.progress, self.first_step, self.repeated) = (Progress::default(), 0, 0);
-        (self.epoch_seconds, self.last_epoch_loss) = (0.0, f64::NAN);
-        (self.last_loss, self.last_norm) = (f64::NAN, None);
-        (self.ended_early, self.evaluation, self.times_lost) = (None, None, 0);
-        let state = programs::initial(&self.config, self.copies.latest().image).expect("the run was built of it");
-        self.copies = Copies::new(self.copies.at(self.config.clone(), self.progress.clone(), state));
-        self.untold = vec![Event::Rewound {}];
-        self.untold.extend(self.changes.iter().map(|&(step, setting)| setting.event(step)));
-        self.told = Phase::Paused; // as the event says
-        // From here on a lost device comes back to the same place.
-        for _ in std::mem::take(&mut self.in_flight) {
-            self.engine.collect().await?;
-        }
-        self.engine.write_state(&self.copies.latest().state).await
-    }
-
-    /// Goes on after an error, if the device is lost and can be opened anew.
-    async fn survive(&mut self, mut error: EngineError) -> Result<(), EngineError> {
-        while error.is_loss() && self.times_lost < MOST_LOSSES {
-            self.times_lost += 1;
-            match self.recover(&error).await {
-                Ok(()) => return Ok(()),
-                Err(again) => error = again,
-            }
-        }
-        Err(error)
-    }
-
-    /// Brings a lost device to where the state was last copied from it. The same steps from the same state give the same numbers.
-    async fn recover(&mut self, error: &EngineError) -> Result<(), EngineError> {
-        self.predictors.clear();
-        self.in_flight.clear();
-        self.evaluation = None;
-        self.engine.reopen().await?;
-        let (_, resident) = programs::upload(&self.samples.images);
-        let copy = self.copies.newest();
-        self.programs = set_up(self.engine.as_mut(), &self.graphs, &resident, &copy.state, &mut self.seconds).await?;
-        let step = copy.progress.step;
-        let repeated = self.progress.step - step;
-        self.repeated += repeated;
-        self.progress = copy.progress.clone();
-        (self.epoch_seconds, self.last_norm) = (0.0, None); // as in a run that is resumed
-        self.untold.push(Event::Recovered { step, repeated, reason: error.to_string() });
-        Ok(())
-    }
-
     fn steps_per_epoch(&self) -> u64 {
         self.order.steps_per_epoch().into()
     }
@@ -664,32 +611,6 @@ impl Run {
     fn out_of_time(&self) -> Option<EarlyEnd> {
         let seconds = self.config.stop.seconds.filter(|&limit| self.progress.seconds >= limit)?;
         Some(EarlyEnd::Time { seconds })
-    }
-
-    /// The run has failed by what was found behind its last step.
-    fn diverge_behind(&mut self, what: &str, loss: f64) {
-        let step = self.progress.step;
-        let last = step.saturating_sub(1);
-        let mut config = self.config.clone();
-        self.set_as_of(last, &mut config);
-        let rate = config.schedule.at(last, self.steps, self.steps_per_epoch());
-        let norm = self.last_norm.map_or("not known".into(), |norm| norm.to_string());
-        self.diverge(format!("{what} after step {step} (learning rate {rate}, gradient norm: {norm})"), loss, rate);
-    }
-
-    /// The run has failed: a loss or the state is not finite.
-    fn diverge(&mut self, what: String, loss: f64, rate: f32) {
-        let step = self.progress.step;
-        let mut config = self.config.clone();
-        self.set_as_of(step.saturating_sub(1), &mut config);
-        let calmer = config.schedule.rate / 10.0;
-        let message = format!(
-            "{what}: the steps are too large. Try a learning rate of {calmer}, or limit the gradient \
-             (optimizer.clip_norm)"
-        );
-        let cause = Some(Cause::Diverged { loss, step, rate, calmer });
-        self.phase = Phase::Failed;
-        self.untold.push(Event::Failed { failure: Failure { message, cause }, step, checkpoint: None });
     }
 
     fn epoch(&mut self) -> Event {
