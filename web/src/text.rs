@@ -105,7 +105,7 @@ texts! {
     about_lenet5: "LeNet-5 with ReLU and max pooling.", "采用 ReLU 和最大池化的 LeNet-5。";
     about_cnn: "Two convolutions, one dense layer.", "两个卷积层和一个全连接层。";
     about_cnn_bn: "Three convolutions with batch norm.", "三个带批归一化的卷积层。";
-    about_mnist_99: "99 % of MNIST with the least work: 704 steps of 128 images.", "用最少的计算在 MNIST 上达到 99 %：704 步，每步 128 张图像。";
+    about_mnist_99: "99 % of MNIST with the least work.", "用最少的计算在 MNIST 上达到 99 %。";
     about_resnet_mini: "Residual blocks: the most accurate, and the slowest.", "残差块：最准确，也最慢。";
     about_nolearn_dbn: "A comparison of CPU and GPU from 2014, reproduced.", "重现 2014 年的 CPU/GPU 对比。";
     about_own: "Your own layers; see “Layers” below.", "自定义的层，见下方“网络各层”。";
