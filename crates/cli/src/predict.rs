@@ -7,10 +7,9 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use data::{SIDE, prepare};
-use graph::{HostTensor, Values};
 use protocol::{Loss, number};
 use serde::Serialize;
-use train::programs::{self, CLASSES, SURE, names};
+use train::programs::{self, CLASSES, SURE};
 
 use crate::{Exit, engine, explain, files, report, say, terminal::escaped};
 
@@ -93,7 +92,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let pixels: Vec<u8> = pictures.iter().flat_map(|(_, picture)| &picture.pixels).copied().collect();
     let scores = pollster::block_on(scores(&args.engine, &trained, pictures.len(), pixels))?;
     let classes = report::classes(&trained.config.dataset.name);
-    for ((image, picture), scores) in pictures.into_iter().zip(scores.chunks_exact(CLASSES)) {
+    for ((image, picture), scores) in pictures.into_iter().zip(scores) {
         let mut order: Vec<usize> = (0..CLASSES).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         let answer = |label: usize| Answer { label, class: classes[label].clone(), probability: scores[label] };
@@ -190,20 +189,20 @@ impl<'t> Reader<'t> {
 }
 
 /// A score for each class, picture by picture.
-async fn scores(engine: &engine::Args, trained: &files::Trained, count: usize, pixels: Vec<u8>) -> Result<Vec<f32>> {
+async fn scores(
+    engine: &engine::Args,
+    trained: &files::Trained,
+    count: usize,
+    pixels: Vec<u8>,
+) -> Result<Vec<Vec<f32>>> {
     let mut engine = engine.open(false).await?;
     let (batch, size) = (count.min(BATCH), pixels.len() / count);
     let program = engine.load(&programs::predict(&trained.config, trained.image, batch)?).await?;
     engine.write_state(&trained.state).await?;
     let mut scores = vec![];
-    for pixels in pixels.chunks(batch * size) {
-        let mut pixels = pixels.to_vec();
-        pixels.resize(batch * size, 0);
-        let pixels = HostTensor::u8([batch, size], pixels);
-        let ran = engine.run(program, &[Values::from([(names::PICTURES.into(), pixels)])]).await?;
-        scores.extend_from_slice(ran.outputs[0][names::SCORES].as_f32().context("scores are f32")?);
+    for pictures in pixels.chunks(batch * size) {
+        scores.extend(train::predict(engine.as_mut(), program, batch, size, pictures).await?);
     }
-    scores.truncate(count * CLASSES);
     Ok(scores)
 }
 

@@ -30,6 +30,7 @@ use copies::Copies;
 use evaluate::Evaluation;
 pub use evaluate::evaluate;
 use pace::Pace;
+pub use predict::predict;
 use setting::Setting;
 
 /// Most steps of one piece.

@@ -1,9 +1,31 @@
 //! What the network says of pictures while it trains.
 
+use engine::{Engine, EngineError, Program};
 use graph::{HostTensor, Values};
 
 use super::{Run, RunError, missing};
 use crate::programs::{self, CLASSES, EVALUATION_BATCH, names};
+
+/// Scores of at most `batch` pictures `u8[count, pixels]` by a program of [`programs::predict`] for `batch` of them and
+/// the state that the engine holds, `[count][classes]`.
+///
+/// # Errors
+/// [`EngineError`] where the device fails.
+pub async fn predict(
+    engine: &mut dyn Engine,
+    program: Program,
+    batch: usize,
+    pixels: usize,
+    pictures: &[u8],
+) -> Result<Vec<Vec<f32>>, EngineError> {
+    let mut bytes = pictures.to_vec();
+    bytes.resize(batch * pixels, 0);
+    let feed = Values::from([(names::PICTURES.into(), HostTensor::u8([batch, pixels], bytes))]);
+    let ran = engine.run(program, &[feed]).await?;
+    let all = ran.outputs.first().and_then(|step| step.get(names::SCORES)?.as_f32());
+    let all = all.ok_or_else(|| missing(engine.device(), names::SCORES))?;
+    Ok(all.chunks(CLASSES).take(pictures.len() / pixels).map(<[f32]>::to_vec).collect())
+}
 
 impl Run {
     /// Scores of pictures `u8[count, height · width]` by the weights as they are now, `[count][classes]`: probabilities,
@@ -44,13 +66,7 @@ impl Run {
                     program
                 }
             };
-            let mut bytes = chunk.to_vec();
-            bytes.resize(padded * pixels, 0);
-            let feed = Values::from([(names::PICTURES.into(), HostTensor::u8([padded, pixels], bytes))]);
-            let ran = self.engine.run(program, &[feed]).await?;
-            let all = ran.outputs.first().and_then(|step| step.get(names::SCORES)?.as_f32());
-            let all = all.ok_or_else(|| missing(self.engine.device(), names::SCORES))?;
-            scores.extend(all.chunks(CLASSES).take(count).map(<[f32]>::to_vec));
+            scores.extend(predict(self.engine.as_mut(), program, padded, pixels, chunk).await?);
         }
         Ok(scores)
     }
