@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use protocol::{EngineName, RunConfig, Split};
 use serde_json::Value;
 use train::{Checkpoint, Run, Samples};
@@ -33,21 +33,22 @@ impl Begun {
                 bail!("{name}: the run was begun with --init: name that file of weights again, or another file to keep")
             }
             (Some(_), Some(_)) => bail!(
-                "{name}: the run was begun with other weights than those of this --init: repeat the file that it was begun with, or name another file to keep"
+                "{name}: the run was begun with other weights than those of this --init: repeat the file that it \
+                 was begun with, or name another file to keep"
             ),
         }
         if datasets::is_folder(&begun.checkpoint.config.dataset.name) && datasets::is_folder(&config.dataset.name) {
             begun.checkpoint.config.dataset.name.clone_from(&config.dataset.name); // what is in it is compared
         }
         if let Some((key, before, now)) = difference(&begun.checkpoint.config, config) {
-            begun.is_the_same(false, &key, &before, &now)?;
+            return Err(begun.otherwise(&key, &before, &now));
         }
         Ok(begun)
     }
 
     pub(crate) fn check_engine(&self, engine: EngineName) -> Result<()> {
         let (before, now) = (&self.checkpoint.engine, engine.to_string());
-        self.is_the_same(*before == now, "engine", before, &now)
+        if *before == now { Ok(()) } else { Err(self.otherwise("engine", before, &now)) }
     }
 
     /// Whether images are those that it was begun with, whatever they are called.
@@ -66,19 +67,18 @@ impl Begun {
         let [before, now] = [&self.checkpoint, run.latest()].map(|checkpoint| &checkpoint.choices);
         let other = before.iter().find(|(key, way)| now.get(*key) != Some(way));
         match other {
-            Some((key, way)) => self.is_the_same(false, key, way, now.get(key).map_or("another way", |way| way)),
+            Some((key, way)) => Err(self.otherwise(key, way, now.get(key).map_or("another way", |way| way))),
             None => Ok(()),
         }
     }
 
-    fn is_the_same(&self, same: bool, what: &str, before: &str, now: &str) -> Result<()> {
-        ensure!(
-            same,
+    /// The command says something else than the run was begun with.
+    fn otherwise(&self, what: &str, before: &str, now: &str) -> Error {
+        anyhow!(
             "{}: the run was begun with {what} {before}, and this command says {now}: repeat what it was begun with, or \
              name another file",
             self.path.display()
-        );
-        Ok(())
+        )
     }
 }
 

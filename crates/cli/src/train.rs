@@ -137,7 +137,9 @@ async fn train(args: &Args, listener: &mut dyn Listener) -> Result<Exit> {
     if let Source::Itself(begun) = &source
         && begun.checkpoint.progress.finished
     {
-        args.engine.named().map_or(Ok(()), |engine| begun.check_engine(engine))?;
+        if let Some(engine) = args.engine.named() {
+            begun.check_engine(engine)?;
+        }
         let (path, step) = (begun.path.display().to_string(), begun.checkpoint.progress.step);
         let name = quoted(&path);
         say(&format!("{path} is finished after {step} steps: `playground-cli eval {name}` judges it"));

@@ -605,7 +605,7 @@ impl Run {
             self.diverge_behind(&format!("`{name}` holds numbers that are not finite"), self.last_loss);
             return Ok(None);
         }
-        Ok(Some(self.copies.at(self.config.clone(), self.progress.clone(), state)))
+        Ok(Some(self.copies.latest().at(self.config.clone(), self.progress.clone(), state)))
     }
 
     /// Why the run ends if its time is over.

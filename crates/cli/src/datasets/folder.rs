@@ -63,15 +63,16 @@ struct File {
 impl Four {
     /// `None` where none of them is there.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>> {
-        let called = |name: String| Some(folder.join(name)).filter(|path| path.is_file());
-        let paths = NAMES.map(|name| spellings(name).into_iter().find_map(called));
+        let find = |name, is: fn(&Path) -> bool| {
+            spellings(name).into_iter().map(|name| folder.join(name)).find(|path| is(path))
+        };
+        let paths = NAMES.map(|name| find(name, Path::is_file));
         if paths.iter().all(Option::is_none) {
             return Ok(None);
         }
         let mut four = vec![];
         for (path, name) in paths.into_iter().zip(NAMES) {
-            let is_there = || spellings(name).into_iter().map(|name| folder.join(name)).find(|path| path.exists());
-            let path = path.with_context(|| match is_there() {
+            let path = path.with_context(|| match find(name, Path::exists) {
                 Some(other) => format!("{} is no ordinary file: put one in its place", other.display()),
                 None => format!("{} lacks the file {name} (or {name}.gz)", folder.display()),
             })?;

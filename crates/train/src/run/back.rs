@@ -21,7 +21,7 @@ impl Run {
         (self.last_loss, self.last_norm) = (f64::NAN, None);
         (self.ended_early, self.evaluation, self.times_lost) = (None, None, 0);
         let state = programs::initial(&self.config, self.copies.latest().image).expect("the run was built of it");
-        self.copies = Copies::new(self.copies.at(self.config.clone(), self.progress.clone(), state));
+        self.copies = Copies::new(self.copies.latest().at(self.config.clone(), self.progress.clone(), state));
         self.untold = vec![Event::Rewound {}];
         self.untold.extend(self.changes.iter().map(|&(step, setting)| setting.event(step)));
         self.told = Phase::Paused; // as the event says

@@ -1,9 +1,8 @@
 //! Copies of the state on the host: what a run goes on from.
 
-use graph::Values;
-use protocol::{Loss, RunConfig};
+use protocol::Loss;
 
-use crate::{Checkpoint, Progress, programs::CLASSES};
+use crate::{Checkpoint, programs::CLASSES};
 
 /// A state whose loss is this many times that of answers at random is on its way to infinity, though it is finite.
 const EXPLODED: f64 = 100.0;
@@ -36,11 +35,6 @@ impl Copies {
     /// What a device that comes back goes on from: the same steps give the same numbers, whatever they are.
     pub(super) fn newest(&self) -> &Checkpoint {
         self.unjudged.as_ref().unwrap_or(&self.latest)
-    }
-
-    /// The run elsewhere on its way.
-    pub(super) fn at(&self, config: RunConfig, progress: Progress, state: Values) -> Checkpoint {
-        self.latest.at(config, progress, state)
     }
 
     /// A copy whose loss is known, and finite.
