@@ -226,11 +226,14 @@ fn check_rate(rate: f32) -> Result<(), ConfigError> {
     require("schedule.rate", rate, (0.0..=1000.0).contains(&rate), from_to(0, 1000))
 }
 
-/// Sizes along one axis, so that no product of a few of them overflows; what fits together is for shape inference.
+/// Sizes along one axis, so that no product of a few of them overflows, and numbers that are finite; what fits together is
+/// for shape inference.
 fn check_layers(layers: &[Layer], place: &str) -> Result<(), ConfigError> {
     for (i, layer) in layers.iter().enumerate() {
         let within =
             |key: &str, value: usize, low: usize, high: usize| within(&format!("{place}.{i}.{key}"), value, low, high);
+        let finite =
+            |key: &str, value: f32| require(&format!("{place}.{i}.{key}"), value, value.is_finite(), Bounds::Number);
         match layer {
             Layer::Dense { units } => within("dense.units", *units, 1, MAX_UNITS)?,
             Layer::Conv2d { filters, kernel, stride, padding } => {
@@ -247,14 +250,14 @@ fn check_layers(layers: &[Layer], place: &str) -> Result<(), ConfigError> {
                 within("average_pool.size", *size, 1, MAX_KERNEL)?;
                 within("average_pool.stride", stride.unwrap_or(*size), 1, MAX_KERNEL)?;
             }
+            Layer::LeakyRelu { slope } => finite("leaky_relu.slope", *slope)?,
+            Layer::Dropout { rate } => finite("dropout.rate", *rate)?,
             Layer::Residual { layers } => check_layers(layers, &format!("{place}.{i}.residual.layers"))?,
             Layer::GlobalAveragePool
             | Layer::Relu
-            | Layer::LeakyRelu { .. }
             | Layer::Gelu
             | Layer::Tanh
             | Layer::Sigmoid
-            | Layer::Dropout { .. }
             | Layer::BatchNorm
             | Layer::Flatten => {}
         }

@@ -156,6 +156,15 @@ fn what_our_floats_cannot_hold_is_refused() {
     check_set("schedule.rate", "1e-50", expect!["`schedule.rate` is 1e-50, but must be 0 or at least 1.1754944e-38"]);
     check_set("schedule.rate", "1e-40", expect!["`schedule.rate` is 1e-40, but must be 0 or at least 1.1754944e-38"]);
     check_set("schedule.rate", "1e39", expect!["`schedule.rate` is 1e+39, but must be 0 to 1000"]);
+    for layer in [
+        r#"{"dropout":{"rate":2e304}}"#,
+        r#"{"leaky_relu":{"slope":-1e39}}"#,
+        r#"{"residual":{"layers":[{"dropout":{"rate":1e39}}]}}"#,
+    ] {
+        let json = format!(r#"{{"model":{{"network":{{"layers":["flatten",{layer},{{"dense":{{"units":10}}}}]}}}}}}"#);
+        let error = RunConfig::from_json(&json).expect_err(layer).to_string();
+        assert!(error.ends_with(", but must be a number"), "{error}");
+    }
     check_set("optimizer.clip_norm", "1e39", expect!["`optimizer.clip_norm` is 1e+39, but must be above 0"]);
     check_set(
         "optimizer.rule.adam.epsilon",
