@@ -169,7 +169,7 @@ fn other_systems(sh: &Shell) -> Result<Outcome> {
 }
 
 /// Programs of tests that need a GPU adapter or a browser, by name.
-const DEVICES: [&str; 3] = ["adapter", "browser", "memory"];
+const DEVICES: [&str; 4] = ["adapter", "browser", "cuda", "memory"];
 
 /// All tests, or those that need no device: a build of the same packages, so that neither makes the other build again.
 fn tests(sh: &Shell, quick: bool, suites: &mut Vec<Suite>) -> Result<Outcome> {
