@@ -76,10 +76,26 @@ impl Workload {
     /// # Errors
     /// [`BenchError::Config`] for a name that nothing has, and for values out of their bounds.
     pub fn new(name: &str, optimizer: Option<Optimizer>, batch: Option<usize>) -> Result<Self, BenchError> {
-        let (mut config, is_compared) = match compared(name) {
-            Some(config) => (config, true),
-            None => (preset(name)?, false),
-        };
+        match compared(name) {
+            Some(config) => Workload::prepare(config, true, optimizer, batch),
+            None => Workload::prepare(preset(name)?, false, optimizer, batch),
+        }
+    }
+
+    /// A network of one's own, on built-in digits, perhaps with so many images a step.
+    ///
+    /// # Errors
+    /// [`BenchError::Config`] for values out of their bounds, [`BenchError::Build`] for a network that fits no such image.
+    pub fn of(config: RunConfig, batch: Option<usize>) -> Result<Self, BenchError> {
+        Workload::prepare(config, false, None, batch)
+    }
+
+    fn prepare(
+        mut config: RunConfig,
+        is_compared: bool,
+        optimizer: Option<Optimizer>,
+        batch: Option<usize>,
+    ) -> Result<Self, BenchError> {
         config.dataset.split = Split::Standard { validation: Some(0) };
         config.optimizer = optimizer.unwrap_or(config.optimizer);
         config.batch = batch.unwrap_or(config.batch);

@@ -1,12 +1,12 @@
 //! `bench`: steady training throughput.
 
-use std::{io::Write, time::Instant};
+use std::{io::Write, path::PathBuf, time::Instant};
 
 use ::bench::{Bench, Length, Workload};
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use crate::{Exit, engine, report::thousands};
+use crate::{Exit, engine, files, report::thousands};
 
 /// Regions that are timed; the median counts.
 const REGIONS: usize = 5;
@@ -18,7 +18,8 @@ initial weights, so that losses at batch 64 can be compared with other programs,
 Examples:
   playground-cli bench                              W1
   playground-cli bench --workload W3 --batch 1024 --seconds 20
-  playground-cli bench --preset cnn --batch 256 --json";
+  playground-cli bench --preset cnn --batch 256 --json
+  playground-cli bench --config run.json --engine wgpu";
 
 /// Measure training speed on images that lie on the device: warm-up apart, the device awaited inside the clock.
 #[derive(clap::Args)]
@@ -30,7 +31,10 @@ pub(crate) struct Args {
     /// The network and optimizer of a preset, on built-in digits
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Images a step, for a workload [default: 64] or a preset [default: its own]
+    /// The network and optimizer of a configuration of your own, on built-in digits; `show PRESET` prints one
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["preset", "workload"])]
+    config: Option<PathBuf>,
+    /// Images a step, for a workload [default: 64], a preset or a configuration [default: its own]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     #[command(flatten)]
@@ -73,8 +77,13 @@ struct Measured {
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     ensure!((0.1..=3600.0).contains(&args.seconds), "--seconds is {}, but must be 0.1 to 3600", args.seconds);
-    let name = args.preset.as_deref().or(args.workload.as_deref()).unwrap_or("W1");
-    let workload = Workload::new(name, None, args.batch)?;
+    let (name, workload) = match &args.config {
+        Some(path) => (path.display().to_string(), Workload::of(files::read_config(path)?, args.batch)?),
+        None => {
+            let name = args.preset.as_deref().or(args.workload.as_deref()).unwrap_or("W1");
+            (name.to_owned(), Workload::new(name, None, args.batch)?)
+        }
+    };
     let m = pollster::block_on(measure(args, name, workload))?;
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&m)?)?;
@@ -91,7 +100,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn measure(args: &Args, name: &str, workload: Workload) -> Result<Measured> {
+async fn measure(args: &Args, name: String, workload: Workload) -> Result<Measured> {
     let begun = Instant::now();
     let mut engine = args.engine.open(args.autograd).await?;
     args.engine.tune(engine.as_mut(), &workload.graph()?).await?;
@@ -101,7 +110,7 @@ async fn measure(args: &Args, name: &str, workload: Workload) -> Result<Measured
     let timed = bench.measure(&length, None, async || ()).await?;
     let (median, batch, device) = (timed.median(), bench.batch(), bench.engine().device());
     Ok(Measured {
-        workload: name.into(),
+        workload: name,
         batch,
         engine: device.engine.to_string(),
         device: device.name.clone(),

@@ -492,7 +492,8 @@ fn devices_and_speeds_are_measured() {
         assert!(devices.iter().any(|device| device["engine"] == engine), "{engine}");
     }
 
-    for job in ["--workload W1 --batch 16", "--preset softmax --batch 32"] {
+    fs::write(place.path("own.json"), r#"{"version": 1, "model": {"preset": "mlp"}, "batch": 32}"#).unwrap();
+    for job in ["--workload W1 --batch 16", "--preset softmax --batch 32", "--config own.json"] {
         let line = format!("bench {job} --engine candle-cpu --seconds 0.5 --json");
         let m: serde_json::Value = serde_json::from_str(&place.succeeds(&line)).unwrap();
         assert!(m["steps_per_second"].as_f64().unwrap() > 0.0, "{m}");
@@ -500,6 +501,8 @@ fn devices_and_speeds_are_measured() {
         assert_eq!(m["engine"], "candle-cpu");
     }
     place.refuses("bench --workload W1 --preset cnn", "cannot be used with");
+    place.refuses("bench --config own.json --preset cnn", "cannot be used with");
+    place.refuses("bench --config absent.json", "cannot open absent.json");
     place.refuses("bench --workload W1 --batch 0", "`batch` is 0, but must be 1 to 8192");
     place.refuses("bench --engine cpu --adapter x", "--adapter is for engine wgpu");
     place.refuses("bench --engine candle-cpu --threads 2", "--threads is for engine cpu");
