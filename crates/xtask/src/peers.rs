@@ -20,7 +20,7 @@ use crate::workspace::{build_cli, run_cargo, target_dir};
 /// runs on an NVIDIA GPU: ours through Vulkan and candle, PyTorch op by op, compiled, and as CUDA graphs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The folder with the programs of the peers: peers-native/{candle,jax_bench.py,burn}
+    /// The folder with the programs of the peers: peers-native/{candle,burn}
     #[arg(long, value_name = "DIR")]
     peers: PathBuf,
     /// One of our engines; repeat it for more [default: cpu, candle-cpu and wgpu; with
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// A workload to run; repeat it for more [default: W1, W2 and W3]
     #[arg(long = "workload", value_name = "W1|W2|W3", value_parser = WORKLOADS)]
     workloads: Vec<String>,
-    /// Images a step; repeat it for more. Peers other than PyTorch only know 64 [default: 64]
+    /// Images a step; repeat it for more. The programs of candle and burn only know 64 [default: 64]
     #[arg(long = "batch", value_name = "N")]
     batches: Vec<usize>,
     /// Measure on an NVIDIA GPU
@@ -55,6 +55,9 @@ const BATCH: usize = 64;
 /// Ways of PyTorch to run a step, as `torch_peer.py` names them; CUDA graphs are for GPUs alone.
 const TORCH_MODES: [&str; 3] = ["eager", "compiled", "graph"];
 const TORCH_PEER: &str = "crates/xtask/src/torch_peer.py";
+const JAX_PEER: &str = "crates/xtask/src/jax_peer.py";
+/// Seconds that a peer measures each workload.
+const PEER_SECONDS: &str = "8";
 const ROUNDS: usize = 3;
 
 /// (workload, runner) → steps per second, and seconds to the end of the first step where they are told, for each round
@@ -83,7 +86,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         }
         found
     };
-    let (has_torch, has_jax, jax) = (has("torch"), has("jax"), peers.join("jax_bench.py"));
+    let (has_torch, has_jax) = (has("torch"), has("jax"));
     // Its kernels are compiled anew in each round, as ours are: both drivers keep what they have compiled.
     let burn = args.burn.as_ref().map(|program| program.canonicalize()).transpose().context("cannot find --burn")?;
     let script = peers.join("burn/run_vulkan_lavapipe.sh");
@@ -116,18 +119,20 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         for (batch, mode) in batches.iter().flat_map(|batch| modes.iter().map(move |mode| (batch, mode))) {
             if has_torch {
                 let size = batch.to_string();
-                let command = cmd!(sh, "{python} {TORCH_PEER} {device} {size} {mode} {names...}");
+                let command = cmd!(sh, "{python} {TORCH_PEER} {device} {size} {mode} {PEER_SECONDS} {names...}");
                 record(&mut measured, &format!("PyTorch {mode}"), |workload| label(workload, *batch), command)?;
             }
+        }
+        for batch in batches.iter().filter(|_| has_jax) {
+            let size = batch.to_string();
+            let command = cmd!(sh, "{python} {JAX_PEER} {size} {PEER_SECONDS} {names...}"); // on what it finds
+            record(&mut measured, "JAX", |workload| label(workload, *batch), command)?;
         }
         if !batches.contains(&BATCH) {
             continue;
         }
         let same = str::to_owned;
         record(&mut measured, "candle", same, cmd!(sh, "{candle} {device}"))?;
-        if has_jax {
-            record(&mut measured, "JAX", same, cmd!(sh, "{python} {jax} {names...}"))?; // on what it finds
-        }
         if let Some(burn) = &burn {
             let command =
                 cmd!(sh, "{script} {burn} {names...}").env("COLD", "1").env("MESA_SHADER_CACHE_DISABLE", "true");

@@ -1,9 +1,11 @@
-"""PyTorch's training steps per second on W1 to W3: torch_peer.py cpu|cuda BATCH eager|compiled|graph W1 [W2 W3]
+"""PyTorch's training steps per second on W1 to W3: torch_peer.py cpu|cuda BATCH eager|compiled|graph SECONDS W1 [W2 W3]
 
-One JSON line a workload. `compiled` is torch.compile of forward and backward; `graph` replays a whole step as a CUDA graph.
-The networks and optimizers are those of `playground-cli bench`; images are noise, since time does not depend on them.
+One JSON line for each workload that is named, or for each line of stdin that names one where `-` is given. `compiled` is
+torch.compile of forward and backward; `graph` replays a whole step as a CUDA graph. The networks and optimizers are those
+of `playground-cli bench`; images are noise, since time does not depend on them.
 """
 
+import functools
 import json
 import sys
 import time
@@ -12,8 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-SECONDS = 8
-device, batch, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+device, batch, mode, duration = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
 
 
 def dense(*sizes):
@@ -61,7 +62,9 @@ def captured(step):
     return replay
 
 
-for workload in sys.argv[4:]:
+@functools.cache
+def prepared(workload):
+    """The step of a workload, after its first ones, and their seconds and loss."""
     torch.manual_seed(0)
     network, optimizer = WORKLOADS[workload]
     network = network().to(device)
@@ -88,8 +91,13 @@ for workload in sys.argv[4:]:
     for _ in range(20):
         run()
     synchronize()
+    return run, first_step, first_loss
+
+
+for workload in map(str.strip, sys.stdin) if sys.argv[5:] == ["-"] else sys.argv[5:]:
+    run, first_step, first_loss = prepared(workload)
     begin, steps = time.perf_counter(), 0
-    while time.perf_counter() - begin < SECONDS:
+    while time.perf_counter() - begin < duration:
         for _ in range(10):
             loss = run()
         steps += 10
