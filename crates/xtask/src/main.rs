@@ -8,6 +8,7 @@ mod audit;
 mod counts;
 mod cuda;
 mod fuzz;
+mod gpu_day;
 mod miri;
 mod peers;
 mod setup;
@@ -39,6 +40,7 @@ enum Command {
     Miri,
     BenchPeers(peers::Args),
     CudaToolkit(cuda::Args),
+    GpuDay(gpu_day::Args),
     Web(web::Args),
     Serve(web::ServeArgs),
     /// Build what others can use without a compiler: the site as a zip, and one program that contains it.
@@ -58,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         Command::Miri => miri::run(&sh),
         Command::BenchPeers(args) => peers::run(&sh, &args),
         Command::CudaToolkit(args) => cuda::run(&sh, &args),
+        Command::GpuDay(args) => gpu_day::run(&sh, &args),
         Command::Web(args) => web::run(&sh, &args),
         Command::Serve(args) => web::serve(&sh, &args),
         Command::Dist => web::dist(&sh),

@@ -1,0 +1,629 @@
+//! What came back, as a page: every figure is computed here from raw output, and every value that it comes from is shown.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use xshell::{Shell, cmd};
+
+/// Make docs/gpu.md and its picture from the archives of a day: ratios, raw values, machine, versions, and what failed.
+///
+/// Archives of a rehearsal are refused: what software computes in a GPU's place is no figure of a GPU.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The folder with part-1.tar.gz and so on
+    #[arg(value_name = "DIR")]
+    archives: PathBuf,
+}
+
+pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
+    let day = read(sh, &args.archives)?;
+    ensure!(!day.is_rehearsal(), "{} holds a rehearsal, not a day with a GPU", args.archives.display());
+    write(&day, &sh.current_dir().join("docs"))
+}
+
+/// Writes the page and its pictures.
+pub(crate) fn write(day: &Day, to: &Path) -> Result<()> {
+    let mut files = vec![("gpu.md", day.page().into_bytes())];
+    files.extend(day.turns(2, "turns-64").map(|turns| (CHART, chart(&turns).into_bytes())));
+    let pictures = day.pictures.iter().map(|(name, bytes)| (name.as_str(), bytes.clone()));
+    for (name, bytes) in files.into_iter().chain(pictures) {
+        let path = to.join(name);
+        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// The picture of speeds at batch 64.
+const CHART: &str = "gpu-steps.svg";
+
+/// All that came back.
+pub(crate) struct Day {
+    pub(crate) steps: Vec<Step>,
+    /// `part-1/devices.out` and its text.
+    files: BTreeMap<String, String>,
+    /// `gpu-page-wgpu.png` and its bytes.
+    pictures: BTreeMap<String, Vec<u8>>,
+}
+
+/// A step of a part, as `run.sh` noted it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Step {
+    pub(crate) part: u32,
+    pub(crate) name: String,
+    /// Seconds that it took.
+    pub(crate) seconds: f64,
+    pub(crate) ended: Ended,
+    pub(crate) command: String,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Ended {
+    Done,
+    /// By its limit.
+    CutOff(String),
+    NotReached,
+    Skipped(String),
+    Failed(String),
+}
+
+impl Ended {
+    fn parse(text: &str) -> Self {
+        match text {
+            "done" => Ended::Done,
+            "not reached" => Ended::NotReached,
+            text if text.starts_with("cut off") => Ended::CutOff(text.into()),
+            text => match text.strip_prefix("skipped: ") {
+                Some(reason) => Ended::Skipped(reason.into()),
+                None => Ended::Failed(text.into()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Done => f.write_str("done"),
+            Ended::NotReached => f.write_str("not reached"),
+            Ended::Skipped(reason) => write!(f, "skipped: {reason}"),
+            Ended::CutOff(text) | Ended::Failed(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Reads all archives of a folder.
+pub(crate) fn read(sh: &Shell, archives: &Path) -> Result<Day> {
+    let mut day = Day { steps: vec![], files: BTreeMap::new(), pictures: BTreeMap::new() };
+    let unpacked = tempfile::tempdir()?;
+    let mut parts = 0;
+    for part in 1..=5 {
+        let archive = archives.join(format!("part-{part}.tar.gz"));
+        if !archive.exists() {
+            continue;
+        }
+        let to = unpacked.path();
+        cmd!(sh, "tar --extract --gzip --file {archive} --directory {to}").run()?;
+        let folder = to.join(format!("part-{part}"));
+        for entry in fs::read_dir(&folder).with_context(|| format!("{} has no part-{part}", archive.display()))? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let bytes = fs::read(&path)?;
+            if name.ends_with(".png") {
+                day.pictures.insert(format!("gpu-{name}"), bytes);
+                continue;
+            }
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if name == "steps.tsv" {
+                day.steps.extend(steps(part, &text)?);
+            }
+            day.files.insert(format!("part-{part}/{name}"), text);
+        }
+        parts += 1;
+    }
+    ensure!(parts > 0, "{} has no part-1.tar.gz: these are made by gpu-day/run.sh", archives.display());
+    Ok(day)
+}
+
+fn steps(part: u32, text: &str) -> Result<Vec<Step>> {
+    let step = |line: &str| {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [name, _limit, seconds, ended, command] = fields[..] else { bail!("part {part}: no step: {line}") };
+        let seconds = seconds.parse().with_context(|| format!("part {part}: no seconds: {line}"))?;
+        Ok(Step { part, name: name.into(), seconds, ended: Ended::parse(ended), command: command.into() })
+    };
+    text.lines().map(step).collect()
+}
+
+impl Day {
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.steps.iter().any(|step| step.name == "rehearsal")
+    }
+
+    /// The output of a step.
+    fn output(&self, part: u32, step: &str) -> Option<&str> {
+        Some(self.files.get(&format!("part-{part}/{step}.out"))?.as_str())
+    }
+
+    fn page(&self) -> String {
+        let mut page = "# Figures from a GPU\n\n".to_owned();
+        if self.is_rehearsal() {
+            page += "**A rehearsal: software stood in for the GPU, and nothing here is a figure of one.**\n\n";
+        }
+        page += "Made by `cargo xtask gpu-day report` from what `gpu-day/run.sh` left; change neither by hand.\n\n";
+        for (title, section) in [
+            ("The machine", self.machine()),
+            ("Devices", self.devices()),
+            ("Whether they compute right", self.rings()),
+            ("Training steps a second, batch 64", self.speeds(2, "turns-64")),
+            ("MNIST to 99 %", self.to_99()),
+            ("In the browser", self.browser()),
+            ("Training steps a second, batch 1024", self.speeds(5, "turns-1024")),
+            ("Beside `torch.compile`, batch 64", self.speeds(5, "compiled")),
+            ("Kernels as measured with `--tune`", self.tuned()),
+            ("Which engine for which network", self.grid()),
+            ("Kernels", self.kernels()),
+            ("What was run", Some(self.all_steps())),
+        ] {
+            page += &format!("## {title}\n\n{}\n", section.unwrap_or("Not measured: see what was run.\n".into()));
+        }
+        page
+    }
+
+    /// What `run.sh` noted before each part, once.
+    fn machine(&self) -> Option<String> {
+        Some(format!("```\n{}\n```\n", self.output(1, "machine")?.trim_end()))
+    }
+
+    /// What `devices --verify --json` said, of both programs: each device once.
+    fn devices(&self) -> Option<String> {
+        let mut rows = BTreeMap::new();
+        for step in ["devices", "devices-cuda"] {
+            let list: Option<Vec<Value>> = self.output(1, step).and_then(|text| serde_json::from_str(text).ok());
+            for device in list.unwrap_or_default() {
+                rows.insert(format!("{} {}", device["engine"], device["name"]), device);
+            }
+        }
+        if rows.is_empty() {
+            return None;
+        }
+        let mut table = "| engine | device | right | GFLOP/s of f32 products 1024×1024 | to the device, GB/s | back, GB/s | µs a dispatch | µs a submission |\n|---|---|---|---|---|---|---|---|\n".to_owned();
+        for device in rows.values() {
+            let text = |key: &str| device[key].as_str().unwrap_or("?").to_owned();
+            let number = |key: &str| device[key].as_f64().map_or("–".into(), figure);
+            let software = if device["software"] == true { " (software)" } else { "" };
+            let right = if device["right"] == true { "yes" } else { "NO" };
+            let numbers = ["gflop_per_second", "upload_gb_per_second", "readback_gb_per_second"].map(number);
+            let overheads = ["dispatch_microseconds", "submit_microseconds"].map(number);
+            let cells = [vec![text("engine"), text("name") + software, right.into()], numbers.into(), overheads.into()];
+            table += &format!("| {} |\n", cells.concat().join(" | "));
+        }
+        Some(table)
+    }
+
+    /// The last lines of the test programs, and which tests failed.
+    fn rings(&self) -> Option<String> {
+        let mut text = String::new();
+        for (ring, what) in [
+            ("parity-wgpu", "step parity on `wgpu`"),
+            ("parity-cuda", "step parity on `candle-cuda`"),
+            ("adapter-ring", "all other tests of adapters"),
+            ("cuda-ring", "all other tests of CUDA"),
+        ] {
+            let Some(output) = self.output(1, ring) else { continue };
+            let result = output.lines().rev().find(|line| line.starts_with("test result: "));
+            let passed = output.lines().filter(|line| line.starts_with("test ") && line.ends_with("... ok")).count();
+            let result = result.map_or(format!("cut off after {passed} tests had passed"), String::from);
+            text += &format!("- {what}: {result}\n");
+            for line in output.lines().filter(|line| line.starts_with("test ") && line.ends_with("FAILED")) {
+                text += &format!("  - {line}\n");
+            }
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// What runners measured in turns.
+    fn turns(&self, part: u32, step: &str) -> Option<Turns> {
+        let turns = Turns::read(self.output(part, step)?);
+        (!turns.speeds.is_empty()).then_some(turns)
+    }
+
+    /// Medians, ratios round by round, and every value.
+    fn speeds(&self, part: u32, step: &str) -> Option<String> {
+        let turns = self.turns(part, step)?;
+        let runners = turns.runners();
+        let mut text = format!("| workload | {} |\n|---|{}\n", runners.join(" | "), "---|".repeat(runners.len()));
+        for workload in WORKLOADS {
+            let cell = |runner: &String| turns.of(workload, runner).map_or("–".into(), |values| spread(&values));
+            text += &format!("| {workload} | {} |\n", runners.iter().map(cell).collect::<Vec<_>>().join(" | "));
+        }
+        text += "\nMedian (lowest–highest) of the rounds, in which all took turns.\n\n";
+        if part == 2 {
+            text += &format!("![steps a second]({CHART})\n\n");
+        }
+        let (ours, peers): (Vec<_>, Vec<_>) = runners.iter().partition(|runner| runner.starts_with("ours"));
+        for (ours, peer) in ours.iter().flat_map(|ours| peers.iter().map(move |peer| (ours, peer))) {
+            let ratio = |workload: &&str| Some(format!("{workload} {}", spread(&turns.ratios(workload, ours, peer)?)));
+            let ratios: Vec<String> = WORKLOADS.iter().filter_map(ratio).collect();
+            if !ratios.is_empty() {
+                text += &format!("- {ours} as a multiple of {peer}, round by round: {}\n", ratios.join(", "));
+            }
+        }
+        for (runner, why) in &turns.absent {
+            text += &format!("- {runner} took no part, or no further part: {why}\n");
+        }
+        text += "\n<details><summary>Every value</summary>\n\n";
+        for ((workload, runner), values) in &turns.speeds {
+            let values: Vec<String> = values.values().map(|value| figure(*value)).collect();
+            text += &format!("- {workload}, {runner}: {}\n", values.join(", "));
+        }
+        Some(text + "\n</details>\n")
+    }
+
+    /// Three clocks of each run.
+    fn to_99(&self) -> Option<String> {
+        let mut text = String::new();
+        for engine in ["wgpu", "candle-cuda"] {
+            let prefix = format!("mnist-99-{engine}-");
+            let runs: Vec<Run> = self.steps.iter().filter_map(|step| self.run(step, &prefix)).collect();
+            // One that ended early did not get there.
+            let begun = |step: &&Step| !matches!(step.ended, Ended::NotReached | Ended::Skipped(_));
+            let tried = self.steps.iter().filter(|step| step.name.starts_with(&prefix)).filter(begun).count();
+            if runs.is_empty() {
+                continue;
+            }
+            let got_there = runs.iter().filter(|run| run.accuracy >= 0.99).count();
+            let of = |value: fn(&Run) -> f64| runs.iter().map(value).collect::<Vec<_>>();
+            let mean = runs.iter().map(|run| run.accuracy).sum::<f64>() / runs.len() as f64;
+            text += &format!(
+                "{engine}: mean accuracy on the test images {:.2} %, {got_there} of {tried} runs reached 99 %. Seconds of training {}; from the \
+                 first touch of the data, with device and kernels ready {}; of the whole process {}.\n\n",
+                100.0 * mean,
+                spread(&of(|run| run.training)),
+                spread(&of(|run| run.from_data)),
+                spread(&of(|run| run.process)),
+            );
+            text += "| seed | test accuracy | training, s | from the first touch of the data, s | whole process, s |\n|---|---|---|---|---|\n";
+            for run in &runs {
+                let clocks = [run.training, run.from_data, run.process].map(figure).join(" | ");
+                text += &format!("| {} | {:.2} % | {clocks} |\n", run.seed, 100.0 * run.accuracy);
+            }
+            text += "\n";
+        }
+        let note =
+            "The first run of `wgpu` compiles with an empty cache of its driver, the others find what it compiled.\n";
+        (!text.is_empty()).then(|| text + note)
+    }
+
+    /// A training run whose last event is there.
+    fn run(&self, step: &Step, prefix: &str) -> Option<Run> {
+        let seed = step.name.strip_prefix(prefix)?;
+        let last: Value = serde_json::from_str(self.output(step.part, &step.name)?.lines().last()?).ok()?;
+        let seconds = |keys: &[&str]| keys.iter().filter_map(|key| last["seconds"][key].as_f64()).sum();
+        Some(Run {
+            seed: seed.into(),
+            accuracy: last["test_accuracy"].as_f64()?,
+            training: seconds(&["steps", "readback"]),
+            from_data: seconds(&["data", "upload", "steps", "readback", "evaluation"]),
+            process: step.seconds,
+        })
+    }
+
+    /// The adapter that the browser found, speeds beside other libraries, and the page.
+    fn browser(&self) -> Option<String> {
+        let lines =
+            |text: &str| -> Vec<Value> { text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect() };
+        let mut text = String::new();
+        for found in lines(self.output(4, "probe")?) {
+            let what = match found["error"].as_str() {
+                Some(error) => error.to_owned(),
+                None => ["vendor", "architecture", "device", "description"]
+                    .map(|key| found[key].as_str().unwrap_or("?"))
+                    .join(" "),
+            };
+            let flags: Vec<&str> = found["flags"].as_array()?.iter().filter_map(Value::as_str).collect();
+            let taken = if found["taken"] == true { ", which was taken" } else { "" };
+            text += &format!("- `{}`: {what}{taken}\n", flags.join(" "));
+        }
+        text += "\n| workload | library | steps/s, loss read at the end | read after each step | ms to the first loss | adapter of ours |\n|---|---|---|---|---|---|\n";
+        for workload in WORKLOADS {
+            for peer in ["ours", "jax-js", "tfjs"] {
+                let measured = self.output(4, &format!("web-{workload}-{peer}")).map(lines).unwrap_or_default();
+                let Some(m) = measured.first() else { continue };
+                let number = |value: &Value| value.as_f64().map_or("–".into(), figure);
+                let [end, each] = ["read_end", "read_each"].map(|way| number(&m[way]["steps_per_s"]));
+                let device = m["device"].as_str().unwrap_or_default();
+                text +=
+                    &format!("| {workload} | {peer} | {end} | {each} | {} | {device} |\n", number(&m["first_step_ms"]));
+            }
+        }
+        for engine in ["wgpu", "cpu"] {
+            let Some(m) = self.output(4, &format!("page-{engine}")).map(lines).unwrap_or_default().into_iter().next()
+            else {
+                continue;
+            };
+            let status = m["status"].as_str().unwrap_or_default().replace('\n', " ");
+            text += &format!("\nThe page, one epoch of `cnn` on MNIST, engine {engine}: {status}\n\n");
+            text += &format!("![the page after training on {engine}](gpu-page-{engine}.png)\n");
+        }
+        Some(text)
+    }
+
+    fn tuned(&self) -> Option<String> {
+        let mut text = String::new();
+        for workload in WORKLOADS {
+            let Some(m) = self.output(5, &format!("tune-{workload}")) else { continue };
+            let Ok(m) = serde_json::from_str::<Value>(m) else { continue };
+            let speed = m["steps_per_second"].as_f64()?;
+            let table = self.turns(2, "turns-64").and_then(|turns| turns.of(workload, "ours:wgpu"));
+            let table = table.map_or(String::new(), |values| format!(", by the table {}", spread(&values)));
+            text += &format!("- {workload}: {} steps/s{table}\n", figure(speed));
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Speeds of networks of two hidden layers, the fastest engine in bold.
+    fn grid(&self) -> Option<String> {
+        let mut speeds: BTreeMap<(u64, u64), BTreeMap<&str, f64>> = BTreeMap::new();
+        for step in self.steps.iter().filter(|step| step.name.starts_with("grid-")) {
+            let fields: Vec<&str> = step.name.splitn(4, '-').collect();
+            let [_, width, batch, engine] = fields[..] else { continue };
+            let measured: Option<Value> = self.output(5, &step.name).and_then(|text| serde_json::from_str(text).ok());
+            let speed = measured.and_then(|m| m["steps_per_second"].as_f64());
+            if let (Ok(width), Ok(batch), Some(speed)) = (width.parse(), batch.parse(), speed) {
+                speeds.entry((width, batch)).or_default().insert(engine, speed);
+            }
+        }
+        if speeds.is_empty() {
+            return None;
+        }
+        let mut text = "Two hidden layers of this width, steps a second:\n\n| width | batch | wgpu | cpu | candle-cuda |\n|---|---|---|---|---|\n".to_owned();
+        for ((width, batch), engines) in &speeds {
+            let best = engines.values().copied().fold(0.0, f64::max);
+            let cell = |engine: &str| match engines.get(engine) {
+                Some(&speed) if speed == best => format!("**{}**", figure(speed)),
+                Some(&speed) => figure(speed),
+                None => "–".into(),
+            };
+            text += &format!("| {width} | {batch} | {} |\n", ["wgpu", "cpu", "candle-cuda"].map(cell).join(" | "));
+        }
+        Some(text)
+    }
+
+    /// What the kernel benches printed of times and speeds.
+    fn kernels(&self) -> Option<String> {
+        let output = self.output(5, "kernels")?;
+        let lines: Vec<&str> = output
+            .lines()
+            .filter(|line| line.starts_with('W') || line.contains("time:") || line.contains("thrpt:"))
+            .collect();
+        (!lines.is_empty()).then(|| {
+            format!("<details><summary>Every kernel</summary>\n\n```\n{}\n```\n\n</details>\n", lines.join("\n"))
+        })
+    }
+
+    fn all_steps(&self) -> String {
+        let mut table = "| part | step | s | how it ended |\n|---|---|---|---|\n".to_owned();
+        for Step { part, name, seconds, ended, .. } in &self.steps {
+            table += &format!("| {part} | {name} | {seconds} | {ended} |\n");
+        }
+        table
+    }
+}
+
+/// A training run.
+struct Run {
+    seed: String,
+    accuracy: f64,
+    /// Seconds of steps and of waiting for their losses.
+    training: f64,
+    /// Seconds of reading, uploading, training and judging: device and kernels are ready before.
+    from_data: f64,
+    /// Seconds from start to end of the process.
+    process: f64,
+}
+
+const WORKLOADS: [&str; 3] = ["W1", "W2", "W3"];
+
+/// What runners measured in turns.
+#[derive(Default)]
+struct Turns {
+    /// (workload, runner) → round → steps per second
+    speeds: BTreeMap<(String, String), BTreeMap<u64, f64>>,
+    /// Runners that took no part, or no further part, and why.
+    absent: BTreeMap<String, String>,
+}
+
+impl Turns {
+    /// Reads what `turns.py` printed; a line that was cut off is none.
+    fn read(text: &str) -> Self {
+        let mut turns = Turns::default();
+        for line in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            let Some(runner) = line["runner"].as_str() else { continue };
+            if let Some(why) = line["missing"].as_str().or(line["failed"].as_str()) {
+                turns.absent.insert(runner.into(), why.lines().last().unwrap_or_default().into());
+            }
+            let speed = line["steps_per_second"].as_f64().or(line["steps_per_s"].as_f64());
+            if let (Some(workload), Some(round), Some(speed)) =
+                (line["workload"].as_str(), line["round"].as_u64(), speed)
+            {
+                turns.speeds.entry((workload.into(), runner.into())).or_default().insert(round, speed);
+            }
+        }
+        turns
+    }
+
+    /// Ours first.
+    fn runners(&self) -> Vec<String> {
+        let mut runners: Vec<String> = self.speeds.keys().map(|(_, runner)| runner.clone()).collect();
+        runners.sort_by_key(|runner| (!runner.starts_with("ours"), runner.clone()));
+        runners.dedup();
+        runners
+    }
+
+    fn of(&self, workload: &str, runner: &str) -> Option<Vec<f64>> {
+        Some(self.speeds.get(&(workload.to_owned(), runner.to_owned()))?.values().copied().collect())
+    }
+
+    /// One runner's speed as a multiple of another's, in the rounds that both have.
+    fn ratios(&self, workload: &str, one: &str, other: &str) -> Option<Vec<f64>> {
+        let of = |runner: &str| self.speeds.get(&(workload.to_owned(), runner.to_owned()));
+        let (one, other) = (of(one)?, of(other)?);
+        let ratios: Vec<f64> = one.iter().filter_map(|(round, speed)| Some(speed / other.get(round)?)).collect();
+        (!ratios.is_empty()).then_some(ratios)
+    }
+}
+
+/// Median (lowest–highest).
+fn spread(values: &[f64]) -> String {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    let median = if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 };
+    format!("{} ({}–{})", figure(median), figure(sorted[0]), figure(sorted[sorted.len() - 1]))
+}
+
+/// Bars of medians, each workload by its fastest, with a line from the lowest to the highest value.
+fn chart(turns: &Turns) -> String {
+    const LEFT: f64 = 170.0;
+    const WIDTH: f64 = 420.0;
+    const BAR: f64 = 22.0;
+    let runners = turns.runners();
+    let (mut y, mut body) = (10.0, String::new());
+    for workload in WORKLOADS {
+        let rows: Vec<(&String, Vec<f64>)> =
+            runners.iter().filter_map(|runner| Some((runner, turns.of(workload, runner)?))).collect();
+        let most = rows.iter().flat_map(|(_, values)| values).copied().fold(0.0, f64::max);
+        body += &format!("<text x=\"10\" y=\"{}\" font-weight=\"bold\">{workload}</text>\n", y + 14.0);
+        y += 20.0;
+        for (runner, mut values) in rows {
+            values.sort_by(f64::total_cmp);
+            let median = values[values.len() / 2];
+            let at = |value: f64| LEFT + WIDTH * value / most;
+            let (low, high, middle) = (at(values[0]), at(values[values.len() - 1]), y + BAR / 2.0);
+            let colour = if runner.starts_with("ours") { "#2f6fdb" } else { "#8a919e" };
+            body += &format!(
+                "<text x=\"10\" y=\"{:.1}\">{runner}</text><rect x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{colour}\"/>\
+                 <path d=\"M{low:.1} {middle:.1}H{high:.1}\" stroke=\"#888\" stroke-width=\"2\"/><text x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+                middle + 4.0,
+                at(median) - LEFT,
+                BAR - 6.0,
+                high + 6.0,
+                middle + 4.0,
+                figure(median),
+            );
+            y += BAR;
+        }
+        y += 10.0;
+    }
+    let width = LEFT + WIDTH + 80.0;
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {y}\" font-family=\"sans-serif\" font-size=\"13\">\n\
+         <title>Training steps a second at batch 64: medians, and lines from the lowest to the highest round</title>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n{body}</svg>\n"
+    )
+}
+
+/// Three digits that count.
+fn figure(value: f64) -> String {
+    let digits = match value.abs() {
+        x if x >= 100.0 => 0,
+        x if x >= 10.0 => 1,
+        x if x >= 1.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.digits$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(files: &[(&str, &str)]) -> Day {
+        let files: BTreeMap<String, String> = files.iter().map(|&(name, text)| (name.into(), text.into())).collect();
+        let all = |part| files.get(&format!("part-{part}/steps.tsv")).map_or("", String::as_str);
+        let steps = (1..=5).flat_map(|part| steps(part, all(part)).expect("good lines")).collect();
+        Day { steps, files, pictures: BTreeMap::new() }
+    }
+
+    #[test]
+    fn steps_end_in_five_ways() {
+        let day = day(&[(
+            "part-1/steps.tsv",
+            "a\t9\t1.5\tdone\tcommand with words\nb\t9\t9\tcut off after 9 s\tb\nc\t9\t0\tnot reached\tc\n\
+             d\t9\t0\tskipped: no CUDA (libcuda.so.1)\td\ne\t9\t0.1\tfailed with 101\te\n",
+        )]);
+        let ended: Vec<Ended> = day.steps.iter().map(|step| step.ended.clone()).collect();
+        let cut = Ended::CutOff("cut off after 9 s".into());
+        let skipped = Ended::Skipped("no CUDA (libcuda.so.1)".into());
+        assert_eq!(ended, [Ended::Done, cut, Ended::NotReached, skipped, Ended::Failed("failed with 101".into())]);
+        assert!(day.page().contains("| 1 | d | 0 | skipped: no CUDA (libcuda.so.1) |"), "{}", day.page());
+        assert!(!day.is_rehearsal());
+        assert!(steps(1, "no step").is_err());
+    }
+
+    #[test]
+    fn ratios_are_of_rounds_that_both_have() {
+        let turns = Turns::read(
+            r#"{"round": 1, "runner": "ours:wgpu", "workload": "W1", "steps_per_second": 300.0}
+{"round": 1, "runner": "torch:eager", "workload": "W1", "steps_per_s": 100.0}
+{"round": 2, "runner": "ours:wgpu", "workload": "W1", "steps_per_second": 500.0}
+{"round": 2, "runner": "torch:eager", "workload": "W1", "steps_per_s": 100.0}
+{"round": 3, "runner": "ours:wgpu", "workload": "W1", "steps_per_second": 400.0}
+{"runner": "torch:eager", "failed": "W1: it ended"}
+{"runner": "jax", "missing": "Traceback\nModuleNotFoundError: No module named 'jax'"}
+{"round": 3, "runner": "torch:ea"#,
+        );
+        assert_eq!(turns.runners(), ["ours:wgpu", "torch:eager"]);
+        assert_eq!(turns.ratios("W1", "ours:wgpu", "torch:eager"), Some(vec![3.0, 5.0]));
+        assert_eq!(turns.ratios("W2", "ours:wgpu", "torch:eager"), None);
+        assert_eq!(turns.of("W1", "ours:wgpu").as_deref().map(spread).as_deref(), Some("400 (300–500)"));
+        assert_eq!(turns.absent["jax"], "ModuleNotFoundError: No module named 'jax'");
+        assert!(chart(&turns).contains("ours:wgpu"));
+    }
+
+    #[test]
+    fn clocks_are_sums_of_phases() {
+        let finished = r#"{"event":"started"}
+{"event":"finished","test_accuracy":0.9912,"seconds":{"download":0.0,"data":0.2,"compile":0.5,"upload":0.05,"steps":0.1,"readback":0.02,"evaluation":0.03}}"#;
+        let day = day(&[
+            (
+                "part-3/steps.tsv",
+                "mnist-99-wgpu-1\t20\t1.25\tdone\ttrain\nmnist-99-wgpu-2\t20\t20\tcut off after 20 s\ttrain\n",
+            ),
+            ("part-3/mnist-99-wgpu-1.out", finished),
+            ("part-3/mnist-99-wgpu-2.out", r#"{"event":"started"}"#),
+        ]);
+        let page = day.page();
+        assert!(page.contains("1 of 2 runs reached 99 %"), "{page}");
+        assert!(page.contains("| 1 | 99.12 % | 0.120 | 0.400 | 1.25 |"), "{page}");
+    }
+
+    #[test]
+    fn rings_that_were_cut_off_say_how_far_they_got() {
+        let day = day(&[
+            ("part-1/steps.tsv", "adapter-ring\t60\t60\tcut off after 60 s\tadapter\n"),
+            ("part-1/adapter-ring.out", "test a [x] ... ok\ntest b [x] ... FAILED\ntest c [x]"),
+        ]);
+        let page = day.page();
+        assert!(page.contains("cut off after 1 tests had passed"), "{page}");
+        assert!(page.contains("- test b [x] ... FAILED"), "{page}");
+    }
+
+    #[test]
+    fn the_fastest_engine_is_bold() {
+        let names = ["grid-32-64-wgpu", "grid-32-64-cpu"].map(|name| format!("{name}\t10\t1\tdone\tbench\n")).concat();
+        let day = day(&[
+            ("part-5/steps.tsv", &names),
+            ("part-5/grid-32-64-wgpu.out", r#"{"steps_per_second": 2000.0}"#),
+            ("part-5/grid-32-64-cpu.out", r#"{"steps_per_second": 6000.5}"#),
+        ]);
+        assert!(day.page().contains("| 32 | 64 | 2000 | **6000** | – |"), "{}", day.page());
+    }
+}
