@@ -55,7 +55,8 @@ fn main() -> Result<(), String> {
                 for tier in TIERS {
                     until += span / ways;
                     let open = |_| {
-                        let mut gpu = block_on(Gpu::open_as(Some(&adapter.name), tier)).expect("it was listed");
+                        let options = gpu::Options { tier, ..Default::default() };
+                        let mut gpu = block_on(Gpu::open_as(Some(&adapter.name), options)).expect("it was listed");
                         gpu.wait_at_most(PATIENCE);
                         gpu
                     };

@@ -17,6 +17,31 @@ type Result<T> = std::result::Result<T, EngineError>;
 #[cfg(not(target_arch = "wasm32"))]
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
+/// Features of wgpu that the engine uses where they are there; without them it does the same in plainer ways.
+pub const OPTIONAL: wgpu::Features = match cfg!(target_arch = "wasm32") {
+    false => wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SUBGROUP),
+    true => wgpu::Features::empty(), // a browser's clock is too coarse for one kernel
+};
+
+/// What people call the features of [`OPTIONAL`].
+const NAMES: [(wgpu::Features, &str); 2] =
+    [(wgpu::Features::TIMESTAMP_QUERY, "timestamps"), (wgpu::Features::SUBGROUP, "subgroups")];
+
+/// How an adapter is used: other than by default in tests, which try each way on one adapter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// The kind of adapter that kernels are chosen for; `None`: what it is.
+    pub tier: Option<Tier>,
+    /// Those of [`OPTIONAL`] that may be used.
+    pub features: wgpu::Features,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { tier: None, features: OPTIONAL }
+    }
+}
+
 /// Bytes of all buffers of this process that have not been destroyed.
 static LIVE_BYTES: AtomicU64 = AtomicU64::new(0);
 
@@ -119,7 +144,7 @@ pub(crate) fn too_narrow(limits: &wgpu::Limits) -> Option<String> {
 
 impl Opened {
     /// Opens the first adapter whose name contains `name`; hardware comes first.
-    pub(crate) async fn new(name: Option<&str>) -> Result<Self> {
+    pub(crate) async fn new(name: Option<&str>, options: Options) -> Result<Self> {
         let wanted = name.unwrap_or_default().to_ascii_lowercase();
         let adapters = sorted(adapters().await);
         #[cfg(not(target_arch = "wasm32"))]
@@ -141,11 +166,17 @@ impl Opened {
         #[cfg(target_arch = "wasm32")]
         let about = crate::web::device().await.unwrap_or(about);
         // What the adapter has: the limits that are promised everywhere are small for buffers.
-        let descriptor = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
+        let descriptor = wgpu::DeviceDescriptor {
+            required_limits: adapter.limits(),
+            required_features: adapter.features() & OPTIONAL & options.features,
+            ..Default::default()
+        };
         let opened = adapter.request_device(&descriptor).await;
         let (device, queue) = opened
             .map_err(|error| EngineError::Unavailable { device: about.name.clone(), reason: error.to_string() })?;
-        Ok(Opened::on(device, queue, about))
+        let mut opened = Opened::on(device, queue, about);
+        opened.tier = options.tier.unwrap_or(opened.tier);
+        Ok(opened)
     }
 
     /// On a device that is open.
@@ -173,6 +204,13 @@ impl Opened {
             patience: PATIENCE,
             fault,
         }
+    }
+
+    /// The optional features that are in use, in words.
+    pub(crate) fn features(&self) -> Option<String> {
+        let features = self.device.features();
+        let names = NAMES.iter().filter(|(feature, _)| features.contains(*feature)).map(|(_, name)| *name);
+        Some(names.collect::<Vec<_>>().join(", ")).filter(|names| !names.is_empty())
     }
 
     /// Says what has become of the device since.
@@ -218,13 +256,9 @@ impl Opened {
         }
     }
 
-    /// A pipeline and the layout of its one group of bindings.
-    pub(crate) async fn compile(
-        &self,
-        what: &str,
-        text: &str,
-        entries: &[wgpu::BindGroupLayoutEntry],
-    ) -> Result<(wgpu::ComputePipeline, wgpu::BindGroupLayout)> {
+    /// Begins to compile a pipeline, and makes the layout of its one group of bindings. What went wrong comes with
+    /// [`Compiling::finish`], so that a browser may compile others meanwhile.
+    pub(crate) fn compile(&self, what: &str, text: &str, entries: &[wgpu::BindGroupLayoutEntry]) -> Compiling {
         let scopes = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation]
             .map(|filter| self.device.push_error_scope(filter));
         let source = wgpu::ShaderSource::Wgsl(text.into());
@@ -248,13 +282,8 @@ impl Opened {
             },
             cache: None,
         });
-        for scope in scopes.into_iter().rev() {
-            if let Some(error) = scope.pop().await {
-                let (device, what) = (self.about.name.clone(), format!("kernel {what}"));
-                return Err(EngineError::Compile { device, what, reason: error.to_string() });
-            }
-        }
-        self.sound().map(|()| (pipeline, layout))
+        let errors = scopes.into_iter().rev().map(|scope| Box::pin(scope.pop()) as Popped).collect();
+        Compiling { what: format!("kernel {what}"), pipeline, layout, errors }
     }
 
     /// Waits for a buffer that was mapped, and copies what was mapped of it.
@@ -297,6 +326,33 @@ impl Opened {
         let (sender, done) = oneshot::channel();
         buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| drop(sender.send(result)));
         Mapping { bytes, submission, done }
+    }
+}
+
+/// An error of a scope, once it is known.
+#[cfg(not(target_arch = "wasm32"))]
+type Popped = std::pin::Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
+#[cfg(target_arch = "wasm32")]
+type Popped = std::pin::Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
+
+/// A pipeline that may be right.
+pub(crate) struct Compiling {
+    what: String,
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+    errors: Vec<Popped>,
+}
+
+impl Compiling {
+    /// The pipeline and the layout of its bindings.
+    pub(crate) async fn finish(self, opened: &Opened) -> Result<(wgpu::ComputePipeline, wgpu::BindGroupLayout)> {
+        for error in self.errors {
+            if let Some(error) = error.await {
+                let (device, what) = (opened.about.name.clone(), self.what);
+                return Err(EngineError::Compile { device, what, reason: error.to_string() });
+            }
+        }
+        opened.sound().map(|()| (self.pipeline, self.layout))
     }
 }
 

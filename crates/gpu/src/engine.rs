@@ -12,10 +12,12 @@ use wgpu::BufferUsages;
 
 use crate::{
     Dispatch,
-    device::{self, Mapping, Opened},
+    device::{self, Mapping, Opened, Options},
+    lower::Sums,
     program::{DEPTH, Loaded, Pipelines, Ready, Resident, bytes},
     state::State,
     table::{self, Tier},
+    timer::Timer,
     wgsl::Memory,
 };
 
@@ -48,7 +50,7 @@ pub struct Gpu {
 #[derive(Clone)]
 enum Source {
     /// The first adapter whose name contains this.
-    Adapter(Option<String>),
+    Adapter(Option<String>, Options),
     /// The program around this engine.
     Caller,
 }
@@ -83,17 +85,16 @@ impl Gpu {
     /// # Errors
     /// [`EngineError::Unavailable`] where there is no such adapter.
     pub async fn open(adapter: Option<&str>) -> Result<Self> {
-        Self::open_as(adapter, None).await
+        Self::open_as(adapter, Options::default()).await
     }
 
-    /// The same, with the kernels of another kind of adapter: to test them all on one.
+    /// The same, used in another way: to test all on one adapter.
     ///
     /// # Errors
     /// As [`Gpu::open`].
-    pub async fn open_as(adapter: Option<&str>, tier: Option<Tier>) -> Result<Self> {
-        let mut opened = Opened::new(adapter).await?;
-        opened.tier = tier.unwrap_or(opened.tier);
-        Ok(Self::with(opened, Source::Adapter(adapter.map(str::to_owned))))
+    pub async fn open_as(adapter: Option<&str>, options: Options) -> Result<Self> {
+        let opened = Opened::new(adapter, options).await?;
+        Ok(Self::with(opened, Source::Adapter(adapter.map(str::to_owned), options)))
     }
 
     /// Runs on a device that the caller has opened, beside what else he does with it: [`wgpu`] is the release to open it
@@ -167,7 +168,8 @@ impl Gpu {
     }
 
     /// Seconds that one dispatch of a program takes, the mean of `repeats` in one submission, with `feed` as the step's
-    /// inputs. It changes the state as the step would.
+    /// inputs: by the device's clock where it has one, else by the host's, which also counts the submission. It changes the
+    /// state as the step would.
     ///
     /// # Errors
     /// As for a step.
@@ -184,20 +186,30 @@ impl Gpu {
         loaded.prepare(opened, pipelines, state, residents, *resident_version).await?;
         let words = loaded.feeds.pack(std::slice::from_ref(feed));
         opened.queue.write_buffer(&loaded.feed_ring.buffer, 0, bytemuck::cast_slice(&words));
+        let timer = Timer::new(opened).await?;
         let mut seconds = 0.0;
         for repeats in [1, repeats] {
             // the first time is not like the others
             let start = Instant::now();
             let mut encoder = opened.device.create_command_encoder(&Default::default());
-            let mut pass = encoder.begin_compute_pass(&Default::default());
+            let timestamp_writes = timer.as_ref().map(Timer::writes);
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
             let strides = [loaded.feeds.stride, loaded.outputs.stride];
             (0..repeats).for_each(|_| encode(&mut pass, &loaded.dispatches[number], 0, strides));
             drop(pass);
+            if let Some(timer) = &timer {
+                timer.resolve(&mut encoder);
+            }
             let staging = &loaded.staging[0].buffer;
             encoder.copy_buffer_to_buffer(&loaded.output_ring.buffer, 0, staging, 0, 4);
             let submission = opened.queue.submit([encoder.finish()]);
-            opened.read::<u32>(staging, opened.map(staging, 4, submission)).await?;
-            seconds = start.elapsed().as_secs_f64() / f64::from(repeats);
+            opened.read::<u32>(staging, opened.map(staging, 4, submission.clone())).await?;
+            let by_host = start.elapsed().as_secs_f64();
+            let by_device = match &timer {
+                Some(timer) => timer.seconds(opened, submission).await?,
+                None => None,
+            };
+            seconds = by_device.unwrap_or(by_host) / f64::from(repeats);
         }
         Ok(seconds)
     }
@@ -309,12 +321,16 @@ impl Engine for Gpu {
     fn versions(&self) -> Vec<String> {
         let own = format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let kernels = format!("kernels for {:?} adapters", self.opened.tier).to_ascii_lowercase();
-        vec![own, WGPU.into(), self.opened.driver.clone(), kernels]
+        let features = self.opened.features().map(|names| format!("with {names}"));
+        [own, WGPU.into(), self.opened.driver.clone(), kernels].into_iter().chain(features).collect()
     }
 
     fn choices(&self) -> Choices {
-        let chosen = self.programs.iter().flat_map(Loaded::lowered).filter_map(|dispatch| dispatch.choice.as_ref());
-        chosen.map(|(name, choice)| (name.clone(), choice.to_string())).collect()
+        let dispatches = || self.programs.iter().flat_map(Loaded::lowered);
+        let products = dispatches().filter_map(|dispatch| dispatch.choice.as_ref());
+        let products = products.map(|(name, choice)| (name.clone(), choice.to_string()));
+        let sums = dispatches().filter_map(|dispatch| dispatch.sums);
+        products.chain(sums.map(|sums| (Sums::NAME.into(), sums.value().into()))).collect()
     }
 
     fn choose(&mut self, choices: &Choices) {
@@ -403,15 +419,14 @@ impl Engine for Gpu {
     }
 
     async fn reopen(&mut self) -> Result<()> {
-        let Source::Adapter(adapter) = self.source.clone() else {
+        let Source::Adapter(adapter, options) = self.source.clone() else {
             let reason = "it was opened by the program around this engine, which has to open another".into();
             return Err(EngineError::Unavailable { device: self.opened.about.name.clone(), reason });
         };
-        let tier = self.opened.tier;
         let (preferred, long_step, work) = (self.preferred.clone(), self.long_step, self.work);
         #[cfg(not(target_arch = "wasm32"))]
         let patience = self.opened.patience;
-        *self = Gpu { preferred, long_step, work, ..Gpu::open_as(adapter.as_deref(), Some(tier)).await? };
+        *self = Gpu { preferred, long_step, work, ..Gpu::open_as(adapter.as_deref(), options).await? };
         #[cfg(not(target_arch = "wasm32"))]
         self.wait_at_most(patience);
         Ok(())

@@ -40,13 +40,14 @@ mod product;
 mod program;
 mod state;
 mod table;
+mod timer;
 mod tune;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 mod wgsl;
 
 pub use crate::engine::{Gpu, Work};
-pub use device::live_bytes;
+pub use device::{OPTIONAL, Options, live_bytes};
 pub use table::{Choice, Tier};
 pub use tune::tune;
 

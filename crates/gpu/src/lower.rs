@@ -23,6 +23,27 @@ const UNROLLED: usize = 9;
 /// Outer elements from which on each gets a lane instead of all lanes together.
 const LANE_EACH: usize = 32;
 
+/// How the lanes of a workgroup add up one sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sums {
+    /// Halves of the lanes, again and again, with a barrier after each.
+    Lanes,
+    /// The lanes of each subgroup at once, then the subgroups.
+    Subgroups,
+}
+
+impl Sums {
+    /// What this choice is called, and its values.
+    pub(crate) const NAME: &str = "sums of a group";
+
+    pub(crate) fn value(self) -> &'static str {
+        match self {
+            Sums::Lanes => "lanes",
+            Sums::Subgroups => "subgroups",
+        }
+    }
+}
+
 /// One kernel at work, once a step.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
@@ -43,6 +64,8 @@ pub struct Dispatch {
     /// For a product: what it is called, and what was chosen for it.
     pub choice: Option<(String, Choice)>,
     pub(crate) bindings: Vec<Binding>,
+    /// How it adds up sums that all lanes of a group make, if it does.
+    pub(crate) sums: Option<Sums>,
 }
 
 impl Dispatch {
@@ -153,6 +176,7 @@ pub(crate) fn lower(
     choices: &[Option<Choice>],
     locations: &[Option<Location>],
     tier: Tier,
+    sums: Sums,
 ) -> Vec<Dispatch> {
     let mut dispatches = vec![];
     for (step, choice) in plan.steps.iter().zip(choices) {
@@ -168,7 +192,7 @@ pub(crate) fn lower(
         let (mut flops, mut chosen) = (0, None);
         let (kernel, what, constants, rest, workgroups) = match step {
             Step::Map(stages) => map(&mut writer, plan, stages, locations, tier),
-            Step::Group(group) => groups(&mut writer, plan, group, tier),
+            Step::Group(group) => groups(&mut writer, plan, group, tier, sums),
             Step::Contraction(step) => {
                 let choice = choice.expect("products have a choice");
                 flops = Sizes::of(step).flops();
@@ -179,7 +203,19 @@ pub(crate) fn lower(
         };
         let (text, bindings) = writer.finish(&constants, &rest);
         let turns = turns(step, *choice, tier);
-        dispatches.push(Dispatch { kernel, what, text, bindings, workgroups, flops, bytes, turns, choice: chosen });
+        let sums = matches!(step, Step::Group(group) if adds_up(group)).then_some(sums);
+        dispatches.push(Dispatch {
+            kernel,
+            what,
+            text,
+            bindings,
+            workgroups,
+            flops,
+            bytes,
+            turns,
+            choice: chosen,
+            sums,
+        });
     }
     dispatches
 }
@@ -226,6 +262,11 @@ fn shared_fold(group: &Group, number: usize) -> Option<&Fold> {
     let fold = group.stages[number].1.fold.as_ref()?;
     let is_shared = fold.kind != FoldKind::ArgMax && fold.inner.count() > LANE_EACH;
     (is_shared && elements(group, number) < LANE_EACH).then_some(fold)
+}
+
+/// Whether all lanes of a group make a sum together.
+fn adds_up(group: &Group) -> bool {
+    (0..group.stages.len()).any(|number| shared_fold(group, number).is_some_and(|fold| fold.kind == FoldKind::Sum))
 }
 
 type Parts = (&'static str, String, String, String, usize);
@@ -410,7 +451,7 @@ fn helpers(text: &str) -> &'static str {
 const UNKNOWN: &str = "\nfn unknown(count: u32, i: u32) -> u32 {\n    return select(count, 0u, i == 0xffffffffu);\n}\n";
 
 /// A workgroup for each group of rows; its lanes share the elements of a stage, or each of them.
-fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts {
+fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier, sums: Sums) -> Parts {
     let lanes = tier.group_lanes();
     for (number, (_, stage)) in group.stages.iter().enumerate() {
         for store in stage.body.stores.iter().filter(|store| is_local(plan, store.buffer)) {
@@ -425,9 +466,7 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
         }
     }
     let first = writer.first_argument();
-    let mut main = format!(
-        "\n@compute @workgroup_size({lanes})\nfn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{\n"
-    );
+    let mut main = String::new();
     let workgroups = match &group.rows {
         None => {
             main += "    let first = 0u;\n";
@@ -445,7 +484,7 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
         }
     };
     let mut level = 0;
-    let mut shares = false;
+    let (mut shares, mut adds) = (false, false);
     for (number, (own_level, stage)) in group.stages.iter().enumerate() {
         functions(writer, number, stage);
         if *own_level > level {
@@ -481,6 +520,18 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
         let inner = inner.count();
         let value = format!("element_{number}(i, r{first})");
         let part = fold(*kind, ["lane", &format!("{inner}u")], lanes, inner, &value, "        ");
+        if *kind == FoldKind::Sum && sums == Sums::Subgroups {
+            adds = true;
+            let _ = write!(
+                main,
+                "    for (var e = 0u; e < {elements}; e++) {{\n        let i = {place};\n{part}        \
+                 let own = subgroupAdd(sum);\n        if (member == 0u) {{\n            sh_parts[subgroup] = own;\n        }}\n        \
+                 workgroupBarrier(); // the sums of all subgroups are there\n        if (lane == 0u) {{\n            var all = 0.0;\n            \
+                 for (var s = 0u; s < subgroups; s++) {{\n                all += sh_parts[s];\n            }}\n            \
+                 finish_{number}(i, all{first});\n        }}\n        workgroupBarrier(); // nobody reads them any more\n    }}\n"
+            );
+            continue;
+        }
         let _ = write!(
             main,
             "    for (var e = 0u; e < {elements}; e++) {{\n        let i = {place};\n{part}        \
@@ -494,8 +545,18 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier) -> Parts 
         );
     }
     let parts = if shares { format!("\nvar<workgroup> sh_parts: array<f32, {lanes}>;\n") } else { String::new() };
+    let subgroups = match adds {
+        true => {
+            ", @builtin(subgroup_invocation_id) member: u32, @builtin(subgroup_id) subgroup: u32, @builtin(num_subgroups) subgroups: u32"
+        }
+        false => "",
+    };
+    let entry = format!(
+        "\n@compute @workgroup_size({lanes})\nfn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: \
+         u32{subgroups}) {{\n"
+    );
     let what = format!("{} stages", group.stages.len());
-    ("group", what, String::new(), parts + helpers(&main) + &main + "}\n", workgroups)
+    ("group", what, String::new(), parts + helpers(&main) + &entry + &main + "}\n", workgroups)
 }
 
 fn contraction(writer: &mut Writer, step: &Contraction, choice: Choice, tier: Tier) -> Parts {

@@ -8,8 +8,8 @@ use graph::{DType, Graph, HostData, HostTensor, Shape, Values};
 use wgpu::BufferUsages;
 
 use crate::{
-    device::{Allocation, Opened},
-    lower::{self, Dispatch},
+    device::{Allocation, Compiling, Opened},
+    lower::{self, Dispatch, Sums},
     state::{self, State},
     table::{Choice, Tier},
     wgsl::{Binding, Location, Memory},
@@ -118,7 +118,7 @@ pub(crate) fn without_device(plan: &Plan, tier: Tier) -> (Plan, Vec<Dispatch>) {
     let (feeds, outputs) = layouts(&plan);
     let slots = state::locations(&plan);
     let locations = locations(&plan, &feeds, &outputs, |slot| slots[slot].clone());
-    let dispatches = lower::lower(&plan, &choices, &locations, tier);
+    let dispatches = lower::lower(&plan, &choices, &locations, tier, Sums::Lanes);
     (plan, dispatches)
 }
 
@@ -145,6 +145,7 @@ pub(crate) struct Loaded {
     pub(crate) graph: Graph,
     plan: Plan,
     choices: Vec<Option<Choice>>,
+    sums: Sums,
     pub(crate) feeds: Layout,
     pub(crate) outputs: Layout,
     /// Steps of one submission at most.
@@ -166,6 +167,9 @@ pub(crate) struct Loaded {
 impl Loaded {
     pub(crate) async fn new(opened: &Opened, graph: &Graph, plan: &Plan, preferred: &Choices) -> Result<Self> {
         let (plan, choices) = lower::split(plan, opened.tier, preferred);
+        let plain = preferred.get(Sums::NAME).is_some_and(|value| value == Sums::Lanes.value());
+        let has_subgroups = opened.device.features().contains(wgpu::Features::SUBGROUP);
+        let sums = if has_subgroups && !plain { Sums::Subgroups } else { Sums::Lanes };
         let (feeds, outputs) = layouts(&plan);
         let widest = 4 * feeds.stride.max(outputs.stride);
         let capacity = (RING_BYTES / widest).clamp(1, RING_STEPS);
@@ -190,6 +194,7 @@ impl Loaded {
             graph: graph.clone(),
             plan,
             choices,
+            sums,
             feeds,
             outputs,
             capacity,
@@ -217,18 +222,22 @@ impl Loaded {
         }
         let locations = locations(&self.plan, &self.feeds, &self.outputs, |slot| state.location(slot));
         self.kernels.clear();
-        for dispatch in lower::lower(&self.plan, &self.choices, &locations, opened.tier) {
-            if dispatch.turns > opened.tier.turns() {
-                let Dispatch { kernel, what, turns, .. } = dispatch;
-                let what = format!(
-                    "{kernel} {what}, whose loops take {turns} turns, on a GPU that a CPU imitates, which may end them \
-                     early: take smaller batches or engine cpu"
-                );
-                return Err(EngineError::Unsupported { engine: "wgpu", what });
-            }
-            let pipeline = compile(opened, pipelines, &dispatch).await?;
-            self.kernels.push((dispatch, pipeline));
+        let dispatches = lower::lower(&self.plan, &self.choices, &locations, opened.tier, self.sums);
+        if let Some(Dispatch { kernel, what, turns, .. }) =
+            dispatches.iter().find(|dispatch| dispatch.turns > opened.tier.turns())
+        {
+            let what = format!(
+                "{kernel} {what}, whose loops take {turns} turns, on a GPU that a CPU imitates, which may end them \
+                 early: take smaller batches or engine cpu"
+            );
+            return Err(EngineError::Unsupported { engine: "wgpu", what });
         }
+        compile(opened, pipelines, &dispatches).await?;
+        let with_pipeline = |dispatch: Dispatch| {
+            let pipeline = pipelines[&dispatch.text].clone();
+            (dispatch, pipeline)
+        };
+        self.kernels = dispatches.into_iter().map(with_pipeline).collect();
         self.compiled_for = Some(state.version);
         Ok(())
     }
@@ -287,10 +296,46 @@ fn is_ring(memory: &Memory) -> bool {
     matches!(memory, Memory::Feed | Memory::Output)
 }
 
-async fn compile(opened: &Opened, pipelines: &mut Pipelines, dispatch: &Dispatch) -> Result<Rc<Pipeline>> {
-    if let Some(pipeline) = pipelines.get(&dispatch.text) {
-        return Ok(pipeline.clone());
+/// Compiles the kernels that are new.
+async fn compile(opened: &Opened, pipelines: &mut Pipelines, dispatches: &[Dispatch]) -> Result<()> {
+    let mut new: Vec<&Dispatch> = dispatches.iter().filter(|d| !pipelines.contains_key(&d.text)).collect();
+    new.sort_by_key(|dispatch| &dispatch.text);
+    new.dedup_by_key(|dispatch| &dispatch.text);
+    for (dispatch, compiling) in new.iter().zip(begin(opened, &new)) {
+        let (pipeline, layout) = compiling.finish(opened).await?;
+        pipelines.insert(dispatch.text.clone(), Rc::new(Pipeline { pipeline, layout }));
     }
+    Ok(())
+}
+
+/// A browser compiles in a process of its own.
+#[cfg(target_arch = "wasm32")]
+fn begin(opened: &Opened, kernels: &[&Dispatch]) -> Vec<Compiling> {
+    kernels.iter().map(|kernel| begin_one(opened, kernel)).collect()
+}
+
+/// On all cores: drivers compile where they are called.
+#[cfg(not(target_arch = "wasm32"))]
+fn begin(opened: &Opened, kernels: &[&Dispatch]) -> Vec<Compiling> {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(kernels.len());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let own = numbers.map_while(|number| Some((number, begin_one(opened, kernels.get(number)?))));
+        own.collect::<Vec<_>>()
+    };
+    let mut begun: Vec<(usize, Compiling)> = std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let others = helpers.into_iter().flat_map(|helper| helper.join().expect("compiling does not panic"));
+        own.into_iter().chain(others).collect()
+    });
+    begun.sort_by_key(|(number, _)| *number);
+    begun.into_iter().map(|(_, compiling)| compiling).collect()
+}
+
+fn begin_one(opened: &Opened, dispatch: &Dispatch) -> Compiling {
     let entry = |(i, binding): (usize, &Binding)| wgpu::BindGroupLayoutEntry {
         binding: i as u32,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -302,8 +347,5 @@ async fn compile(opened: &Opened, pipelines: &mut Pipelines, dispatch: &Dispatch
         count: None,
     };
     let entries: Vec<_> = dispatch.bindings.iter().enumerate().map(entry).collect();
-    let (pipeline, layout) = opened.compile(dispatch.kernel, &dispatch.text, &entries).await?;
-    let pipeline = Rc::new(Pipeline { pipeline, layout });
-    pipelines.insert(dispatch.text.clone(), pipeline.clone());
-    Ok(pipeline)
+    opened.compile(dispatch.kernel, &dispatch.text, &entries)
 }

@@ -19,7 +19,7 @@ use tests::{
     tolerance,
 };
 
-use gpu::{Gpu, Tier};
+use gpu::{Gpu, Options, Tier};
 
 /// Seeds of random graphs, and of random configurations, for each kind of kernels: `cargo xtask fuzz graphs` and
 /// `configurations` with `--engine wgpu` try more.
@@ -60,7 +60,11 @@ fn open(adapter: &str) -> Gpu {
 }
 
 fn open_as(adapter: &str, tier: Option<Tier>) -> Gpu {
-    let mut gpu = block_on(Gpu::open_as(Some(adapter), tier)).expect("the adapter was listed");
+    open_with(adapter, Options { tier, ..Default::default() })
+}
+
+fn open_with(adapter: &str, options: Options) -> Gpu {
+    let mut gpu = block_on(Gpu::open_as(Some(adapter), options)).expect("the adapter was listed");
     gpu.wait_at_most(PATIENCE);
     gpu
 }
@@ -110,7 +114,22 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             ));
         }
     }
+    trials.push(trial(
+        "every case without optional features".into(),
+        Box::new(|adapter| {
+            let mut gpu = open_with(adapter, Options { features: gpu::wgpu::Features::empty(), ..Default::default() });
+            block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, &[]));
+        }),
+    ));
+    trials.push(trial("sums are made as they were".into(), Box::new(runs::assert_sums_are_made_as_they_were)));
     for preset in ["mlp", "cnn"] {
+        trials.push(trial(
+            format!("step parity of {preset} without optional features"),
+            Box::new(move |adapter| {
+                let options = Options { features: gpu::wgpu::Features::empty(), ..Default::default() };
+                block_on(presets::step_parity(preset, &mut open_with(adapter, options)));
+            }),
+        ));
         trials.push(trial(
             format!("{preset} repeats and resumes bit for bit"),
             Box::new(move |adapter| runs::assert_repeats(adapter, preset)),

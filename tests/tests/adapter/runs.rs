@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bench::{Workload, workload};
 use data::digits;
 use engine::{Choices, Engine, EngineError, Program, Ran};
-use gpu::{Gpu, Tier, Work, wgpu};
+use gpu::{Gpu, Options, Tier, Work, wgpu};
 use graph::{Graph, HostTensor, Pool, PoolKind, Recorder, Values};
 use pollster::block_on;
 use protocol::{Command, Device, Event, Length, Phase, RunConfig, Split, preset};
@@ -38,6 +38,23 @@ fn trained(engine: impl Engine + 'static, config: &RunConfig, resume: Option<Che
         events.extend(block_on(run.advance()));
     }
     (events, block_on(run.checkpoint()).expect("the state is read"))
+}
+
+/// A device with subgroups makes the sums of a run that had none as that run did, and says which way it takes.
+pub(crate) fn assert_sums_are_made_as_they_were(adapter: &str) {
+    let config = config("mlp");
+    let plainly = || super::open_with(adapter, Options { features: wgpu::Features::empty(), ..Default::default() });
+    let (_, plain) = trained(plainly(), &config, None);
+    assert_eq!(plain.choices["sums of a group"], "lanes");
+    let mut gpu = open(adapter);
+    gpu.choose(&plain.choices);
+    let (_, same) = trained(gpu, &config, None);
+    assert!(plain.state == same.state && plain.choices == same.choices, "{:?}", same.choices);
+    let (_, usual) = trained(open(adapter), &config, None);
+    let versions = open(adapter).versions().join("; ");
+    let expected = if versions.contains("subgroups") { "subgroups" } else { "lanes" };
+    assert_eq!(usual.choices["sums of a group"], expected, "{versions}");
+    assert!(!plainly().versions().join("; ").contains("with "), "{versions}");
 }
 
 pub(crate) fn assert_repeats(adapter: &str, name: &str) {
