@@ -155,7 +155,7 @@ part_2() { # speed at batch 64 beside what people use instead
 part_3() { # MNIST to 99 %, ten seeds; the first with nothing compiled before
     local seed short=()
     [ -n "$rehearsal" ] && short=(--steps 20) # software would need minutes for the whole
-    export __GL_SHADER_DISK_CACHE_PATH=$room/cache MESA_SHADER_CACHE_DIR=$room/cache
+    export __GL_SHADER_DISK_CACHE_PATH=$room/cache MESA_SHADER_CACHE_DIR=$room/cache PLAYGROUND_CACHE=$room/cache
     rm -rf "$room/cache"
     for seed in 1 2 3 4 5 6 7 8 9 10; do
         step "mnist-99-wgpu-$seed" 20 "$cli" train --preset mnist-99 --dataset mnist --engine wgpu --seed $seed --json "${short[@]}"

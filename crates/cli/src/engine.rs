@@ -147,7 +147,10 @@ pub(crate) async fn devices() -> Vec<Device> {
 /// [`EngineError`] where there is none of this name here.
 pub(crate) async fn open(target: &Target) -> Result<Box<dyn Engine>, EngineError> {
     match target.engine {
-        EngineName::Wgpu => Ok(Box::new(Gpu::open(target.adapter.as_deref()).await?)),
+        EngineName::Wgpu => {
+            let options = gpu::Options { cache: datasets::cache(), ..Default::default() };
+            Ok(Box::new(Gpu::open_as(target.adapter.as_deref(), options).await?))
+        }
         EngineName::Cpu => Ok(Box::new(Cpu::open(None)?)),
         EngineName::CandleCpu | EngineName::CandleCuda | EngineName::CandleMetal => {
             Ok(Box::new(Candle::open(target.engine, false)?))

@@ -9,6 +9,8 @@ use engine::Device;
 use engine::EngineError;
 use futures_channel::oneshot;
 
+#[cfg(not(target_arch = "wasm32"))]
+use crate::cache::Cache;
 use crate::table::{self, Tier};
 
 type Result<T> = std::result::Result<T, EngineError>;
@@ -19,26 +21,30 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Features of wgpu that the engine uses where they are there; without them it does the same in plainer ways.
 pub const OPTIONAL: wgpu::Features = match cfg!(target_arch = "wasm32") {
-    false => wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SUBGROUP),
+    false => wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SUBGROUP).union(wgpu::Features::PIPELINE_CACHE),
     true => wgpu::Features::empty(), // a browser's clock is too coarse for one kernel
 };
 
-/// What people call the features of [`OPTIONAL`].
-const NAMES: [(wgpu::Features, &str); 2] =
-    [(wgpu::Features::TIMESTAMP_QUERY, "timestamps"), (wgpu::Features::SUBGROUP, "subgroups")];
-
 /// How an adapter is used: other than by default in tests, which try each way on one adapter.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The kind of adapter that kernels are chosen for; `None`: what it is.
     pub tier: Option<Tier>,
     /// Those of [`OPTIONAL`] that may be used.
     pub features: wgpu::Features,
+    /// A folder where compiled kernels are kept for the next time, if any. A browser keeps them itself.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub cache: Option<std::path::PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { tier: None, features: OPTIONAL }
+        Options {
+            tier: None,
+            features: OPTIONAL,
+            #[cfg(not(target_arch = "wasm32"))]
+            cache: None,
+        }
     }
 }
 
@@ -59,6 +65,8 @@ pub(crate) struct Opened {
     pub(crate) tier: Tier,
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) patience: std::time::Duration,
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) cache: Option<Cache>,
     /// What has become of it: once there is a fault, nothing is asked of the device any more, since what is still on its way
     /// would be taken for the answer to something else.
     fault: Arc<Mutex<Fault>>,
@@ -144,7 +152,7 @@ pub(crate) fn too_narrow(limits: &wgpu::Limits) -> Option<String> {
 
 impl Opened {
     /// Opens the first adapter whose name contains `name`; hardware comes first.
-    pub(crate) async fn new(name: Option<&str>, options: Options) -> Result<Self> {
+    pub(crate) async fn new(name: Option<&str>, options: &Options) -> Result<Self> {
         let wanted = name.unwrap_or_default().to_ascii_lowercase();
         let adapters = sorted(adapters().await);
         #[cfg(not(target_arch = "wasm32"))]
@@ -176,6 +184,10 @@ impl Opened {
             .map_err(|error| EngineError::Unavailable { device: about.name.clone(), reason: error.to_string() })?;
         let mut opened = Opened::on(device, queue, about);
         opened.tier = options.tier.unwrap_or(opened.tier);
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            opened.cache = options.cache.as_deref().and_then(|folder| Cache::open(&opened.device, folder));
+        }
         Ok(opened)
     }
 
@@ -202,15 +214,26 @@ impl Opened {
             tier,
             #[cfg(not(target_arch = "wasm32"))]
             patience: PATIENCE,
+            #[cfg(not(target_arch = "wasm32"))]
+            cache: None,
             fault,
         }
     }
 
     /// The optional features that are in use, in words.
     pub(crate) fn features(&self) -> Option<String> {
-        let features = self.device.features();
-        let names = NAMES.iter().filter(|(feature, _)| features.contains(*feature)).map(|(_, name)| *name);
-        Some(names.collect::<Vec<_>>().join(", ")).filter(|names| !names.is_empty())
+        let has = |feature| self.device.features().contains(feature);
+        #[cfg(not(target_arch = "wasm32"))]
+        let cache = self.cache.is_some();
+        #[cfg(target_arch = "wasm32")]
+        let cache = false;
+        let all = [
+            (has(wgpu::Features::TIMESTAMP_QUERY), "timestamps"),
+            (has(wgpu::Features::SUBGROUP), "subgroups"),
+            (cache, "kept kernels"),
+        ];
+        let names: Vec<&str> = all.into_iter().filter(|(used, _)| *used).map(|(_, name)| name).collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// Says what has become of the device since.
@@ -270,6 +293,10 @@ impl Opened {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
+        #[cfg(not(target_arch = "wasm32"))]
+        let cache = self.cache.as_ref().map(|cache| &cache.pipelines);
+        #[cfg(target_arch = "wasm32")]
+        let cache = None;
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(what),
             layout: Some(&pipeline_layout),
@@ -280,7 +307,7 @@ impl Opened {
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
             },
-            cache: None,
+            cache,
         });
         let errors = scopes.into_iter().rev().map(|scope| Box::pin(scope.pop()) as Popped).collect();
         Compiling { what: format!("kernel {what}"), pipeline, layout, errors }

@@ -93,7 +93,7 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::open`].
     pub async fn open_as(adapter: Option<&str>, options: Options) -> Result<Self> {
-        let opened = Opened::new(adapter, options).await?;
+        let opened = Opened::new(adapter, &options).await?;
         Ok(Self::with(opened, Source::Adapter(adapter.map(str::to_owned), options)))
     }
 

@@ -305,6 +305,10 @@ async fn compile(opened: &Opened, pipelines: &mut Pipelines, dispatches: &[Dispa
         let (pipeline, layout) = compiling.finish(opened).await?;
         pipelines.insert(dispatch.text.clone(), Rc::new(Pipeline { pipeline, layout }));
     }
+    #[cfg(not(target_arch = "wasm32"))]
+    if let Some(cache) = opened.cache.as_ref().filter(|_| !new.is_empty()) {
+        cache.keep();
+    }
     Ok(())
 }
 

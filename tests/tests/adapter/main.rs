@@ -122,6 +122,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         }),
     ));
     trials.push(trial("sums are made as they were".into(), Box::new(runs::assert_sums_are_made_as_they_were)));
+    trials.push(trial("kept kernels are the same".into(), Box::new(runs::assert_kept_kernels_are_the_same)));
     for preset in ["mlp", "cnn"] {
         trials.push(trial(
             format!("step parity of {preset} without optional features"),

@@ -1,6 +1,6 @@
 //! Whole runs on an adapter: the same twice, after a stop, and after the device was lost.
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use bench::{Workload, workload};
@@ -55,6 +55,29 @@ pub(crate) fn assert_sums_are_made_as_they_were(adapter: &str) {
     let expected = if versions.contains("subgroups") { "subgroups" } else { "lanes" };
     assert_eq!(usual.choices["sums of a group"], expected, "{versions}");
     assert!(!plainly().versions().join("; ").contains("with "), "{versions}");
+}
+
+/// With kernels from a file the numbers are the same, and so they are where the file is damaged or cannot be written.
+pub(crate) fn assert_kept_kernels_are_the_same(adapter: &str) {
+    let config = config("mlp");
+    let folder = tempfile::tempdir().expect("a folder");
+    let with = |cache: &Path| {
+        let gpu = super::open_with(adapter, Options { cache: Some(cache.to_owned()), ..Default::default() });
+        let keeps = gpu.versions().join("; ").contains("kept kernels");
+        (trained(gpu, &config, None).1.state, keeps)
+    };
+    let (expected, keeps) = with(folder.path());
+    let files = || fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").path());
+    assert_eq!(files().count(), usize::from(keeps), "one file where the driver hands kernels out");
+    assert!(with(folder.path()).0 == expected);
+    for file in files() {
+        let mut bytes = fs::read(&file).expect("it is there");
+        *bytes.last_mut().expect("it is not empty") ^= 1;
+        fs::write(file, bytes).expect("it is ours");
+    }
+    assert!(with(folder.path()).0 == expected);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    assert!(with(file.path()).0 == expected, "a file in the place of the folder");
 }
 
 pub(crate) fn assert_repeats(adapter: &str, name: &str) {
