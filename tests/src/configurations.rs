@@ -3,7 +3,7 @@
 
 use data::Images;
 use graph::{DType, Feed, HostTensor, Number, Recorder, random::uniform};
-use models::{Init, Layer, Network, survey};
+use models::{Init, Layer, Network, Precision, survey};
 use protocol::{
     Adam, Dataset, Length, Loss, Model, Optimizer, Rule, RunConfig, Sampling, Schedule, ScheduleShape, Split, Stop,
     VERSION,
@@ -38,9 +38,10 @@ const PARAMETERS: usize = 30_000;
 
 fn make(numbers: &[u32]) -> Option<Random> {
     let mut decide = Decisions::new(numbers);
-    let (config, size) = configuration(&mut decide);
+    let (mut config, size) = configuration(&mut decide);
     let rows = [config.batch, config.batch + 1, 3, 64][decide.below(4)];
     let images = images(&mut decide, size, rows);
+    config.precision = if decide.chance(8) { Precision::F16 } else { Precision::F32 };
     config.check().unwrap_or_else(|error| panic!("{error}: {}", config.to_json()));
     let samples = Samples::new("noise".into(), images, rows, &config, 0.0).expect("there are images");
     let mut order = samples.order(&config).expect("there are images");
@@ -112,6 +113,7 @@ fn configuration(decide: &mut Decisions) -> (RunConfig, [usize; 2]) {
             clip_norm: decide.of([None, None, Some(1.0), Some(1e-3)]),
         },
         schedule: Schedule { rate: decide.of([0.01, 0.1, 1.0, 1e-4]), shape, warm_up: decide.of([0, 0, 2, 10]) },
+        precision: Precision::F32,
         batch,
         length: Length::Steps(decide.of([3, 4, 10, 100])),
         seed: 1 + decide.below(100) as u64,

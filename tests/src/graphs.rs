@@ -219,7 +219,7 @@ impl Maker<'_> {
         let new = match self.below(22) {
             0 => {
                 let x = self.any_float();
-                match self.below(8) {
+                match self.below(9) {
                     0 => x.neg()?,
                     1 => x.exp()?,
                     2 => x.tanh()?,
@@ -227,6 +227,7 @@ impl Maker<'_> {
                     4 => x.square()?.add_scalar(0.5)?.sqrt()?,
                     5 => x.log()?,
                     6 => x.sqrt()?,
+                    7 => x.f16()?,
                     _ => x.relu()?,
                 }
             }

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use engine::Engine;
-use protocol::preset;
+use models::Precision;
+use protocol::{RunConfig, preset};
 
 use crate::{
     parity::{Gaps, Job},
@@ -11,6 +12,8 @@ use crate::{
 };
 
 /// The job of a preset: the same one as long as nobody asks for another preset's, since it knows what the references gave.
+///
+/// A preset's name with ` f16` behind it is the same in that precision.
 ///
 /// The seed job's rate is made for batches of 64; on these small ones it diverges. And it begins at that rate here: in the
 /// twenty steps of its warm-up that we could make, next to nothing would move.
@@ -20,7 +23,11 @@ use crate::{
 pub fn job(name: &str) -> Arc<Job> {
     /// One, for its steps take hundreds of megabytes.
     static LAST: Mutex<Option<(String, Arc<Job>)>> = Mutex::new(None);
-    let mut config = preset(name).expect("a preset");
+    let (of, precision) = match name.strip_suffix(" f16") {
+        Some(of) => (of, Precision::F16),
+        None => (name, Precision::F32),
+    };
+    let mut config = RunConfig { precision, ..preset(of).expect("a preset") };
     if name == "nolearn-dbn" {
         (config.schedule.rate, config.schedule.warm_up) = (0.03, 0);
     }
@@ -32,6 +39,9 @@ pub fn job(name: &str) -> Arc<Job> {
     *last = Some((name.to_owned(), job.clone()));
     job
 }
+
+/// Presets that are tried in precision f16.
+pub const F16: [&str; 3] = ["mlp f16", "cnn f16", "mnist-99 f16"];
 
 /// Step parity within the preset's bounds: the gaps.
 ///

@@ -239,6 +239,11 @@ impl<const BITS: i32> Number for Rounded<BITS> {
         self.monotonic(f64::tanh, f64::NEG_INFINITY, 0.0, 84.0) // 1e-5
     }
 
+    /// Both sides of a tie, where rounding decides between them. Engines round to the nearest, which WGSL leaves open.
+    fn f16(self) -> Self {
+        self.monotonic(|x| half::f16::from_f64(x).to_f64(), f64::NEG_INFINITY, 0.0, 0.0)
+    }
+
     fn is_nan(self) -> bool {
         self.value.is_nan()
     }

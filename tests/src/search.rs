@@ -138,8 +138,8 @@ fn shrink(
 
 /// Compares plans, under limits that keep things apart and under such that put them together.
 pub fn by_plans(random: &Random) -> Verdict {
-    let wide = Limits { bindings: usize::MAX, single_group: 16 * 1024, row: usize::MAX, local: 0, update_alone: 0 };
-    let narrow = Limits { bindings: 5, single_group: 8, row: 12, local: 4, update_alone: usize::MAX };
+    let wide = Limits { bindings: usize::MAX, row: usize::MAX, local: 0, update_alone: 0, ..Limits::WEBGPU };
+    let narrow = Limits { bindings: 5, single_group: 8, row: 12, local: 4, half: true, ..Limits::WEBGPU };
     let difference =
         [Limits::default(), narrow, wide, Limits { update_alone: 0, ..narrow }].iter().find_map(|limits| {
             let plan = compile(&random.graph, limits);

@@ -31,7 +31,8 @@ fn configurations(seeds: Range<u64>, judge: impl FnMut(&Random) -> Verdict) -> S
 fn found(searched: Result<Searched, String>, for_each_dropped: usize) -> Searched {
     let searched = searched.unwrap_or_else(|how| panic!("{how}"));
     assert!(searched.dropped * for_each_dropped <= searched.agreed + searched.refused, "{searched:?}");
-    assert!(searched.refused * 5 < searched.agreed, "{searched:?}");
+    // candle's tape refuses what is in f16, an eighth of the configurations.
+    assert!(searched.refused * 3 < searched.agreed, "{searched:?}");
     searched
 }
 

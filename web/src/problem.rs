@@ -196,7 +196,7 @@ mod tests {
         check(
             &set("speed", "1"),
             expect![
-                "配置中没有“speed”，可选：version、dataset、model、loss、optimizer、schedule、batch、length、seed、evaluate_every、stop"
+                "配置中没有“speed”，可选：version、dataset、model、loss、optimizer、schedule、precision、batch、length、seed、evaluate_every、stop"
             ],
         );
         check(&set("schedule.shape", "step"), expect!["“schedule.shape.step”缺少“epochs”，它的键为：epochs、factor"]);

@@ -43,6 +43,7 @@ impl Step<'_> {
             Op::Unary(Unary::Log) => x[0].log(),
             Op::Unary(Unary::Sqrt) => x[0].sqrt(),
             Op::Unary(Unary::Tanh) => x[0].tanh(),
+            Op::Unary(Unary::F16) => x[0].to_dtype(DType::F16)?.to_dtype(DType::F32),
             Op::Binary(Binary::Add) => x[0].add(x[1]),
             Op::Binary(Binary::Sub) => x[0].sub(x[1]),
             Op::Binary(Binary::Mul) => x[0].mul(x[1]),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use graph::{Graph, Node, NodeId, Op};
+use graph::{Graph, Node, NodeId, Op, Unary};
 
 /// One entry of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,10 @@ fn untaped(graph: &Graph, id: NodeId) -> Option<String> {
     let Node { op, arguments, origin, .. } = &graph.nodes[id];
     if let Op::Pool2dGrad(_) = op {
         return Some(format!("the derivative of {} at {origin}", op.name()));
+    }
+    // What is recorded beside it scales the loss, so that gradients of 16 bits are not 0; the tape's would be.
+    if let Op::Unary(Unary::F16) = op {
+        return Some(format!("the derivative of f16 at {origin}"));
     }
     let Op::Conv2d(conv) = op else { return None };
     // Its backward pass supposes that windows leave as many rows at the bottom as columns at the right, and no more than

@@ -4,9 +4,11 @@ use std::{io::Write, path::PathBuf, time::Instant};
 
 use ::bench::{Bench, Length, Workload};
 use anyhow::{Result, ensure};
+use models::Precision;
+use protocol::RunConfig;
 use serde::Serialize;
 
-use crate::{Exit, engine, files, report::thousands};
+use crate::{Exit, engine, files, report::thousands, train};
 
 /// Regions that are timed; the median counts.
 const REGIONS: usize = 5;
@@ -37,6 +39,9 @@ pub(crate) struct Args {
     /// Images a step, for a workload [default: 64], a preset or a configuration [default: its own]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
+    /// What is computed in [default: f32, or what the configuration says]
+    #[arg(long, value_name = "f32|f16", value_parser = train::precision)]
+    precision: Option<Precision>,
     #[command(flatten)]
     engine: engine::Args,
     /// Let candle's own tape find the derivatives
@@ -54,6 +59,7 @@ pub(crate) struct Args {
 struct Measured {
     workload: String,
     batch: usize,
+    precision: Precision,
     engine: String,
     device: String,
     software: bool,
@@ -84,12 +90,15 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
             (name.to_owned(), Workload::new(name, None, args.batch)?)
         }
     };
+    let precision = args.precision.unwrap_or(workload.config.precision);
+    let workload = Workload { config: RunConfig { precision, ..workload.config }, ..workload };
     let m = pollster::block_on(measure(args, name, workload))?;
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&m)?)?;
         return Ok(Exit::Done);
     }
-    writeln!(out, "{}, batch {}, on {}: {}", m.workload, m.batch, m.engine, m.device)?;
+    let precision = if m.precision == Precision::F16 { ", f16" } else { "" };
+    writeln!(out, "{}, batch {}{precision}, on {}: {}", m.workload, m.batch, m.engine, m.device)?;
     let [lowest, highest] = m.steps_per_second_range;
     writeln!(out, "{:>12.1} steps/s (median of {REGIONS}: {lowest:.1} to {highest:.1})", m.steps_per_second)?;
     writeln!(out, "{:>12} images/s", thousands(m.images_per_second as u64))?;
@@ -101,7 +110,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 }
 
 async fn measure(args: &Args, name: String, workload: Workload) -> Result<Measured> {
-    let begun = Instant::now();
+    let (begun, precision) = (Instant::now(), workload.config.precision);
     let mut engine = args.engine.open(args.autograd).await?;
     args.engine.tune(engine.as_mut(), &workload.graph()?).await?;
     let mut bench = Bench::start(engine, workload, begun).await?;
@@ -112,6 +121,7 @@ async fn measure(args: &Args, name: String, workload: Workload) -> Result<Measur
     Ok(Measured {
         workload: name,
         batch,
+        precision,
         engine: device.engine.to_string(),
         device: device.name.clone(),
         software: device.software,

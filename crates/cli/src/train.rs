@@ -7,6 +7,7 @@ use std::{
 
 use ::engine::Engine;
 use anyhow::{Context, Result, ensure};
+use models::Precision;
 use protocol::{Event, Length, RunConfig};
 use train::{Checkpoint, CheckpointError, Run, Samples, programs};
 
@@ -71,6 +72,10 @@ pub(crate) struct Args {
     /// Images a step
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
+    /// What is computed in: f16 rounds images, weights, what layers make and gradients to 16 bits, and keeps weights of 32
+    /// for the updates [default: f32]
+    #[arg(long, value_name = "f32|f16", value_parser = precision)]
+    precision: Option<Precision>,
     /// Another seed: other initial weights, another order of the images
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -90,6 +95,15 @@ pub(crate) struct Args {
     /// first step, or has finished already, prints none
     #[arg(long)]
     json: bool,
+}
+
+/// A precision by its name in a configuration.
+pub(crate) fn precision(text: &str) -> Result<Precision, String> {
+    match text {
+        "f32" => Ok(Precision::F32),
+        "f16" => Ok(Precision::F16),
+        _ => Err("there is f32 and f16".into()),
+    }
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
@@ -306,6 +320,7 @@ impl Args {
             (None, None) => config.length,
         };
         config.batch = self.batch.unwrap_or(config.batch);
+        config.precision = self.precision.unwrap_or(config.precision);
         config.seed = self.seed.unwrap_or(config.seed);
         Ok(config.set_all(&self.set)?)
     }
@@ -316,6 +331,7 @@ impl Args {
             "length" if self.epochs.is_some() => Some("--epochs"),
             "length" if self.steps.is_some() => Some("--steps"),
             "batch" if self.batch.is_some() => Some("--batch"),
+            "precision" if self.precision.is_some() => Some("--precision"),
             "seed" if self.seed.is_some() => Some("--seed"),
             "dataset" if self.data.dataset.is_some() && ["dataset", "dataset.name"].contains(&key) => Some("--dataset"),
             _ => None,

@@ -121,6 +121,7 @@ fn arguments_are_refused_with_their_cause_and_a_fix() {
         ("--steps 3", "length.epochs=5"),
         ("--epochs 3", "length={\"steps\":5}"),
         ("--batch 3", "batch=4"),
+        ("--precision f16", "precision=f32"),
         ("--seed 3", "seed=4"),
         ("--dataset digits", "dataset.name=mnist"),
     ] {
@@ -493,7 +494,7 @@ fn devices_and_speeds_are_measured() {
     }
 
     fs::write(place.path("own.json"), r#"{"version": 1, "model": {"preset": "mlp"}, "batch": 32}"#).unwrap();
-    for job in ["--workload W1 --batch 16", "--preset softmax --batch 32", "--config own.json"] {
+    for job in ["--workload W1 --batch 16 --precision f16", "--preset softmax --batch 32", "--config own.json"] {
         let line = format!("bench {job} --engine candle-cpu --seconds 0.5 --json");
         let m: serde_json::Value = serde_json::from_str(&place.succeeds(&line)).unwrap();
         assert!(m["steps_per_second"].as_f64().unwrap() > 0.0, "{m}");

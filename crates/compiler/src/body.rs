@@ -187,7 +187,7 @@ impl Line {
             Line::Result | Line::Constant(_) | Line::IsIndex(..) => 0,
             Line::Load { index, .. } if index.strides.iter().all(|s| *s == 0) => 1,
             Line::Load { .. } => 2,
-            Line::Row { .. } | Line::Unary(Unary::Exp | Unary::Log | Unary::Sqrt | Unary::Tanh, _) => 4,
+            Line::Row { .. } | Line::Unary(Unary::Exp | Unary::Log | Unary::Sqrt | Unary::Tanh | Unary::F16, _) => 4,
             Line::Binary(Binary::Div, ..) => 4,
             Line::Random { .. } => 10, // integers, but better than a mask in memory
             Line::ToFloat(_) | Line::Unary(Unary::Neg, _) | Line::Binary(..) => 1,

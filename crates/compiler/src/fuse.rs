@@ -98,7 +98,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(crate) fn buffer(&mut self, place: Place, shape: &Shape, dtype: DType) -> BufferId {
-        self.buffers.push(Buffer { place, shape: shape.clone(), dtype });
+        self.buffers.push(Buffer { place, shape: shape.clone(), dtype, is_half: false });
         self.producer.push(None);
         self.buffers.len() - 1
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use graph::{Conv, HostData, HostTensor, Number, PoolKind, Shape, Values, random, reference::State};
 
-use crate::{Body, BufferId, ContractionKind, FoldKind, Index, Line, Lines, Place, Plan, Rows, Stage, Step};
+use crate::{Body, Buffer, BufferId, ContractionKind, FoldKind, Index, Line, Lines, Place, Plan, Rows, Stage, Step};
 
 /// Runs one step of `plan`: updates the state and returns the outputs.
 ///
@@ -69,7 +69,9 @@ impl Memory<'_> {
 
     fn write(&mut self, buffer: BufferId, element: usize, value: f64) {
         let (number, offset) = self.places[buffer];
-        assert!(element < self.plan.buffers[buffer].shape.count(), "element {element} of buffer {buffer}");
+        let Buffer { shape, is_half, .. } = &self.plan.buffers[buffer];
+        assert!(element < shape.count(), "element {element} of buffer {buffer}");
+        assert!(!is_half || value.f16() == value || value.is_nan(), "{value} in 16 bits of buffer {buffer}");
         self.values[number][offset + element] = value;
     }
 

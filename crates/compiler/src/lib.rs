@@ -25,6 +25,7 @@ mod body;
 mod draft;
 mod fuse;
 mod group;
+mod half;
 pub mod interpret;
 mod memory;
 mod plan;
@@ -54,12 +55,20 @@ pub struct Limits {
     /// Elements from which on a slot is updated by the contraction that makes its gradient, which then need not be kept.
     /// Smaller ones are updated together in one step, the last one: all of them where each step has its price.
     pub update_alone: usize,
+    /// Whether buffers may have 16 bits an element: see [`Buffer::is_half`].
+    pub half: bool,
 }
 
 impl Limits {
     /// What WebGPU promises everywhere: 8 storage buffers, 16 KiB of workgroup memory (of which folds need a part).
-    pub const WEBGPU: Limits =
-        Limits { bindings: 8, single_group: 16 * 1024, row: 128 * 1024, local: 2 * 1024, update_alone: usize::MAX };
+    pub const WEBGPU: Limits = Limits {
+        bindings: 8,
+        single_group: 16 * 1024,
+        row: 128 * 1024,
+        local: 2 * 1024,
+        update_alone: usize::MAX,
+        half: false,
+    };
 }
 
 impl Default for Limits {
@@ -74,7 +83,10 @@ pub fn compile(graph: &Graph, limits: &Limits) -> Plan {
     let graph = &masks_from_results(graph);
     let mut builder = fuse::Builder::run(graph, limits);
     results::place(graph, &mut builder);
-    let (buffers, steps) = results::finish(builder, limits);
+    let (mut buffers, steps) = results::finish(builder, limits);
+    if limits.half {
+        half::mark(&mut buffers, &steps);
+    }
     memory::plan(buffers, steps, graph.flops())
 }
 

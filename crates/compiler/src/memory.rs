@@ -35,8 +35,11 @@ pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Pl
     let rest: Vec<BufferId> = (0..buffers.len())
         .filter(|&id| live_ranges[id].is_some() && is_scratch(&buffers[id]) && !in_arena(id, &clusters))
         .collect();
-    for dtype in [DType::F32, DType::U32] {
-        let small = |id: &BufferId| buffers[*id].shape.count() <= SMALL && buffers[*id].dtype == dtype;
+    for (dtype, is_half) in [(DType::F32, false), (DType::F32, true), (DType::U32, false)] {
+        let small = |id: &BufferId| {
+            let buffer = &buffers[*id];
+            buffer.shape.count() <= SMALL && (buffer.dtype, buffer.is_half) == (dtype, is_half)
+        };
         clusters.push(rest.iter().copied().filter(small).collect());
     }
     clusters.extend(rest.into_iter().filter(|&id| buffers[id].shape.count() > SMALL).map(|id| vec![id]));
@@ -55,7 +58,8 @@ pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Pl
             offsets.push(elements);
             elements += buffers[id].shape.count().next_multiple_of(ALIGNMENT);
         }
-        let block = Block { elements: elements.max(ALIGNMENT), dtype: buffers[cluster[0]].dtype };
+        let Buffer { dtype, is_half, .. } = buffers[cluster[0]];
+        let block = Block { elements: elements.max(ALIGNMENT), dtype, is_half };
         let number = take(&mut free, block, range);
         for (id, offset) in cluster.into_iter().zip(offsets) {
             buffers[id].place = Place::Scratch { block: number, offset };
@@ -68,7 +72,9 @@ pub(crate) fn plan(mut buffers: Vec<Buffer>, steps: Vec<Step>, flops: u64) -> Pl
 
 /// The free block that fits best, or a new one. Blocks that are a little too small grow.
 fn take(blocks: &mut Vec<(Block, LiveRange)>, need: Block, range: LiveRange) -> usize {
-    let fits = |(block, busy): &(Block, LiveRange)| block.dtype == need.dtype && busy.last < range.first;
+    let fits = |(block, busy): &(Block, LiveRange)| {
+        (block.dtype, block.is_half) == (need.dtype, need.is_half) && busy.last < range.first
+    };
     let waste = |(block, _): &(Block, LiveRange)| block.elements.abs_diff(need.elements);
     let best = (0..blocks.len()).filter(|&i| fits(&blocks[i])).min_by_key(|&i| waste(&blocks[i]));
     match best {
@@ -156,14 +162,18 @@ fn pattern_of(buffers: &[Buffer], stage: &Stage) -> Option<(String, Vec<BufferId
                 text += &format!("scalar {buffer}; ");
             }
             Line::Load { buffer, index } if *index == Index::contiguous(space) => {
-                text += &format!("load {} {}; ", number(*buffer), buffers[*buffer].dtype);
+                text += &format!("load {} {}; ", number(*buffer), kind(&buffers[*buffer]));
             }
             Line::Constant(_) | Line::Unary(..) | Line::Binary(..) => text += &format!("{line:?}; "),
             _ => return None,
         }
     }
     for store in stores {
-        text += &format!("store {} {} {}; ", number(store.buffer), buffers[store.buffer].dtype, store.value);
+        text += &format!("store {} {} {}; ", number(store.buffer), kind(&buffers[store.buffer]), store.value);
     }
     Some((text, touched))
+}
+
+fn kind(buffer: &Buffer) -> String {
+    if buffer.is_half { "f16".into() } else { buffer.dtype.to_string() }
 }

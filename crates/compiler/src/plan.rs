@@ -33,6 +33,21 @@ pub struct Buffer {
     pub place: Place,
     pub shape: Shape,
     pub dtype: DType,
+    /// Of f32 in scratch memory: whether all values that it ever has are numbers that 16 bits hold, and it has these.
+    #[serde(default)]
+    pub is_half: bool,
+}
+
+impl Buffer {
+    /// Bytes of all elements.
+    pub fn bytes(&self) -> u64 {
+        (self.shape.count() * width(self.dtype, self.is_half)) as u64
+    }
+}
+
+/// Bytes of an element.
+fn width(dtype: DType, is_half: bool) -> usize {
+    if is_half { 2 } else { dtype.size() }
 }
 
 /// Where a buffer is.
@@ -64,6 +79,15 @@ pub enum Place {
 pub struct Block {
     pub elements: usize,
     pub dtype: DType,
+    #[serde(default)]
+    pub is_half: bool,
+}
+
+impl Block {
+    /// Bytes of all elements.
+    pub fn bytes(&self) -> u64 {
+        (self.elements * width(self.dtype, self.is_half)) as u64
+    }
 }
 
 /// What runs as one piece.
@@ -278,7 +302,7 @@ impl Step {
 impl Plan {
     /// Bytes of scratch memory.
     pub fn scratch_bytes(&self) -> u64 {
-        self.blocks.iter().map(|block| (block.elements * block.dtype.size()) as u64).sum()
+        self.blocks.iter().map(Block::bytes).sum()
     }
 
     /// The buffer's number among those of its kind, with what it is called.
@@ -290,7 +314,7 @@ impl Plan {
             Place::Scratch { block, offset } => format!("s{block}+{offset}"),
             Place::Local => format!("l{id}"),
         };
-        format!("{name}{}", buffer.shape)
+        format!("{name}{}{}", if buffer.is_half { "ʰ" } else { "" }, buffer.shape)
     }
 
     fn line(&self, line: &Line) -> String {

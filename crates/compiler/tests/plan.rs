@@ -4,6 +4,7 @@ use bench::workload;
 use compiler::{Limits, compile, interpret};
 use expect_test::expect;
 use graph::{Case, Graph, Values, cases, reference};
+use models::Precision;
 use protocol::{Optimizer, Rule, RunConfig, Split, preset, presets};
 use train::{Samples, feed, programs};
 
@@ -40,11 +41,10 @@ fn check(graph: &Graph, inputs: &Values, state: &Values, limits: &Limits) -> Res
 }
 
 /// Limits that force everything apart that may be apart.
-const NARROW: Limits = Limits { bindings: 5, single_group: 8, row: 12, local: 4, update_alone: usize::MAX };
+const NARROW: Limits = Limits { bindings: 5, single_group: 8, row: 12, local: 4, ..Limits::WEBGPU };
 
 /// Limits that have every slot updated behind its gradient: where buffers are many, and where they are few.
-const ALONE: Limits =
-    Limits { bindings: usize::MAX, single_group: 16 * 1024, row: usize::MAX, local: 0, update_alone: 0 };
+const ALONE: Limits = Limits { bindings: usize::MAX, row: usize::MAX, local: 0, update_alone: 0, ..Limits::WEBGPU };
 const NARROW_ALONE: Limits = Limits { update_alone: 0, ..NARROW };
 
 fn all_limits() -> [Limits; 4] {
@@ -279,6 +279,48 @@ fn w1_reads_as_it_runs() {
         678656 bytes of scratch memory in 5 blocks
     "#]]
     .assert_eq(&compile(&graph, &Limits::default()).to_string());
+}
+
+/// A step in precision f16: what is kept of it in 16 bits (ʰ), and how much less memory that is. Scores, losses, gradients that
+/// are 1024 times smaller, and all state stay f32.
+#[test]
+fn values_of_16_bits_are_kept_in_16_bits() {
+    let mut w = workload("W3").expect("a workload");
+    w.config.precision = Precision::F16;
+    let graph = programs::train(&w.config, &w.table, false).expect("a valid configuration");
+    let [wide, half] = [false, true].map(|half| compile(&graph, &Limits { half, ..Limits::WEBGPU }));
+    let text = half.to_string();
+    let steps: String = text.lines().filter(|line| !line.starts_with(' ')).map(|line| format!("{line}\n")).collect();
+    let memory = format!("{steps}{} bytes in f32\n", wide.scratch_bytes());
+    expect![[r#"
+        0 map
+        1 conv2d(s1ʰ[64,1,28,28], s0ʰ[8,1,5,5]) for [64,8,28,28]:
+        2 map
+        3 conv2d(s3ʰ[64,8,14,14], s4ʰ[16,8,5,5]) for [64,16,14,14]:
+        4 map
+        5 matmul(s6ʰ[64,16,7,7], s7ʰ[10,784]ᵀ) for [64,10]:
+        6 group
+        7 matmul(s0+896ʰ[64,10]ᵀ, s6ʰ[64,16,7,7]) for [10,784]:
+        8 matmul(s0+896ʰ[64,10], s7ʰ[10,784]) for [64,784]:
+        9 max_pool2d_grad(s5ʰ[64,16,14,14], s6ʰ[64,784]) size=2 stride=2 for [64,16,14,14]:
+        10 conv2d_weight_grad(s3ʰ[64,8,14,14], s7ʰ[64,16,14,14]) for [16,8,5,5]:
+        11 conv2d_input_grad(s7ʰ[64,16,14,14], s4ʰ[16,8,5,5]) for [64,8,14,14]:
+        12 max_pool2d_grad(s2ʰ[64,8,28,28], s3ʰ[64,8,14,14]) size=2 stride=2 for [64,8,28,28]:
+        13 conv2d_weight_grad(s1ʰ[64,1,28,28], s5ʰ[64,8,28,28]) for [8,1,5,5]:
+        14 map
+        2464512 bytes of scratch memory in 11 blocks
+        4882432 bytes in f32
+    "#]]
+    .assert_eq(&memory);
+    assert!(!wide.buffers.iter().any(|buffer| buffer.is_half));
+    let mut state = w.state.clone();
+    state.retain(|slot, _| graph.slots().any(|(known, _)| known == slot));
+    for limits in all_limits() {
+        let mut inputs = w.feed(0);
+        inputs.extend(w.resident.clone());
+        inputs.retain(|name, _| graph.inputs().any(|(needed, _)| needed == name));
+        check(&graph, &inputs, &state, &Limits { half: true, ..limits }).unwrap_or_else(|how| panic!("{how}"));
+    }
 }
 
 /// Steps of W2 and what they write that stays, where large slots are updated alone: a layer's gradient by its input comes

@@ -275,6 +275,7 @@ impl Run<'_> {
                 Unary::Log => return self.unary(out, *a, math::log),
                 Unary::Sqrt => return self.unary(out, *a, f32::sqrt),
                 Unary::Tanh => return self.unary(out, *a, math::tanh),
+                Unary::F16 => return self.unary(out, *a, math::f16),
             },
             Line::Binary(op, a, b) => match op {
                 Binary::Add => return self.binary(out, *a, *b, |a, b| a + b),

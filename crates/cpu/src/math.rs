@@ -80,9 +80,42 @@ pub(crate) fn tanh(x: f32) -> f32 {
     if x.abs() < 0.625 { near } else { far }
 }
 
+/// The nearest number that 16 bits hold, ties to even; NaN stays.
+#[inline(always)]
+pub(crate) fn f16(x: f32) -> f32 {
+    // Half of the step beyond the largest number is infinity.
+    const INFINITE: f32 = 65_520.0;
+    // 2⁻¹⁴, below which numbers lie as close as above it.
+    const LEAST_NORMAL: u32 = (127 - 14) << 23;
+    const EXPONENT: u32 = 0x7f80_0000;
+    // What is 13 powers of two larger has no room for more digits than 16 bits do: its sum with x is rounded there.
+    let power = (x.to_bits() & EXPONENT).max(LEAST_NORMAL);
+    let large = 1.5 * f32::from_bits(power.wrapping_add(13 << 23) & EXPONENT);
+    let rounded = ((x + large) - large).copysign(x);
+    let rounded = if x.abs() >= INFINITE { f32::INFINITY.copysign(x) } else { rounded };
+    if x.is_nan() { x } else { rounded }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f16_is_that_of_the_standard() {
+        // Every exponent and sign, with fractions at and around ties; and all numbers that 16 bits hold.
+        let fractions =
+            (0..1 << 23).step_by(4093).chain((0..1 << 23).step_by(1 << 11)).chain([1, (1 << 12) + 1, (1 << 23) - 1]);
+        let fractions: Vec<u32> = fractions.collect();
+        for (exponent, fraction) in (0..512u32).flat_map(|exponent| fractions.iter().map(move |f| (exponent, f))) {
+            let x = f32::from_bits(exponent << 23 | fraction);
+            let (got, want) = (f16(x), half::f16::from_f32(x).to_f32());
+            assert!(got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan(), "{x:e}: {got:e}, not {want:e}");
+        }
+        for bits in 0..=u16::MAX {
+            let x = half::f16::from_bits(bits).to_f32();
+            assert!(f16(x).to_bits() == x.to_bits() || x.is_nan(), "{x:e}");
+        }
+    }
 
     /// Largest relative error over `x`, in units of 2⁻²⁴.
     fn error(ours: fn(f32) -> f32, exact: fn(f64) -> f64, x: impl Iterator<Item = f32>) -> f64 {

@@ -18,7 +18,7 @@ use crate::{
 /// There are no bindings to be short of. A group that does everything is one where threads do not share the work; from
 /// some 50 µs on they should. Values private to a group gain nothing over scratch memory in a cache.
 const LIMITS: Limits =
-    Limits { bindings: usize::MAX, single_group: 16 * 1024, row: usize::MAX, local: 0, update_alone: 64 * 1024 };
+    Limits { bindings: usize::MAX, row: usize::MAX, local: 0, update_alone: 64 * 1024, ..Limits::WEBGPU };
 
 /// Bytes that [`crate::Cpu`] takes for the values within a step of this graph, at least.
 pub fn scratch_bytes(graph: &Graph) -> u64 {

@@ -21,8 +21,11 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Features of wgpu that the engine uses where they are there; without them it does the same in plainer ways.
 pub const OPTIONAL: wgpu::Features = match cfg!(target_arch = "wasm32") {
-    false => wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SUBGROUP).union(wgpu::Features::PIPELINE_CACHE),
-    true => wgpu::Features::empty(), // a browser's clock is too coarse for one kernel
+    false => wgpu::Features::TIMESTAMP_QUERY
+        .union(wgpu::Features::SUBGROUP)
+        .union(wgpu::Features::PIPELINE_CACHE)
+        .union(wgpu::Features::SHADER_F16),
+    true => wgpu::Features::SHADER_F16, // a browser's clock is too coarse for one kernel, and it keeps kernels itself
 };
 
 /// How an adapter is used: other than by default in tests, which try each way on one adapter.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
-use compiler::compile;
+use compiler::{Limits, compile};
 use engine::Device;
 use engine::{Choices, Engine, EngineError, Program, Ran};
-use graph::{Graph, HostTensor, Values};
+use graph::{Graph, HostTensor, Op, Unary, Values};
 use web_time::Instant;
 use wgpu::BufferUsages;
 
@@ -150,6 +150,11 @@ impl Gpu {
     /// What the steps since it was opened took.
     pub fn work(&self) -> Work {
         self.work
+    }
+
+    /// Whether it computes in precision f16.
+    pub fn has_f16(&self) -> bool {
+        self.opened.device.features().contains(wgpu::Features::SHADER_F16)
     }
 
     /// What kernels are chosen for.
@@ -340,7 +345,12 @@ impl Engine for Gpu {
     async fn load(&mut self, graph: &Graph) -> Result<Program> {
         graph.verify()?;
         self.opened.sound()?;
-        let plan = compile(graph, &crate::LIMITS);
+        let half = self.has_f16();
+        if !half && graph.nodes.iter().any(|node| node.op == Op::Unary(Unary::F16)) {
+            let what = format!("precision f16 on {}, which has no floats of 16 bits", self.opened.about.name);
+            return Err(EngineError::Unsupported { engine: "wgpu", what });
+        }
+        let plan = compile(graph, &Limits { half, ..crate::LIMITS });
         self.state.place(&self.opened, &plan).await?;
         let mut loaded = Loaded::new(&self.opened, graph, &plan, &self.preferred).await?;
         loaded.compile(&self.opened, &mut self.pipelines, &self.state).await?;

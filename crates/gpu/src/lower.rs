@@ -161,8 +161,8 @@ fn sum_of_parts(plan: &mut Plan, body: Body, split: usize) -> (Stage, BufferId) 
     let count = body.space.count();
     let shape = Shape([&[split], &body.space.0[..]].concat());
     let place = Place::Scratch { block: plan.blocks.len(), offset: 0 };
-    plan.blocks.push(compiler::Block { elements: shape.count(), dtype: DType::F32 });
-    plan.buffers.push(compiler::Buffer { place, shape, dtype: DType::F32 });
+    plan.blocks.push(compiler::Block { elements: shape.count(), dtype: DType::F32, is_half: false });
+    plan.buffers.push(compiler::Buffer { place, shape, dtype: DType::F32, is_half: false });
     let buffer = plan.buffers.len() - 1;
     let mut index = Index::contiguous(&body.space);
     index.strides.push(count);
@@ -187,8 +187,7 @@ pub(crate) fn lower(
         let mut touched = [step.reads(), step.writes()].concat();
         touched.sort_unstable();
         touched.dedup();
-        let bytes = |id: &BufferId| (plan.buffers[*id].shape.count() * plan.buffers[*id].dtype.size()) as u64;
-        let bytes = touched.iter().filter(|id| !is_local(plan, **id)).map(bytes).sum();
+        let bytes = touched.iter().filter(|id| !is_local(plan, **id)).map(|&id| plan.buffers[id].bytes()).sum();
         let (mut flops, mut chosen) = (0, None);
         let (kernel, what, constants, rest, workgroups) = match step {
             Step::Map(stages) => map(&mut writer, plan, stages, locations, tier),

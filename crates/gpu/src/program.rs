@@ -187,8 +187,7 @@ impl Loaded {
         }
         let mut blocks = vec![];
         for block in &plan.blocks {
-            let bytes = (block.elements * block.dtype.size()) as u64;
-            blocks.push(opened.allocate("values within a step", bytes, storage).await?);
+            blocks.push(opened.allocate("values within a step", block.bytes(), storage).await?);
         }
         Ok(Loaded {
             graph: graph.clone(),

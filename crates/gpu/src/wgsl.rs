@@ -44,6 +44,8 @@ pub(crate) enum Element {
     F32,
     U32,
     Vec4,
+    F16,
+    Vec4OfF16,
 }
 
 /// One binding of a kernel.
@@ -63,7 +65,7 @@ impl Binding {
             Memory::State(i) => format!("state{i}"),
             Memory::Block(i) => format!("scratch{i}"),
         };
-        if self.element == Element::Vec4 { format!("{name}_vec4") } else { name }
+        if matches!(self.element, Element::Vec4 | Element::Vec4OfF16) { format!("{name}_vec4") } else { name }
     }
 }
 
@@ -119,6 +121,8 @@ impl<'a> Writer<'a> {
                 Element::F32 => "f32",
                 Element::U32 => "u32",
                 Element::Vec4 => "vec4<f32>",
+                Element::F16 => "f16",
+                Element::Vec4OfF16 => "vec4<f16>",
             };
             let name = binding.name();
             let _ = writeln!(text, "@group(0) @binding({i}) var<storage, {access}> {name}: array<{element}>;");
@@ -138,6 +142,9 @@ impl<'a> Writer<'a> {
             text += include_str!("not_finite.wgsl");
         }
         text += &body;
+        if text.contains("f16(") || text.contains("<f16>") {
+            text.insert_str(0, "enable f16;\n");
+        }
         (text, std::mem::take(&mut self.bindings))
     }
 
@@ -156,10 +163,18 @@ impl<'a> Writer<'a> {
     /// Four neighbours, from the number of the first, a multiple of 4.
     pub(crate) fn load_vec4(&mut self, buffer: BufferId, element: &str) -> String {
         let location = self.locations[buffer].clone().expect("vectors are not private");
-        let name = self.bind(&location.memory, Element::Vec4);
         match location.offset {
-            0 => format!("{name}[({element}) / 4u]"),
-            offset => format!("{name}[({element}) / 4u + {}u]", offset / 4),
+            0 => self.vector_at(buffer, &format!("({element}) / 4u")),
+            offset => self.vector_at(buffer, &format!("({element}) / 4u + {}u", offset / 4)),
+        }
+    }
+
+    /// The four elements of a vector of a memory, as f32.
+    fn vector_at(&mut self, buffer: BufferId, at: &str) -> String {
+        let location = self.locations[buffer].clone().expect("vectors are not private");
+        match self.plan.buffers[buffer].is_half {
+            true => format!("vec4<f32>({}[{at}])", self.bind(&location.memory, Element::Vec4OfF16)),
+            false => format!("{}[{at}]", self.bind(&location.memory, Element::Vec4)),
         }
     }
 
@@ -192,6 +207,9 @@ impl<'a> Writer<'a> {
             DType::F32 if is_raw => {
                 (format!("bitcast<f32>({}[{}])", self.bind(&location.memory, Element::U32), at(1)), Kind::Float)
             }
+            DType::F32 if self.plan.buffers[buffer].is_half => {
+                (format!("f32({}[{}])", self.bind(&location.memory, Element::F16), at(1)), Kind::Float)
+            }
             DType::F32 => (format!("{}[{}]", self.bind(&location.memory, Element::F32), at(1)), Kind::Float),
             DType::U32 => (format!("{}[{}]", self.bind(&location.memory, Element::U32), at(1)), Kind::Integer),
             // Four bytes a word; offsets count words.
@@ -223,6 +241,9 @@ impl<'a> Writer<'a> {
         match (&location.memory, kind) {
             (Memory::Output, Kind::Float) => {
                 format!("{}[{at}] = bitcast<u32>({value});", self.bind(&location.memory, Element::U32))
+            }
+            (_, Kind::Float) if self.plan.buffers[buffer].is_half => {
+                format!("{}[{at}] = f16({value});", self.bind(&location.memory, Element::F16))
             }
             (_, Kind::Float) => format!("{}[{at}] = {value};", self.bind(&location.memory, Element::F32)),
             (_, Kind::Integer) => format!("{}[{at}] = {value};", self.bind(&location.memory, Element::U32)),
@@ -270,7 +291,7 @@ impl<'a> Writer<'a> {
                 }
                 Line::Load { buffer, .. } => {
                     let location = self.locations[*buffer].clone().expect("maps have nothing private");
-                    format!("{}[{}]", self.bind(&location.memory, Element::Vec4), at(&location))
+                    self.vector_at(*buffer, &at(&location))
                 }
                 Line::Unary(op, a) => unary(*op, &values[*a], "vec4<f32>"),
                 Line::Binary(op, a, b) => binary(*op, &values[*a], &values[*b], "vec4<f32>"),
@@ -281,8 +302,14 @@ impl<'a> Writer<'a> {
         }
         for store in &body.stores {
             let location = self.locations[store.buffer].clone().expect("maps have nothing private");
-            let name = self.bind(&location.memory, Element::Vec4);
-            let _ = writeln!(text, "    {name}[{}] = {};", at(&location), values[store.value]);
+            let (at, value) = (at(&location), &values[store.value]);
+            let _ = match self.plan.buffers[store.buffer].is_half {
+                true => {
+                    let name = self.bind(&location.memory, Element::Vec4OfF16);
+                    writeln!(text, "    {name}[{at}] = vec4<f16>({value});")
+                }
+                false => writeln!(text, "    {}[{at}] = {value};", self.bind(&location.memory, Element::Vec4)),
+            };
         }
         let _ = write!(self.functions, "\nfn {name}(i: u32) {{\n{text}}}\n");
     }
@@ -481,6 +508,8 @@ fn unary(op: Unary, a: &str, kind: &str) -> String {
         Unary::Exp => format!("{}({a})", function("exponential", kind)),
         Unary::Log => format!("{}({a})", function("logarithm", kind)),
         Unary::Sqrt => format!("sqrt({a})"),
+        Unary::F16 if kind == "f32" => format!("f32(f16({a}))"),
+        Unary::F16 => format!("vec4<f32>(vec4<f16>({a}))"),
         // Past 10 it is 1 in f32, and an implementation by exponentials may overflow. What clamp makes of NaN is open.
         Unary::Tanh => {
             format!("select(tanh(clamp({a}, {kind}(-10.0), {kind}(10.0))), {a}, {}({a}))", function("is_nan", kind))

@@ -48,8 +48,9 @@ fn fault(text: &str) -> Option<String> {
         Ok(module) => module,
         Err(error) => return Some(error.emit_to_string(text)),
     };
-    // What WebGPU promises everywhere, and nothing more.
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    // What WebGPU promises everywhere, and nothing more, but for what says that it needs it.
+    let f16 = if text.starts_with("enable f16;") { Capabilities::SHADER_FLOAT16 } else { Capabilities::empty() };
+    let mut validator = Validator::new(ValidationFlags::all(), f16);
     if let Err(error) = validator.validate(&module) {
         return Some(error.emit_to_string(text));
     }

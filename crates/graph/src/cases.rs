@@ -26,6 +26,7 @@ pub fn cases() -> Vec<Case> {
         case("log", &[&[5]], |x| x[0].square()?.add_scalar(0.5)?.log()),
         case("sqrt", &[&[5]], |x| x[0].square()?.add_scalar(0.5)?.sqrt()),
         case("tanh", &[&[7]], |x| x[0].tanh()),
+        case("f16", &[&[3, 7]], |x| x[0].f16()),
         case("add/broadcast", &[&[2, 1, 3], &[4, 1]], |x| x[0].add(&x[1])),
         case("sub/broadcast", &[&[3], &[2, 3]], |x| x[0].sub(&x[1])),
         case("mul/broadcast", &[&[2, 3, 4, 5], &[3, 1, 1]], |x| x[0].mul(&x[1])),

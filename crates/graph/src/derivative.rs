@@ -79,6 +79,9 @@ fn derivative(op: &Op, x: &[Tensor], y: &Tensor, g: &Tensor) -> Result<Vec<Optio
         // d tanh x = g·(1 - y²)
         Op::Unary(Unary::Tanh) => vec![Some(g.sub(&g.mul(&y.square()?)?)?)],
 
+        // d f16(x) = f16(g), as where tensors of 16 bits are differentiated
+        Op::Unary(Unary::F16) => vec![Some(g.f16()?)],
+
         // d(a + b) = g, g
         Op::Binary(Binary::Add) => vec![Some(g.clone()), Some(g.clone())],
         // d(a - b) = g, -g

@@ -25,6 +25,7 @@ mod derivative;
 mod error;
 #[allow(clippy::module_inception)]
 mod graph;
+mod held;
 mod host;
 mod number;
 mod op;
@@ -38,6 +39,7 @@ pub use cases::{Case, cases};
 pub use derivative::gradients;
 pub use error::GraphError;
 pub use graph::{Graph, Node, NodeId, Origin};
+pub use held::Held;
 pub use host::{HostData, HostTensor, Values};
 pub use number::Number;
 pub use op::{Binary, Conv, Feed, Op, Pool, PoolKind, Reduction, Unary};

@@ -26,6 +26,8 @@ pub trait Number:
     fn sqrt(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
+    /// The nearest f16, ties to even.
+    fn f16(self) -> Self;
     /// Whether it is not a number.
     fn is_nan(self) -> bool;
 
@@ -46,7 +48,7 @@ pub trait Number:
 }
 
 macro_rules! float {
-    ($float:ty) => {
+    ($float:ident, $half:ident) => {
         impl Number for $float {
             fn from_f32(value: f32) -> Self {
                 value.into()
@@ -76,6 +78,10 @@ macro_rules! float {
                 self.tanh()
             }
 
+            fn f16(self) -> Self {
+                half::f16::$half(self).into()
+            }
+
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
@@ -83,8 +89,8 @@ macro_rules! float {
     };
 }
 
-float!(f32);
-float!(f64);
+float!(f32, from_f32);
+float!(f64, from_f64);
 
 #[cfg(test)]
 mod tests {

@@ -24,6 +24,9 @@ pub enum Unary {
     Log,
     Sqrt,
     Tanh,
+    /// The nearest number that 16 bits hold (IEEE 754 binary16, ties to even). Its derivative is such a number, too: that of
+    /// the result, rounded.
+    F16,
 }
 
 /// Two-argument pointwise functions on two f32 tensors of one shape.
@@ -56,6 +59,7 @@ impl Unary {
             Unary::Log => x.ln(),
             Unary::Sqrt => x.sqrt(),
             Unary::Tanh => x.tanh(),
+            Unary::F16 => x.f16(),
         }
     }
 }
@@ -216,6 +220,7 @@ impl Op {
         Op::Unary(Unary::Log) => "log",
         Op::Unary(Unary::Sqrt) => "sqrt",
         Op::Unary(Unary::Tanh) => "tanh",
+        Op::Unary(Unary::F16) => "f16",
         Op::Binary(Binary::Add) => "add",
         Op::Binary(Binary::Sub) => "sub",
         Op::Binary(Binary::Mul) => "mul",

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Binary, Graph, Node, NodeId, Op, Unary};
+use crate::{Binary, Graph, Held, Node, NodeId, Op, Pool, PoolKind, Reduction, Unary};
 
 /// The same computation with fewer nodes: constants folded, x + 0, x · 1 and the like removed, equal nodes merged,
 /// unused ones dropped. Idempotent.
@@ -10,14 +10,16 @@ pub fn simplify(graph: &Graph) -> Graph {
     let mut simple = Graph::default();
     let mut seen: HashMap<String, NodeId> = HashMap::new();
     let mut place: Vec<NodeId> = Vec::with_capacity(graph.nodes.len());
+    let mut known: Vec<Held> = vec![];
     for node in &graph.nodes {
         let arguments: Vec<NodeId> = node.arguments.iter().map(|&a| place[a]).collect();
         let node = Node { arguments, ..node.clone() };
-        place.push(match reduce(&simple, &node) {
+        place.push(match reduce(&simple, &known, &node) {
             Reduced::To(id) => id,
             Reduced::Node(node) => {
                 let key = key(&node);
                 *seen.entry(key).or_insert_with(|| {
+                    known.push(held(&node, &known));
                     simple.nodes.push(node);
                     simple.nodes.len() - 1
                 })
@@ -46,7 +48,7 @@ enum Reduced {
     Node(Node),
 }
 
-fn reduce(graph: &Graph, node: &Node) -> Reduced {
+fn reduce(graph: &Graph, known: &[Held], node: &Node) -> Reduced {
     let constant = |id: NodeId| splat(graph, id);
     let argument = |i: usize| node.arguments[i];
     let same_shape = |i: usize| graph.nodes[argument(i)].shape == node.shape;
@@ -70,6 +72,8 @@ fn reduce(graph: &Graph, node: &Node) -> Reduced {
             Node { op: Op::Unary(Unary::Neg), arguments, .. } => Reduced::To(arguments[0]),
             _ => Reduced::Node(node.clone()),
         },
+        // 16 bits hold it already.
+        Op::Unary(Unary::F16) if known[argument(0)] >= Held::F16 => Reduced::To(argument(0)),
         Op::Reshape(_) | Op::Expand(_) if same_shape(0) => Reduced::To(argument(0)),
         Op::Reshape(shape) => match &graph.nodes[argument(0)] {
             Node { op: Op::Reshape(_), arguments, .. } if graph.nodes[arguments[0]].shape == *shape => {
@@ -112,6 +116,21 @@ fn reduce(graph: &Graph, node: &Node) -> Reduced {
     }
 }
 
+/// What holds the values of a node, by what computes them and of what.
+fn held(node: &Node, known: &[Held]) -> Held {
+    let argument = |i: usize| known[node.arguments[i]];
+    match &node.op {
+        Op::Constant(value) => Held::constant(*value),
+        Op::Unary(op) => Held::unary(*op, argument(0)),
+        Op::Binary(op) => Held::binary(*op, argument(0), argument(1)),
+        Op::Pool2d(Pool { kind: PoolKind::Max, .. }) | Op::Reduce { reduction: Reduction::Max, .. } => argument(0),
+        // Windows that do not meet: each element is that of one, or 0.
+        Op::Pool2dGrad(Pool { kind: PoolKind::Max, size, stride }) if stride >= size => argument(1),
+        op if op.moves() => argument(0),
+        _ => Held::F32,
+    }
+}
+
 /// The value of a node all of whose elements are one constant.
 fn splat(graph: &Graph, id: NodeId) -> Option<f32> {
     match &graph.nodes[id] {
@@ -150,6 +169,23 @@ mod tests {
 
     use super::*;
     use crate::Recorder;
+
+    #[test]
+    fn nothing_is_rounded_twice() {
+        let r = Recorder::new();
+        let x = r.state("x", [1, 2, 4, 4]).f16().unwrap();
+        let pool = Pool { kind: PoolKind::Max, size: 2, stride: 2 };
+        let y = x.relu().unwrap().f16().unwrap().pool2d(pool).unwrap().reshape([2, 4]).unwrap();
+        let mask = y.greater(&r.constant(1.5)).unwrap();
+        let graph = r.finish(&[("y", &y.mul(&mask).unwrap().f16().unwrap())], &[]).unwrap();
+        let rounds = |graph: &Graph| graph.nodes.iter().filter(|node| node.op == Op::Unary(Unary::F16)).count();
+        assert_eq!(rounds(&graph), 1, "{graph}");
+        // A sum, a product, and what f16 does not hold are rounded.
+        for z in [x.add(&x), x.mul(&x), x.scale(0.1), x.max(&r.constant(0.1).expand([1, 2, 4, 4]).unwrap())] {
+            let graph = r.finish(&[("z", &z.unwrap().f16().unwrap())], &[]).unwrap();
+            assert_eq!(rounds(&graph), 2, "{graph}");
+        }
+    }
 
     #[test]
     fn folds_merges_and_drops() {

@@ -215,6 +215,8 @@ methods! {
     sqrt(self) = self.unary(Unary::Sqrt);
     /// Hyperbolic tangent.
     tanh(self) = self.unary(Unary::Tanh);
+    /// The nearest number that 16 bits hold.
+    f16(self) = self.unary(Unary::F16);
     /// x + y
     add(self, other: &Tensor) = self.binary(Binary::Add, other);
     /// x - y

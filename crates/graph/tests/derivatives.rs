@@ -7,7 +7,8 @@ use graph::{Op, Pool, PoolKind, Recorder, Values, cases, gradients, reference};
 
 #[test]
 fn derivatives_agree_with_finite_differences() {
-    for case in cases() {
+    // A staircase, whose derivative is that of the line through it.
+    for case in cases().into_iter().filter(|case| case.name != "f16") {
         let start = reference::state_from::<f64>(&case.state);
         let evaluate = |state: &reference::State<f64>| {
             reference::evaluate(&case.graph, &case.inputs, &mut state.clone()).expect("the case evaluates")
@@ -57,4 +58,16 @@ fn the_first_of_equal_maxima_gets_the_gradient() {
     let mut state = reference::State::from([("x".into(), vec![0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 2.0, 2.0])]);
     let outputs = reference::evaluate::<f64>(&graph, &Values::new(), &mut state).expect("it evaluates");
     assert_eq!(outputs["dx"], [1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn rounding_lets_rounded_derivatives_through() {
+    let r = Recorder::new();
+    let x = r.state("x", [2]);
+    let loss = x.f16().expect("f32").mul(&r.constant(0.1)).expect("one shape").sum_all().expect("f32");
+    let dx = gradients(&loss, &[&x]).expect("it has a derivative").remove(0);
+    let graph = r.finish(&[("dx", &dx)], &[]).expect("a graph");
+    let mut state = reference::State::from([("x".to_owned(), vec![1.0, 2.0])]);
+    let outputs = reference::evaluate::<f64>(&graph, &Values::new(), &mut state).expect("it evaluates");
+    assert_eq!(outputs["dx"], [0.0999755859375; 2], "0.1 as 16 bits hold it");
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use graph::{Conv, DType, Feed, GraphError, Pool, PoolKind, Recorder, Shape, Tensor};
+use serde::{Deserialize, Serialize};
 
 use crate::{Init, Layer, Network};
 
@@ -78,6 +79,18 @@ pub enum Mode {
     Evaluate,
 }
 
+/// What a network computes in. State is f32 in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Floats of 32 bits.
+    #[default]
+    F32,
+    /// Images, weights of dense and convolutional layers, what layers make, and the gradients of all these are rounded to floats
+    /// of 16 bits; sums, statistics, losses and updates are of 32 (Micikevicius et al., "Mixed Precision Training", 2018).
+    F16,
+}
+
 /// How a parameter begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs)]
@@ -127,8 +140,18 @@ pub struct Row {
 /// # Errors
 /// [`ModelError::Layer`] names the layer that does not fit, what it gets and what it needs.
 pub fn forward(network: &Network, x: &Tensor, mode: Mode) -> Result<Forward, ModelError> {
+    forward_in(Precision::F32, network, x, mode)
+}
+
+/// The same, in another precision.
+///
+/// # Errors
+/// As [`forward`].
+pub fn forward_in(precision: Precision, network: &Network, x: &Tensor, mode: Mode) -> Result<Forward, ModelError> {
     let mut context = Context::new(network, x, mode);
-    let output = context.network(network, x)?;
+    context.precision = precision;
+    let x = context.rounded(x.clone())?;
+    let output = context.network(network, &x)?;
     let Context { parameters, updates, mut rows, .. } = context;
     rows.retain(|row| row.at.len() == 1);
     Ok(Forward { output, parameters, updates, rows })
@@ -144,6 +167,7 @@ pub fn survey(network: &Network, x: &Tensor) -> (Vec<Row>, Option<ModelError>) {
 
 struct Context<'a> {
     mode: Mode,
+    precision: Precision,
     init: Init,
     recorder: &'a Recorder,
     key: Option<Tensor>,
@@ -165,6 +189,7 @@ impl<'a> Context<'a> {
     fn new(network: &Network, x: &'a Tensor, mode: Mode) -> Self {
         Context {
             mode,
+            precision: Precision::F32,
             init: network.init,
             recorder: x.recorder(),
             key: None,
@@ -172,6 +197,14 @@ impl<'a> Context<'a> {
             parameters: vec![],
             updates: vec![],
             rows: vec![],
+        }
+    }
+
+    /// A value as the precision keeps it.
+    fn rounded(&self, x: Tensor) -> Result<Tensor, GraphError> {
+        match self.precision {
+            Precision::F32 => Ok(x),
+            Precision::F16 => x.f16(),
         }
     }
 
@@ -232,7 +265,7 @@ impl<'a> Context<'a> {
             Layer::Dense { units } => {
                 let fan_in = x.shape().0[1];
                 let w = self.parameter(format!("{name}.weight"), [*units, fan_in], self.weight(fan_in)); // [out, in]
-                let y = x.matmul_transposed([false, true], &w)?; // [batch, out]
+                let y = x.matmul_transposed([false, true], &self.rounded(w)?)?; // [batch, out]
                 match bias {
                     true => y.add(&self.parameter(format!("{name}.bias"), [*units], self.bias(fan_in)))?,
                     false => y,
@@ -293,6 +326,7 @@ impl<'a> Context<'a> {
                 h.add(&shortcut)?
             }
         };
+        let y = self.rounded(y)?;
         if y.shape().count() > MAX_ELEMENTS {
             return fail(Need::Elements { output: y.shape().clone(), most: MAX_ELEMENTS });
         }
@@ -311,7 +345,7 @@ impl<'a> Context<'a> {
         let channels = x.shape().0[1];
         let fan_in = channels * kernel * kernel;
         let w = self.parameter(format!("{name}.weight"), [filters, channels, kernel, kernel], self.weight(fan_in));
-        let y = x.conv2d(&w, conv)?; // [batch, filters, height, width]
+        let y = x.conv2d(&self.rounded(w)?, conv)?; // [batch, filters, height, width]
         match bias {
             true => {
                 let b = self.parameter(format!("{name}.bias"), [filters], self.bias(fan_in));

@@ -27,6 +27,8 @@ mod forward;
 mod initial;
 mod layer;
 
-pub use forward::{Forward, KEY, Mode, ModelError, Need, Parameter, Row, Start, forward, path, survey};
+pub use forward::{
+    Forward, KEY, Mode, ModelError, Need, Parameter, Precision, Row, Start, forward, forward_in, path, survey,
+};
 pub use initial::initial;
 pub use layer::{Init, Layer, Network};

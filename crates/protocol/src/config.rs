@@ -1,6 +1,6 @@
 //! What is computed: everything that the numbers of a run depend on, and nothing of where it runs.
 
-use models::Network;
+use models::{Network, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::{ConfigError, json::Json, preset, read};
@@ -29,6 +29,9 @@ pub struct RunConfig {
     /// The learning rate over the run.
     #[serde(default)]
     pub schedule: Schedule,
+    /// What is computed in.
+    #[serde(default, skip_serializing_if = "is_f32")]
+    pub precision: Precision,
     /// Images a step.
     #[serde(default = "batch")]
     pub batch: usize,
@@ -250,6 +253,10 @@ pub struct Stop {
     /// After this many seconds of training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+}
+
+fn is_f32(precision: &Precision) -> bool {
+    *precision == Precision::F32
 }
 
 fn version() -> u32 {

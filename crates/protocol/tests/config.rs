@@ -1,6 +1,7 @@
 //! Configurations: what is refused, and in which words.
 
 use expect_test::{Expect, expect};
+use models::Precision;
 use protocol::{Event, Message, RunConfig, Split, preset, presets};
 
 fn check_error(json: &str, expected: Expect) {
@@ -21,7 +22,8 @@ fn every_preset_is_valid_written_out_and_survives_a_round_trip() {
     }
 }
 
-const ROOT: &str = "version, dataset, model, loss, optimizer, schedule, batch, length, seed, evaluate_every, stop";
+const ROOT: &str =
+    "version, dataset, model, loss, optimizer, schedule, precision, batch, length, seed, evaluate_every, stop";
 
 #[test]
 fn what_cannot_be_read_says_where_and_what_is_allowed() {
@@ -420,4 +422,15 @@ fn a_message_is_read_in_any_order_and_with_fields_of_later_versions() {
     ] {
         Message::from_json(json).expect_err(json);
     }
+}
+
+#[test]
+fn precision_is_part_of_a_configuration() {
+    let mlp = preset("mlp").unwrap();
+    assert!(!mlp.to_json().contains("precision"), "f32 is not written, so that files of before are as they were");
+    let set = |value: &str| mlp.clone().set_all(&[("precision", value)]);
+    let half = set("f16").unwrap();
+    assert!(half.precision == Precision::F16 && half != mlp);
+    assert_eq!(RunConfig::from_json(&half.to_json()).unwrap(), half);
+    assert_eq!(set("f64").unwrap_err().to_string(), "`precision` is \"f64\", but must be one of f32, f16");
 }

@@ -30,9 +30,23 @@ pub struct Weight<'a> {
 /// # Errors
 /// As [`gradients`].
 pub fn weights<'a>(loss: &Tensor, slots: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Result<Vec<Weight<'a>>> {
+    scaled_weights(loss, 1.0, slots)
+}
+
+/// The same by way of a loss that is `scale` times as large, a power of two, so that gradients that 16 bits hold on the way
+/// are not rounded to 0.
+///
+/// # Errors
+/// As [`weights`].
+pub fn scaled_weights<'a>(
+    loss: &Tensor,
+    scale: f32,
+    slots: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
+) -> Result<Vec<Weight<'a>>> {
     let (names, values): (Vec<_>, Vec<_>) = slots.into_iter().unzip();
-    let derivatives = gradients(loss, &values)?;
+    let derivatives = gradients(&loss.scale(scale)?, &values)?;
     let weights = names.into_iter().zip(values).zip(derivatives).map(|((name, value), gradient)| {
+        let gradient = gradient.scale(1.0 / scale)?;
         loss.recorder().mark_gradient(name, &gradient)?;
         Ok(Weight { name, value, gradient })
     });

@@ -2,7 +2,7 @@
 //! [`batch`], [`losses`], [`names`], [`upload`], and the rules of [`crate::optimizer`].
 
 use graph::{DType, Feed, Graph, GraphError, HostTensor, Recorder, Shape, Tensor, Values};
-use models::{Forward, Mode, ModelError, Network, forward};
+use models::{Forward, Mode, ModelError, Precision, forward_in};
 use protocol::{ConfigError, Loss, MAX_PARAMETERS, RunConfig};
 
 use crate::optimizer;
@@ -13,6 +13,10 @@ pub const CLASSES: usize = 10;
 pub const EVALUATION_BATCH: usize = 256;
 /// What the values of an evaluation step may come to, the data set apart, before it is made of fewer images.
 const EVALUATION_MEBIBYTES: u64 = 1024;
+
+/// What the loss is multiplied by where gradients have 16 bits. Those of the scores are at most 1024 / batch then, and the
+/// smallest that is not 0 is 6e-8; those of weights stay below 65 504 while they are below 64 themselves.
+const LOSS_SCALE: f32 = 1024.0;
 
 /// Most memory that a step may need, by [`Graph::bytes`].
 const MAX_MEBIBYTES: u64 = 16 * 1024;
@@ -71,14 +75,17 @@ pub mod names {
 pub fn train(config: &RunConfig, table: &Table, gradient_norm: bool) -> Result<Graph, BuildError> {
     let r = Recorder::new();
     let (x, labels) = batch(&r, table, config.batch)?;
-    let network = config.network()?;
-    let Forward { output, parameters, mut updates, .. } = checked(&network, &x, Mode::Train)?;
+    let Forward { output, parameters, mut updates, .. } = checked(config, &x, Mode::Train)?;
     let targets = labels.one_hot(CLASSES)?; // [batch, classes]
     let loss = losses(config.loss, &output, &targets)?.mean_all()?; // []
     let hits = output.arg_max()?.to_float()?.equal(&labels.to_float()?)?.sum_all()?; // []
 
     let trainable = parameters.iter().filter(|p| p.trainable).map(|p| (p.name.as_str(), &p.tensor));
-    let mut weights = optimizer::weights(&loss, trainable)?;
+    let scale = match config.precision {
+        Precision::F32 => 1.0,
+        Precision::F16 => LOSS_SCALE,
+    };
+    let mut weights = optimizer::scaled_weights(&loss, scale, trainable)?;
     let mut outputs = vec![(names::LOSS, loss), (names::HITS, hits)];
     if gradient_norm || config.optimizer.clip_norm.is_some() {
         let norm = optimizer::global_norm(&r, &weights)?; // []
@@ -117,7 +124,7 @@ pub fn evaluate(config: &RunConfig, table: &Table) -> Result<Graph, BuildError> 
 fn evaluate_at_once(config: &RunConfig, table: &Table, count: usize) -> Result<Graph, BuildError> {
     let r = Recorder::new();
     let (x, labels) = batch(&r, table, count)?;
-    let output = checked(&config.network()?, &x, Mode::Evaluate)?.output;
+    let output = checked(config, &x, Mode::Evaluate)?.output;
     let losses = losses(config.loss, &output, &labels.one_hot(CLASSES)?)?; // [n]
     finish(&r, &[(names::LOSSES, losses), (names::ANSWERS, output.arg_max()?)], &[])
 }
@@ -140,7 +147,7 @@ pub fn predict(config: &RunConfig, size: [usize; 2], count: usize) -> Result<Gra
     let r = Recorder::new();
     let pictures = r.input(names::PICTURES, Feed::Step, [count, size[0] * size[1]], DType::U8);
     let x = normalise(&pictures, count, size)?;
-    let output = checked(&config.network()?, &x, Mode::Evaluate)?.output;
+    let output = checked(config, &x, Mode::Evaluate)?.output;
     let scores = match config.loss {
         Loss::CrossEntropy => output.softmax()?,
         Loss::MeanSquaredError => output,
@@ -155,7 +162,7 @@ pub fn predict(config: &RunConfig, size: [usize; 2], count: usize) -> Result<Gra
 pub fn initial(config: &RunConfig, size: [usize; 2]) -> Result<Values, BuildError> {
     let network = config.network()?;
     let x = Recorder::new().input(names::PICTURES, Feed::Step, [1, 1, size[0], size[1]], DType::F32);
-    let parameters = checked(&network, &x, Mode::Evaluate)?.parameters; // refuses what is too large to allocate
+    let parameters = checked(config, &x, Mode::Evaluate)?.parameters; // refuses what is too large to allocate
     let trainable = parameters.iter().filter(|p| p.trainable).map(|p| (p.name.as_str(), p.tensor.shape()));
     let mut slots = optimizer::initial(&config.optimizer.rule, trainable);
     slots.extend(models::initial(&network, [1, size[0], size[1]], config.seed)?);
@@ -173,8 +180,8 @@ pub fn slots(config: &RunConfig, size: [usize; 2]) -> Result<Vec<(String, Shape)
 }
 
 /// The forward pass, if it is not too large and ends in a score for each class.
-fn checked(network: &Network, x: &Tensor, mode: Mode) -> Result<Forward, BuildError> {
-    let pass = forward(network, x, mode)?;
+fn checked(config: &RunConfig, x: &Tensor, mode: Mode) -> Result<Forward, BuildError> {
+    let pass = forward_in(config.precision, &config.network()?, x, mode)?;
     let count = pass.rows.iter().fold(0, |sum: usize, row| sum.saturating_add(row.parameters));
     if count > MAX_PARAMETERS {
         return Err(BuildError::Parameters { count });

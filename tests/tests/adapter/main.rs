@@ -50,6 +50,9 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
+/// What adapters may lack.
+const MAY_BE_ABSENT: &[&str] = &["f16"];
+
 type Test = Box<dyn Fn(&str) + Send>;
 
 /// How long an adapter may be busy with the trials beside this one, which software computes on the same cores.
@@ -74,7 +77,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         trial(
             "every case".into(),
             Box::new(|adapter| {
-                block_on(cases::assert_agreement(&mut open(adapter), tolerance::OPERATION, |_| {}, &[]));
+                block_on(cases::assert_agreement(&mut open(adapter), tolerance::OPERATION, |_| {}, MAY_BE_ABSENT));
             }),
         ),
         trial(
@@ -92,7 +95,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             format!("every case with kernels of tier {tier:?}").to_lowercase(),
             Box::new(move |adapter| {
                 let mut gpu = open_as(adapter, Some(tier));
-                block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, &[]));
+                block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, MAY_BE_ABSENT));
             }),
         ));
     }
@@ -118,7 +121,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         "every case without optional features".into(),
         Box::new(|adapter| {
             let mut gpu = open_with(adapter, Options { features: gpu::wgpu::Features::empty(), ..Default::default() });
-            block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, &[]));
+            block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, MAY_BE_ABSENT));
         }),
     ));
     trials.push(trial("sums are made as they were".into(), Box::new(runs::assert_sums_are_made_as_they_were)));
@@ -171,6 +174,12 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
                     Err(failure) => panic!("{failure}"),
                 }
             }),
+        ));
+    }
+    for preset in presets::F16 {
+        trials.push(trial(
+            format!("step parity of {preset}"),
+            Box::new(move |adapter| runs::assert_f16(adapter, preset)),
         ));
     }
     for (preset, _) in protocol::presets() {
