@@ -191,11 +191,11 @@ part_4() { # in Chromium: what it finds, ours beside jax-js and TF.js, the page 
 
 part_5() { # what else there is time for
     local preset batch engine
-    turns turns-1024 45 1024 0.5 ours:wgpu ours:candle-cuda torch:eager torch:graph jax
+    turns turns-1024 45 1024 0.5 ours:wgpu ours:wgpu+f16 ours:candle-cuda torch:eager torch:graph jax
     step tune-W1 15 "$cli" bench --workload W1 --engine wgpu --tune --seconds 1 --json
     step tune-W2 15 "$cli" bench --workload W2 --engine wgpu --tune --seconds 1 --json
     step tune-W3 15 "$cli" bench --workload W3 --engine wgpu --tune --seconds 1 --json
-    turns compiled 60 64 0.5 ours:wgpu torch:compiled
+    turns compiled 60 64 0.5 ours:wgpu ours:wgpu+f16 torch:compiled
     for width in 32 128 512 2048; do
         for batch in 16 64 256 1024; do
             for engine in wgpu cpu candle-cuda; do

@@ -1,7 +1,7 @@
 """Training speed on W1 to W3, ours and the peers' in turns: turns.py ROOM CUDA_LIBRARIES BATCH SECONDS RUNNER...
 
 Round by round every runner measures every workload for so many seconds, so that whatever drifts falls on all alike. A
-runner is `ours:ENGINE`, `torch:MODE` or `jax`; peers are started once and stay, ours is started anew for each measurement.
+runner is `ours:ENGINE` or `ours:ENGINE+f16`, `torch:MODE` or `jax`; peers are started once and stay, ours is started anew for each measurement.
 One JSON line each, as soon as it is known: {"round", "runner", "workload", ...}. A runner that fails says so in a line of
 its own and takes no further part. Five rounds, or as many as there is time for.
 """
@@ -40,10 +40,12 @@ class Ours:
     """playground-cli, with CUDA's libraries where its engine needs them."""
 
     def __init__(self, engine):
-        cuda = engine.startswith("candle-cuda")
+        engine, _, precision = engine.partition("+")
+        cuda = engine == "candle-cuda"
         self.program = f"{room}/bin/playground-cli{'-cuda' if cuda else ''}"
         self.environment = {"LD_LIBRARY_PATH": libraries} if cuda else {}
         self.options = ["--engine", engine, "--batch", batch, "--seconds", seconds, "--json"]
+        self.options += ["--precision", precision] if precision else []
 
     def measure(self, workload):
         return run([self.program, "bench", "--workload", workload, *self.options], self.environment)

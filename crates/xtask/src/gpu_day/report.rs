@@ -332,24 +332,42 @@ impl Day {
             text += &format!("- `{}`: {what}{taken}\n", flags.join(" "));
         }
         text += "\n| workload | library | steps/s, loss read at the end | read after each step | ms to the first loss | adapter of ours |\n|---|---|---|---|---|---|\n";
+        let measured = |workload: &str, peer: &str| -> Option<Value> {
+            self.output(4, &format!("web-{workload}-{peer}")).map(lines)?.into_iter().next()
+        };
+        let end = |m: &Value| m["read_end"]["steps_per_s"].as_f64();
+        let mut ratios = String::new();
         for workload in WORKLOADS {
+            let ours = measured(workload, "ours").as_ref().and_then(end);
+            let native = self.turns(2, "turns-64").and_then(|turns| turns.of(workload, "ours:wgpu"));
+            let mut others = vec![];
             for peer in ["ours", "jax-js", "tfjs"] {
-                let measured = self.output(4, &format!("web-{workload}-{peer}")).map(lines).unwrap_or_default();
-                let Some(m) = measured.first() else { continue };
+                let Some(m) = measured(workload, peer) else { continue };
                 let number = |value: &Value| value.as_f64().map_or("–".into(), figure);
-                let [end, each] = ["read_end", "read_each"].map(|way| number(&m[way]["steps_per_s"]));
+                let [at_end, each] = ["read_end", "read_each"].map(|way| number(&m[way]["steps_per_s"]));
                 let device = m["device"].as_str().unwrap_or_default();
-                text +=
-                    &format!("| {workload} | {peer} | {end} | {each} | {} | {device} |\n", number(&m["first_step_ms"]));
+                let first = number(&m["first_step_ms"]);
+                text += &format!("| {workload} | {peer} | {at_end} | {each} | {first} | {device} |\n");
+                others.extend(end(&m).filter(|_| peer != "ours").map(|speed| (peer, speed)));
+            }
+            others.extend(native.as_deref().map(median).map(|speed| ("`wgpu` outside of the browser", speed)));
+            let ratio = |(other, speed): &(&str, f64)| Some(format!("{} of {other}", figure(ours? / speed)));
+            let of: Vec<String> = others.iter().filter_map(ratio).collect();
+            if !of.is_empty() {
+                ratios += &format!("- {workload}: ours is {}\n", of.join(", "));
             }
         }
+        text += &format!("\nAs a multiple, by losses that are read at the end:\n\n{ratios}");
         for engine in ["wgpu", "cpu"] {
             let Some(m) = self.output(4, &format!("page-{engine}")).map(lines).unwrap_or_default().into_iter().next()
             else {
                 continue;
             };
             let status = m["status"].as_str().unwrap_or_default().replace('\n', " ");
-            text += &format!("\nThe page, one epoch of `cnn` on MNIST, engine {engine}: {status}\n\n");
+            let seconds = m["seconds"].as_f64().map_or("?".into(), figure);
+            text += &format!(
+                "\nThe page, one epoch of `cnn` on MNIST, engine {engine}: {status}, {seconds} s after the click.\n\n"
+            );
             text += &format!("![the page after training on {engine}](gpu-page-{engine}.png)\n");
         }
         Some(text)
@@ -480,13 +498,22 @@ impl Turns {
     }
 }
 
-/// Median (lowest–highest).
-fn spread(values: &[f64]) -> String {
+fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    let median = if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 };
-    format!("{} ({}–{})", figure(median), figure(sorted[0]), figure(sorted[sorted.len() - 1]))
+    sorted
+}
+
+/// Of at least one value.
+fn median(values: &[f64]) -> f64 {
+    let (sorted, middle) = (sorted(values), values.len() / 2);
+    if values.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+}
+
+/// Median (lowest–highest).
+fn spread(values: &[f64]) -> String {
+    let sorted = sorted(values);
+    format!("{} ({}–{})", figure(median(values)), figure(sorted[0]), figure(sorted[sorted.len() - 1]))
 }
 
 /// Bars of medians, each workload by its fastest, with a line from the lowest to the highest value.
@@ -502,9 +529,8 @@ fn chart(turns: &Turns) -> String {
         let most = rows.iter().flat_map(|(_, values)| values).copied().fold(0.0, f64::max);
         body += &format!("<text x=\"10\" y=\"{}\" font-weight=\"bold\">{workload}</text>\n", y + 14.0);
         y += 20.0;
-        for (runner, mut values) in rows {
-            values.sort_by(f64::total_cmp);
-            let median = values[values.len() / 2];
+        for (runner, values) in rows {
+            let (values, median) = (sorted(&values), median(&values));
             let at = |value: f64| LEFT + WIDTH * value / most;
             let (low, high, middle) = (at(values[0]), at(values[values.len() - 1]), y + BAR / 2.0);
             let colour = if runner.starts_with("ours") { "#2f6fdb" } else { "#8a919e" };
