@@ -8,6 +8,7 @@
 
 pub mod pool_grad;
 pub mod product;
+pub mod product_cooperative;
 
 /// Workgroups along one axis of a dispatch at most, as WebGPU promises: more go on along the next axis. Every kernel
 /// needs it as a constant from its prelude.

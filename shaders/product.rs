@@ -19,23 +19,33 @@ pub struct Variant {
     pub tile: [usize; 2],
     /// Whether a workgroup computes the tile together, in workgroup memory; else each invocation computes one.
     pub shared: bool,
+    /// For operands of 16 bits alone: the side of the matrices that a subgroup holds together.
+    pub side: Option<usize>,
 }
 
 /// 4×4 in registers: for small products, which must be cut small to keep all lanes busy.
-pub const SMALL: Variant = Variant { name: "product_4x4", tile: [4, 4], shared: false };
+pub const SMALL: Variant = Variant { name: "product_4x4", tile: [4, 4], shared: false, side: None };
 
 /// 8×8 in registers.
-pub const MEDIUM: Variant = Variant { name: "product_8x8", tile: [8, 8], shared: false };
+pub const MEDIUM: Variant = Variant { name: "product_8x8", tile: [8, 8], shared: false, side: None };
 
 /// 16×16 in what registers there are: for CPUs that imitate a GPU, where a load costs as much as many operations, and an
 /// element that lies in memory hardly more than one that does not.
-pub const LARGE: Variant = Variant { name: "product_16x16", tile: [16, 16], shared: false };
+pub const LARGE: Variant = Variant { name: "product_16x16", tile: [16, 16], shared: false, side: None };
 
 /// 64×64 in workgroup memory, 4×4 an invocation: for GPUs whose memory is slower than their arithmetic.
-pub const SHARED: Variant = Variant { name: "product_shared", tile: [64, 64], shared: true };
+pub const SHARED: Variant = Variant { name: "product_shared", tile: [64, 64], shared: true, side: None };
+
+/// 32×32 by a workgroup, in matrices of 8×8 that a subgroup holds together: see [`crate::product_cooperative`].
+pub const COOPERATIVE_8: Variant =
+    Variant { name: "product_cooperative_8", tile: [32, 32], shared: true, side: Some(8) };
+
+/// 64×64 by a workgroup, in matrices of 16×16.
+pub const COOPERATIVE_16: Variant =
+    Variant { name: "product_cooperative_16", tile: [64, 64], shared: true, side: Some(16) };
 
 /// All of them.
-pub const VARIANTS: [Variant; 4] = [SMALL, MEDIUM, LARGE, SHARED];
+pub const VARIANTS: [Variant; 6] = [SMALL, MEDIUM, LARGE, SHARED, COOPERATIVE_8, COOPERATIVE_16];
 
 impl Variant {
     /// Workgroups for an `m × n` result whose sums are split, with `lanes` invocations each.
@@ -44,9 +54,13 @@ impl Variant {
         if self.shared { tiles } else { tiles.div_ceil(lanes) }
     }
 
-    /// Its WGSL, for sums of `terms` products.
-    pub fn text(&self, terms: usize) -> String {
-        if self.shared { include_str!("product_shared.wgsl").into() } else { registers(self.tile, terms) }
+    /// Its WGSL, for sums of `terms` products, on an adapter with subgroups of so many lanes.
+    pub fn text(&self, terms: usize, subgroup: usize) -> String {
+        match self.side {
+            Some(side) => crate::product_cooperative::text(side, subgroup),
+            None if self.shared => include_str!("product_shared.wgsl").into(),
+            None => registers(self.tile, terms),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use futures_channel::oneshot;
 
 #[cfg(not(target_arch = "wasm32"))]
 use crate::cache::Cache;
-use crate::table::{self, Tier};
+use crate::table::{self, Cooperative, Tier};
 
 type Result<T> = std::result::Result<T, EngineError>;
 
@@ -24,7 +24,8 @@ pub const OPTIONAL: wgpu::Features = match cfg!(target_arch = "wasm32") {
     false => wgpu::Features::TIMESTAMP_QUERY
         .union(wgpu::Features::SUBGROUP)
         .union(wgpu::Features::PIPELINE_CACHE)
-        .union(wgpu::Features::SHADER_F16),
+        .union(wgpu::Features::SHADER_F16)
+        .union(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
     true => wgpu::Features::SHADER_F16, // a browser's clock is too coarse for one kernel, and it keeps kernels itself
 };
 
@@ -66,6 +67,7 @@ pub(crate) struct Opened {
     pub(crate) about: Device,
     pub(crate) driver: String,
     pub(crate) tier: Tier,
+    pub(crate) cooperative: Option<Cooperative>,
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) patience: std::time::Duration,
     #[cfg(not(target_arch = "wasm32"))]
@@ -177,9 +179,20 @@ impl Opened {
         #[cfg(target_arch = "wasm32")]
         let about = crate::web::device().await.unwrap_or(about);
         // What the adapter has: the limits that are promised everywhere are small for buffers.
+        let allowed = adapter.features() & OPTIONAL & options.features;
+        let needed = wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+        let cooperative = Cooperative::of(&adapter).filter(|_| allowed.contains(needed));
+        let (features, experimental_features) = match cooperative {
+            // SAFETY: of what is experimental matrices of subgroups alone are asked for, in one kernel, which loads, multiplies,
+            // adds and stores whole ones inside of workgroup memory, in uniform control flow.
+            #[allow(unsafe_code)]
+            Some(_) => (allowed, unsafe { wgpu::ExperimentalFeatures::enabled() }),
+            None => (allowed - wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, wgpu::ExperimentalFeatures::disabled()),
+        };
         let descriptor = wgpu::DeviceDescriptor {
             required_limits: adapter.limits(),
-            required_features: adapter.features() & OPTIONAL & options.features,
+            required_features: features,
+            experimental_features,
             ..Default::default()
         };
         let opened = adapter.request_device(&descriptor).await;
@@ -187,6 +200,7 @@ impl Opened {
             .map_err(|error| EngineError::Unavailable { device: about.name.clone(), reason: error.to_string() })?;
         let mut opened = Opened::on(device, queue, about);
         opened.tier = options.tier.unwrap_or(opened.tier);
+        opened.cooperative = cooperative;
         #[cfg(not(target_arch = "wasm32"))]
         {
             opened.cache = options.cache.as_deref().and_then(|folder| Cache::open(&opened.device, folder));
@@ -215,6 +229,7 @@ impl Opened {
             about,
             driver,
             tier,
+            cooperative: None,
             #[cfg(not(target_arch = "wasm32"))]
             patience: PATIENCE,
             #[cfg(not(target_arch = "wasm32"))]
@@ -223,8 +238,8 @@ impl Opened {
         }
     }
 
-    /// The optional features that are in use, in words.
-    pub(crate) fn features(&self) -> Option<String> {
+    /// The optional features that any program uses, in words.
+    pub(crate) fn features(&self) -> Vec<&'static str> {
         let has = |feature| self.device.features().contains(feature);
         #[cfg(not(target_arch = "wasm32"))]
         let cache = self.cache.is_some();
@@ -235,8 +250,7 @@ impl Opened {
             (has(wgpu::Features::SUBGROUP), "subgroups"),
             (cache, "kept kernels"),
         ];
-        let names: Vec<&str> = all.into_iter().filter(|(used, _)| *used).map(|(_, name)| name).collect();
-        (!names.is_empty()).then(|| names.join(", "))
+        all.into_iter().filter(|(used, _)| *used).map(|(_, name)| name).collect()
     }
 
     /// Says what has become of the device since.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use compiler::{Limits, compile};
 use engine::Device;
 use engine::{Choices, Engine, EngineError, Program, Ran};
-use graph::{Graph, HostTensor, Op, Unary, Values};
+use graph::{Graph, HostTensor, Values};
 use web_time::Instant;
 use wgpu::BufferUsages;
 
@@ -16,7 +16,7 @@ use crate::{
     lower::Sums,
     program::{DEPTH, Loaded, Pipelines, Ready, Resident, bytes},
     state::State,
-    table::{self, Tier},
+    table::{self, Choice, Target, Tier},
     timer::Timer,
     wgsl::Memory,
 };
@@ -152,9 +152,10 @@ impl Gpu {
         self.work
     }
 
-    /// Whether it computes in precision f16.
-    pub fn has_f16(&self) -> bool {
-        self.opened.device.features().contains(wgpu::Features::SHADER_F16)
+    /// What is worth trying for a product here.
+    pub fn candidates(&self) -> Vec<Choice> {
+        let Opened { tier, cooperative, .. } = self.opened;
+        Target { cooperative, ..Target::plain(tier) }.candidates()
     }
 
     /// What kernels are chosen for.
@@ -326,7 +327,9 @@ impl Engine for Gpu {
     fn versions(&self) -> Vec<String> {
         let own = format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let kernels = format!("kernels for {:?} adapters", self.opened.tier).to_ascii_lowercase();
-        let features = self.opened.features().map(|names| format!("with {names}"));
+        let half = self.programs.iter().any(Loaded::is_half).then_some("16 bits in memory");
+        let features = self.opened.features().into_iter().chain(half).collect::<Vec<_>>().join(", ");
+        let features = (!features.is_empty()).then(|| format!("with {features}"));
         [own, WGPU.into(), self.opened.driver.clone(), kernels].into_iter().chain(features).collect()
     }
 
@@ -345,11 +348,7 @@ impl Engine for Gpu {
     async fn load(&mut self, graph: &Graph) -> Result<Program> {
         graph.verify()?;
         self.opened.sound()?;
-        let half = self.has_f16();
-        if !half && graph.nodes.iter().any(|node| node.op == Op::Unary(Unary::F16)) {
-            let what = format!("precision f16 on {}, which has no floats of 16 bits", self.opened.about.name);
-            return Err(EngineError::Unsupported { engine: "wgpu", what });
-        }
+        let half = self.opened.device.features().contains(wgpu::Features::SHADER_F16);
         let plan = compile(graph, &Limits { half, ..crate::LIMITS });
         self.state.place(&self.opened, &plan).await?;
         let mut loaded = Loaded::new(&self.opened, graph, &plan, &self.preferred).await?;

@@ -14,7 +14,7 @@ use shaders::{
 
 use crate::{
     product::{self, Sizes},
-    table::{Choice, Tier},
+    table::{Choice, Target, Tier},
     wgsl::{Binding, LocalRows, Location, Writer, is_local, literal},
 };
 
@@ -84,7 +84,8 @@ impl Dispatch {
 
 /// Splits the long sums of products into parts, which a fold behind them adds up, and says how each product is made.
 /// Folds that wait for nothing else are one step together.
-pub(crate) fn split(plan: &Plan, tier: Tier, preferred: &Choices) -> (Plan, Vec<Option<Choice>>) {
+pub(crate) fn split(plan: &Plan, target: Target, preferred: &Choices) -> (Plan, Vec<Option<Choice>>) {
+    let tier = target.tier;
     let mut split = Plan { steps: vec![], ..plan.clone() };
     let mut choices = vec![];
     let mut pending: Vec<Stage> = vec![];
@@ -106,9 +107,13 @@ pub(crate) fn split(plan: &Plan, tier: Tier, preferred: &Choices) -> (Plan, Vec<
             choices.push(None);
             continue;
         };
-        let asked = preferred.get(&product::name(contraction)).and_then(|text| Choice::parse(text));
+        // Matrices of a subgroup hold numbers of 16 bits alone.
+        let is_half = contraction.operands.iter().all(|operand| plan.buffers[operand.buffer].is_half);
+        let cooperative = target.cooperative.map(|cooperative| cooperative.variant).filter(|_| is_half);
+        let can = |choice: &Choice| choice.variant.side.is_none() || Some(choice.variant) == cooperative;
+        let asked = preferred.get(&product::name(contraction)).and_then(|text| Choice::parse(text)).filter(can);
         let sizes = Sizes::of(contraction);
-        let mut choice = asked.unwrap_or_else(|| tier.choose(sizes));
+        let mut choice = asked.unwrap_or_else(|| tier.choose(sizes, cooperative));
         // Half of the turns, since there are others beside them.
         choice.split = choice.split.max(sizes.k.div_ceil(4).div_ceil(tier.turns() / 2)).max(1);
         choices.push(Some(choice));
@@ -175,9 +180,9 @@ pub(crate) fn lower(
     plan: &Plan,
     choices: &[Option<Choice>],
     locations: &[Option<Location>],
-    tier: Tier,
-    sums: Sums,
+    target: Target,
 ) -> Vec<Dispatch> {
+    let Target { tier, sums, .. } = target;
     let mut dispatches = vec![];
     for (step, choice) in plan.steps.iter().zip(choices) {
         if step.bodies().iter().all(|body| body.space.count() == 0) {
@@ -196,7 +201,7 @@ pub(crate) fn lower(
                 let choice = choice.expect("products have a choice");
                 flops = Sizes::of(step).flops();
                 chosen = Some((product::name(step), choice));
-                contraction(&mut writer, step, choice, tier)
+                contraction(&mut writer, step, choice, target)
             }
             Step::PoolGrad(step) => pool_grad(&mut writer, step, tier),
         };
@@ -558,10 +563,10 @@ fn groups(writer: &mut Writer, plan: &Plan, group: &Group, tier: Tier, sums: Sum
     ("group", what, String::new(), parts + helpers(&main) + &entry + &main + "}\n", workgroups)
 }
 
-fn contraction(writer: &mut Writer, step: &Contraction, choice: Choice, tier: Tier) -> Parts {
+fn contraction(writer: &mut Writer, step: &Contraction, choice: Choice, target: Target) -> Parts {
     let Choice { variant, split } = choice;
     let Sizes { m, n, k } = Sizes::of(step);
-    let lanes = tier.lanes();
+    let lanes = target.tier.lanes();
     let has_sums = step.row_sums.is_some();
     let constants = format!(
         "const M: u32 = {m}u;\nconst N: u32 = {n}u;\nconst K: u32 = {k}u;\nconst SPLIT: u32 = {split}u;\n\
@@ -600,7 +605,8 @@ fn contraction(writer: &mut Writer, step: &Contraction, choice: Choice, tier: Ti
     );
     let workgroups = variant.workgroups([m, n], split, lanes);
     let what = format!("{m}×{n}×{k}{}", if split > 1 { format!(", split in {split}") } else { String::new() });
-    (variant.name, what, constants, variant.text(k.div_ceil(split)), workgroups)
+    let subgroup = target.cooperative.map_or(1, |cooperative| cooperative.subgroup);
+    (variant.name, what, constants, variant.text(k.div_ceil(split), subgroup), workgroups)
 }
 
 fn pool_grad(writer: &mut Writer, step: &PoolGrad, tier: Tier) -> Parts {
@@ -630,4 +636,38 @@ fn pool_grad(writer: &mut Writer, step: &PoolGrad, tier: Tier) -> Parts {
         false => (shaders::pool_grad::OVERLAPPING, count),
     };
     (kernel.name, what, constants, format!("\n{}", kernel.text), invocations.div_ceil(lanes))
+}
+
+#[cfg(test)]
+mod tests {
+    use compiler::{Limits, compile};
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    use shaders::product::{COOPERATIVE_8, COOPERATIVE_16};
+
+    use super::*;
+    use crate::{program::for_target, table::Cooperative};
+
+    /// Kernels of adapters that software does not imitate everywhere: those of a step in f16.
+    #[test]
+    fn kernels_with_optional_features_are_valid() {
+        let mut w = bench::workload("W3").expect("a workload");
+        w.config.precision = models::Precision::F16;
+        w.config.batch = 1024;
+        let graph = train::programs::train(&w.config, &w.table, true).expect("a valid configuration");
+        let plan = compile(&graph, &Limits { half: true, ..crate::LIMITS });
+        for (variant, subgroup) in [(COOPERATIVE_8, 8), (COOPERATIVE_16, 32), (COOPERATIVE_16, 64)] {
+            let cooperative = Some(Cooperative { variant, subgroup });
+            let target = Target { tier: Tier::Discrete, sums: Sums::Subgroups, cooperative };
+            let dispatches = for_target(&plan, target).1;
+            for dispatch in &dispatches {
+                let module = naga::front::wgsl::parse_str(&dispatch.text)
+                    .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&dispatch.text)));
+                let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
+                let valid = validator.validate(&module);
+                valid.unwrap_or_else(|error| panic!("{}", error.emit_to_string(&dispatch.text)));
+            }
+            let taken = dispatches.iter().filter(|dispatch| dispatch.kernel == variant.name).count();
+            assert!(taken > 0, "no product is made of matrices of a subgroup");
+        }
+    }
 }

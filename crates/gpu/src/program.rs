@@ -11,7 +11,7 @@ use crate::{
     device::{Allocation, Compiling, Opened},
     lower::{self, Dispatch, Sums},
     state::{self, State},
-    table::{Choice, Tier},
+    table::{Choice, Target, Tier},
     wgsl::{Binding, Location, Memory},
 };
 
@@ -114,11 +114,16 @@ fn locations(plan: &Plan, feeds: &Layout, outputs: &Layout, slot: impl Fn(&str) 
 
 /// A plan as an adapter of this kind runs it, and its dispatches, without any device.
 pub(crate) fn without_device(plan: &Plan, tier: Tier) -> (Plan, Vec<Dispatch>) {
-    let (plan, choices) = lower::split(plan, tier, &Choices::new());
+    for_target(plan, Target::plain(tier))
+}
+
+/// The same for an adapter that may have more than its kind.
+pub(crate) fn for_target(plan: &Plan, target: Target) -> (Plan, Vec<Dispatch>) {
+    let (plan, choices) = lower::split(plan, target, &Choices::new());
     let (feeds, outputs) = layouts(&plan);
     let slots = state::locations(&plan);
     let locations = locations(&plan, &feeds, &outputs, |slot| slots[slot].clone());
-    let dispatches = lower::lower(&plan, &choices, &locations, tier, Sums::Lanes);
+    let dispatches = lower::lower(&plan, &choices, &locations, target);
     (plan, dispatches)
 }
 
@@ -145,7 +150,7 @@ pub(crate) struct Loaded {
     pub(crate) graph: Graph,
     plan: Plan,
     choices: Vec<Option<Choice>>,
-    sums: Sums,
+    target: Target,
     pub(crate) feeds: Layout,
     pub(crate) outputs: Layout,
     /// Steps of one submission at most.
@@ -166,10 +171,11 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     pub(crate) async fn new(opened: &Opened, graph: &Graph, plan: &Plan, preferred: &Choices) -> Result<Self> {
-        let (plan, choices) = lower::split(plan, opened.tier, preferred);
         let plain = preferred.get(Sums::NAME).is_some_and(|value| value == Sums::Lanes.value());
         let has_subgroups = opened.device.features().contains(wgpu::Features::SUBGROUP);
         let sums = if has_subgroups && !plain { Sums::Subgroups } else { Sums::Lanes };
+        let target = Target { tier: opened.tier, sums, cooperative: opened.cooperative };
+        let (plan, choices) = lower::split(plan, target, preferred);
         let (feeds, outputs) = layouts(&plan);
         let widest = 4 * feeds.stride.max(outputs.stride);
         let capacity = (RING_BYTES / widest).clamp(1, RING_STEPS);
@@ -193,7 +199,7 @@ impl Loaded {
             graph: graph.clone(),
             plan,
             choices,
-            sums,
+            target,
             feeds,
             outputs,
             capacity,
@@ -209,6 +215,11 @@ impl Loaded {
         })
     }
 
+    /// Whether something in it has 16 bits an element.
+    pub(crate) fn is_half(&self) -> bool {
+        self.plan.blocks.iter().any(|block| block.is_half)
+    }
+
     /// The list of dispatches, as text and numbers.
     pub(crate) fn lowered(&self) -> impl Iterator<Item = &Dispatch> {
         self.kernels.iter().map(|(dispatch, _)| dispatch)
@@ -221,7 +232,7 @@ impl Loaded {
         }
         let locations = locations(&self.plan, &self.feeds, &self.outputs, |slot| state.location(slot));
         self.kernels.clear();
-        let dispatches = lower::lower(&self.plan, &self.choices, &locations, opened.tier, self.sums);
+        let dispatches = lower::lower(&self.plan, &self.choices, &locations, self.target);
         if let Some(Dispatch { kernel, what, turns, .. }) =
             dispatches.iter().find(|dispatch| dispatch.turns > opened.tier.turns())
         {

@@ -1,10 +1,10 @@
 //! Which variant of a kernel is taken where, for each kind of adapter.
 
 use engine::{Device, EngineName};
-use shaders::product::{LARGE, MEDIUM, SHARED, SMALL, VARIANTS, Variant};
+use shaders::product::{COOPERATIVE_8, COOPERATIVE_16, LARGE, MEDIUM, SHARED, SMALL, VARIANTS, Variant};
 use std::fmt;
 
-use crate::product::Sizes;
+use crate::{lower::Sums, product::Sizes};
 
 /// Kinds of adapters, by what makes their kernels fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,60 @@ pub enum Tier {
     Integrated,
     /// A GPU with memory of its own.
     Discrete,
+}
+
+/// Matrices that the lanes of a subgroup hold together: operands of 16 bits, sums of 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cooperative {
+    pub(crate) variant: Variant,
+    /// Lanes of every subgroup.
+    pub(crate) subgroup: usize,
+}
+
+impl Cooperative {
+    /// The largest that there are, where subgroups have one size that divides them.
+    pub(crate) fn of(adapter: &wgpu::Adapter) -> Option<Self> {
+        let (info, limits) = (adapter.get_info(), adapter.limits());
+        let subgroup =
+            Some(info.subgroup_min_size as usize).filter(|_| info.subgroup_min_size == info.subgroup_max_size)?;
+        let has = |side: u32| {
+            adapter.cooperative_matrix_properties().iter().any(|properties| {
+                let sizes = [properties.m_size, properties.n_size, properties.k_size];
+                let types = (properties.ab_type, properties.cr_type);
+                sizes == [side; 3] && types == (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32)
+            })
+        };
+        [(16, COOPERATIVE_16), (8, COOPERATIVE_8)].into_iter().find_map(|(side, variant)| {
+            // Two tiles of operands, a matrix for each of four subgroups; each lane has whole vectors, and a row of a tile.
+            let memory = 2 * 2 * (4 * side) * (4 * side) + 4 * 4 * side * side;
+            let fits = memory <= limits.max_compute_workgroup_storage_size
+                && (side * side / 4).is_multiple_of(subgroup as u32)
+                && subgroup >= side as usize;
+            (fits && has(side)).then_some(Cooperative { variant, subgroup })
+        })
+    }
+}
+
+/// What kernels are written for: a kind of adapter, and what this one has beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) tier: Tier,
+    pub(crate) sums: Sums,
+    pub(crate) cooperative: Option<Cooperative>,
+}
+
+impl Target {
+    /// What every adapter of this kind can do.
+    pub(crate) fn plain(tier: Tier) -> Self {
+        Target { tier, sums: Sums::Lanes, cooperative: None }
+    }
+
+    /// What is worth trying for a product.
+    pub(crate) fn candidates(self) -> Vec<Choice> {
+        let cooperative = self.cooperative.map(|cooperative| cooperative.variant);
+        let variants = [SMALL, MEDIUM, LARGE, SHARED].into_iter().filter(|v| !v.shared || self.tier != Tier::Software);
+        variants.chain(cooperative).flat_map(|variant| [1, 4, 16, 64].map(|split| Choice { variant, split })).collect()
+    }
 }
 
 /// How a product is carried out: as text, what [`crate::Gpu`] takes and tells as a choice.
@@ -94,15 +148,14 @@ impl Tier {
         }
     }
 
-    /// What is worth trying for a product.
+    /// What is worth trying for a product on every adapter of this kind.
     pub fn candidates(self) -> Vec<Choice> {
-        let variants = VARIANTS.into_iter().filter(|variant| !variant.shared || self != Tier::Software);
-        variants.flat_map(|variant| [1, 4, 16, 64].map(|split| Choice { variant, split })).collect()
+        Target::plain(self).candidates()
     }
 
     /// The variant for a product. Sums are split where a few elements need very many products each, as in the gradient
     /// of a convolution's weights: nothing else would keep more than a few lanes busy.
-    pub(crate) fn choose(self, sizes: Sizes) -> Choice {
+    pub(crate) fn choose(self, sizes: Sizes, cooperative: Option<Variant>) -> Choice {
         let Sizes { m, n, k } = sizes;
         let tiles = |variant: &Variant| variant.workgroups([m, n], 1, 1);
         // Tiles four times as large that are more than half empty compute what the smaller ones do.
@@ -111,7 +164,7 @@ impl Tier {
             Tier::Software if sizes.flops() < WORTH_COMPILING => SMALL,
             Tier::Software if large_fills => LARGE,
             Tier::Software => MEDIUM,
-            _ if m >= 48 && n >= 48 => SHARED,
+            _ if m >= 48 && n >= 48 => cooperative.unwrap_or(SHARED),
             _ if tiles(&MEDIUM) >= self.busy() => MEDIUM,
             _ => SMALL,
         };

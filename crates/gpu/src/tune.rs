@@ -20,11 +20,10 @@ const CLEARLY: f64 = 0.9;
 /// As for loading and running the step.
 pub async fn tune(adapter: Option<&str>, graph: &Graph) -> Result<Choices, EngineError> {
     let mut gpu = Gpu::open(adapter).await?;
-    let tier = gpu.tier();
     let mut table: BTreeMap<String, (f64, Choice)> = measure(&mut gpu, graph).await?;
     let products: Vec<String> = table.keys().cloned().collect();
     let mut best = table.clone();
-    for candidate in tier.candidates() {
+    for candidate in gpu.candidates() {
         gpu.reopen().await?; // nothing of the candidates before stays
         gpu.choose(&products.iter().map(|name| (name.clone(), candidate.to_string())).collect());
         let measured = match measure(&mut gpu, graph).await {

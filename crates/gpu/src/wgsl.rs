@@ -141,9 +141,15 @@ impl<'a> Writer<'a> {
         {
             text += include_str!("not_finite.wgsl");
         }
+        if body.contains("rounded") {
+            text += include_str!("half.wgsl");
+        }
         text += &body;
         if text.contains("f16(") || text.contains("<f16>") {
             text.insert_str(0, "enable f16;\n");
+        }
+        if text.contains("coop_mat") {
+            text.insert_str(0, "enable wgpu_cooperative_matrix;\n");
         }
         (text, std::mem::take(&mut self.bindings))
     }
@@ -508,8 +514,7 @@ fn unary(op: Unary, a: &str, kind: &str) -> String {
         Unary::Exp => format!("{}({a})", function("exponential", kind)),
         Unary::Log => format!("{}({a})", function("logarithm", kind)),
         Unary::Sqrt => format!("sqrt({a})"),
-        Unary::F16 if kind == "f32" => format!("f32(f16({a}))"),
-        Unary::F16 => format!("vec4<f32>(vec4<f16>({a}))"),
+        Unary::F16 => format!("{}({a})", function("rounded", kind)),
         // Past 10 it is 1 in f32, and an implementation by exponentials may overflow. What clamp makes of NaN is open.
         Unary::Tanh => {
             format!("select(tanh(clamp({a}, {kind}(-10.0), {kind}(10.0))), {a}, {}({a}))", function("is_nan", kind))
@@ -530,7 +535,7 @@ fn binary(op: Binary, a: &str, b: &str, kind: &str) -> String {
     }
 }
 
-/// What `not_finite.wgsl` calls a function for values of this kind.
+/// What `not_finite.wgsl` and `half.wgsl` call a function for values of this kind.
 fn function(name: &str, kind: &str) -> String {
     if kind == "f32" { name.into() } else { format!("{name}4") }
 }

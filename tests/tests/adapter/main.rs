@@ -39,6 +39,20 @@ fn main() {
             })
         };
         trials.extend(all(&trial));
+        let need = match products::cooperative(adapter) {
+            Some(name) => format!("{name} [{adapter}]"),
+            None => {
+                format!("matrices of subgroups [needs an adapter that has them, as Mesa's of 26 does: not {adapter}]")
+            }
+        };
+        for (split, parts) in products::SPLITS.into_iter().enumerate() {
+            let (name, is_absent) = (adapter.clone(), products::cooperative(adapter).is_none());
+            let trial = Trial::test(format!("layers in f16 by {parts} parts of {need}"), move || {
+                products::assert_cooperative_exact(&name, split);
+                Ok(())
+            });
+            trials.push(trial.with_ignored_flag(is_absent));
+        }
     }
     if adapters.is_empty() {
         let missing = |what: String, _: Box<dyn Fn(&str) + Send>| {
@@ -49,9 +63,6 @@ fn main() {
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
-
-/// What adapters may lack.
-const MAY_BE_ABSENT: &[&str] = &["f16"];
 
 type Test = Box<dyn Fn(&str) + Send>;
 
@@ -77,7 +88,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         trial(
             "every case".into(),
             Box::new(|adapter| {
-                block_on(cases::assert_agreement(&mut open(adapter), tolerance::OPERATION, |_| {}, MAY_BE_ABSENT));
+                block_on(cases::assert_agreement(&mut open(adapter), tolerance::OPERATION, |_| {}, &[]));
             }),
         ),
         trial(
@@ -95,7 +106,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
             format!("every case with kernels of tier {tier:?}").to_lowercase(),
             Box::new(move |adapter| {
                 let mut gpu = open_as(adapter, Some(tier));
-                block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, MAY_BE_ABSENT));
+                block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, &[]));
             }),
         ));
     }
@@ -121,7 +132,7 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         "every case without optional features".into(),
         Box::new(|adapter| {
             let mut gpu = open_with(adapter, Options { features: gpu::wgpu::Features::empty(), ..Default::default() });
-            block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, MAY_BE_ABSENT));
+            block_on(cases::assert_agreement(&mut gpu, tolerance::OPERATION, |_| {}, &[]));
         }),
     ));
     trials.push(trial("sums are made as they were".into(), Box::new(runs::assert_sums_are_made_as_they_were)));
@@ -177,10 +188,18 @@ fn all(trial: &dyn Fn(String, Test) -> Trial) -> Vec<Trial> {
         ));
     }
     for preset in presets::F16 {
-        trials.push(trial(
-            format!("step parity of {preset}"),
-            Box::new(move |adapter| runs::assert_f16(adapter, preset)),
-        ));
+        for (how, options) in [
+            ("", Options::default()),
+            (" with kernels of tier discrete", Options { tier: Some(Tier::Discrete), ..Default::default() }),
+            (" without optional features", Options { features: gpu::wgpu::Features::empty(), ..Default::default() }),
+        ] {
+            trials.push(trial(
+                format!("step parity of {preset}{how}"),
+                Box::new(move |adapter| {
+                    block_on(presets::step_parity(preset, &mut open_with(adapter, options.clone())));
+                }),
+            ));
+        }
     }
     for (preset, _) in protocol::presets() {
         trials.push(trial(

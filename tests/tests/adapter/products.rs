@@ -2,6 +2,7 @@
 
 use engine::Engine;
 use graph::{Case, Conv, DType, Feed, GraphError, HostTensor, Recorder, Tensor, Values, gradients, random};
+use models::Precision;
 use pollster::block_on;
 use tests::{cases, parity::reference, tolerance::OPERATION};
 
@@ -72,11 +73,13 @@ fn layers() -> Vec<Layer> {
 impl Layer {
     /// Inputs are small multiples of 1/8, so that sums are exact: whatever their order, all engines give the same bits,
     /// and no ReLU falls to the other side.
-    fn case(&self, seed: u64) -> Result<Case, GraphError> {
+    fn case(&self, seed: u64, precision: Precision) -> Result<Case, GraphError> {
         let r = Recorder::new();
         let [x, w, b] = ["x", "w", "b"]
             .map(|slot| r.state(slot, self.shapes[usize::from(slot != "x") + usize::from(slot == "b")].as_slice()));
-        let y = (self.forward)(&x.relu()?, &w)?.add(&b)?.relu()?;
+        // Of 16 bits, as operands of matrices that a subgroup holds are.
+        let rounded = |x: Tensor| if precision == Precision::F16 { x.f16() } else { Ok(x) };
+        let y = rounded((self.forward)(&rounded(x.relu()?)?, &rounded(w.clone())?)?.add(&b)?)?.relu()?;
         let weights = r.input("weights", Feed::Step, y.shape().clone(), DType::F32);
         let derivatives = gradients(&y.mul(&weights)?.sum_all()?, &[&x, &w, &b])?;
         let outputs = [("y", &y), ("d_x", &derivatives[0]), ("d_w", &derivatives[1]), ("d_b", &derivatives[2])];
@@ -99,14 +102,33 @@ impl Layer {
 /// kernels for minutes, and gets a third: each layer with each variant in some number of parts, and in each number of parts by
 /// some variant.
 pub(crate) fn assert_exact(adapter: &str, variant: usize, split: usize) {
-    let (name, parts) = (VARIANTS[variant], SPLITS[split]);
+    assert_layers(adapter, Precision::F32, VARIANTS[variant], split, variant + split);
+}
+
+/// The variant of products that multiplies matrices that a subgroup holds together, where this adapter has one.
+pub(crate) fn cooperative(adapter: &str) -> Option<String> {
+    let candidates = super::open(adapter).candidates();
+    candidates
+        .iter()
+        .map(ToString::to_string)
+        .find(|choice| choice.starts_with("product_cooperative") && !choice.contains(' '))
+}
+
+/// The same for that variant, on layers whose operands have 16 bits.
+pub(crate) fn assert_cooperative_exact(adapter: &str, split: usize) {
+    let name = cooperative(adapter).expect("it was asked for before");
+    assert_layers(adapter, Precision::F16, &name, split, split);
+}
+
+fn assert_layers(adapter: &str, precision: Precision, name: &str, split: usize, turn: usize) {
+    let parts = SPLITS[split];
     let choice = if parts == 1 { name.to_owned() } else { format!("{name} in {parts} parts") };
     let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64); // fresh numbers
     let all = !super::open(adapter).device().software;
-    let is_due = |place: usize| all || (place + variant + split).is_multiple_of(SPLITS.len());
+    let is_due = |place: usize| all || (place + turn).is_multiple_of(SPLITS.len());
     let mut failures = vec![];
     for (_, layer) in layers().into_iter().enumerate().filter(|(place, _)| is_due(*place)) {
-        let [old, case] = [seed, seed + 1].map(|seed| layer.case(seed).expect("shapes fit"));
+        let [old, case] = [seed, seed + 1].map(|seed| layer.case(seed, precision).expect("shapes fit"));
         let mut engine = super::open(adapter);
         engine.choose(&gpu::products(&case.graph).into_iter().map(|name| (name, choice.clone())).collect());
         let program = block_on(engine.load(&case.graph)).expect("it is supported");

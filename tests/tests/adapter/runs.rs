@@ -8,7 +8,6 @@ use data::digits;
 use engine::{Choices, Engine, EngineError, Program, Ran};
 use gpu::{Gpu, Options, Tier, Work, wgpu};
 use graph::{Graph, HostTensor, Pool, PoolKind, Recorder, Values};
-use models::Precision;
 use pollster::block_on;
 use protocol::{Command, Device, Event, Length, Phase, RunConfig, Split, preset};
 use train::{Checkpoint, Run, Samples, programs};
@@ -56,22 +55,6 @@ pub(crate) fn assert_sums_are_made_as_they_were(adapter: &str) {
     let expected = if versions.contains("subgroups") { "subgroups" } else { "lanes" };
     assert_eq!(usual.choices["sums of a group"], expected, "{versions}");
     assert!(!plainly().versions().join("; ").contains("with "), "{versions}");
-}
-
-/// Step parity where the adapter has floats of 16 bits; where it has not, and where it may not use them, a refusal by name.
-pub(crate) fn assert_f16(adapter: &str, name: &str) {
-    let config = RunConfig { precision: Precision::F16, ..config("mlp") };
-    let graph = programs::train(&config, &programs::table(&samples(&config).images), false).expect("it fits");
-    let refused = |gpu: &mut Gpu| match block_on(gpu.load(&graph)) {
-        Err(EngineError::Unsupported { what, .. }) => assert!(what.starts_with("precision f16 on "), "{what}"),
-        other => panic!("{other:?} in place of a refusal"),
-    };
-    refused(&mut super::open_with(adapter, Options { features: wgpu::Features::empty(), ..Default::default() }));
-    let mut gpu = open(adapter);
-    match gpu.has_f16() {
-        true => drop(block_on(tests::presets::step_parity(name, &mut gpu))),
-        false => refused(&mut gpu),
-    }
 }
 
 /// With kernels from a file the numbers are the same, and so they are where the file is damaged or cannot be written.
