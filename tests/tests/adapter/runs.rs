@@ -276,7 +276,9 @@ pub(crate) fn assert_runs_on_the_callers_device(adapter: &str) {
     // What WebGPU promises is enough.
     let (device_of_caller, queue) = device(wgpu::Limits::default());
     let mut losses = vec![];
-    for mut gpu in [open(adapter), Gpu::from_device(device_of_caller.clone(), queue).expect("the limits suffice")] {
+    // His has no optional features.
+    let plain = super::open_with(adapter, Options { features: wgpu::Features::empty(), ..Default::default() });
+    for mut gpu in [plain, Gpu::from_device(device_of_caller.clone(), queue).expect("the limits suffice")] {
         let (w, program) = loaded(&mut gpu, "W1");
         let feeds: Vec<Values> = (0..4).map(|step| w.feed(step)).collect();
         losses.push(block_on(gpu.run(program, &feeds)).expect("it runs").outputs);
