@@ -160,6 +160,9 @@ part_3() { # MNIST to 99 %, ten seeds; the first with nothing compiled before
     for seed in 1 2 3 4 5 6 7 8 9 10; do
         step "mnist-99-wgpu-$seed" 20 "$cli" train --preset mnist-99 --dataset mnist --engine wgpu --seed $seed --json "${short[@]}"
     done
+    for seed in 1 2 3 4 5; do
+        step "mnist-99-wgpu+f16-$seed" 20 "$cli" train --preset mnist-99 --dataset mnist --engine wgpu --precision f16 --seed $seed --json "${short[@]}"
+    done
     for seed in 1 2 3; do
         cuda_step "mnist-99-candle-cuda-$seed" 20 "$cuda_cli" train --preset mnist-99 --dataset mnist --engine candle-cuda --seed $seed --json "${short[@]}"
     done

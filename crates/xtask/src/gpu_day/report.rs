@@ -269,7 +269,7 @@ impl Day {
     /// Three clocks of each run.
     fn to_99(&self) -> Option<String> {
         let mut text = String::new();
-        for engine in ["wgpu", "candle-cuda"] {
+        for engine in ["wgpu", "wgpu+f16", "candle-cuda"] {
             let prefix = format!("mnist-99-{engine}-");
             let runs: Vec<Run> = self.steps.iter().filter_map(|step| self.run(step, &prefix)).collect();
             // One that ended early did not get there.
