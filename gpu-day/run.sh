@@ -2,48 +2,67 @@
 # One part of the GPU day, on the machine that has the GPU: gpu-day/run.sh PART
 #
 # PART is 1 to 5, or `unpack`. The folder gpu-day/ travels with its loads, made by `cargo xtask gpu-day pack`; nothing else is
-# needed but bash, coreutils, tar and Python. What was measured lies as part-PART.tar.gz in $OUT, else in gpu-day/out: raw
+# needed but what every Linux has (bash, coreutils, grep, sed, find, tar, gzip, ldconfig) and Python. What was measured lies as part-PART.tar.gz in $OUT, else in gpu-day/out: raw
 # output of every step, and steps.tsv, which says what was run, for how long, and how it ended. A step that fails or hangs
 # costs only itself.
 #
 # SECONDS_OF_PART=N gives a part another limit. REHEARSAL=1 says that software stands in for the GPU: less of everything.
 set -uo pipefail
+PATH=$PATH:/usr/sbin:/sbin # for ldconfig
 
 here=$(cd "$(dirname "$0")" && pwd)
 room=$here/room
 out=${OUT:-$here/out}
-part=${1:?which part: 1 to 5, or unpack}
+part=${1:-}
+case $part in
+    [1-5] | unpack) ;;
+    *) echo "usage: gpu-day/run.sh PART, where PART is 1 to 5, or unpack" >&2; exit 2 ;;
+esac
 rehearsal=${REHEARSAL:-}
 
 # Seconds that each part may take.
 limits=(0 90 120 60 180 240)
 
-# unpack NAME: joins the pieces of an archive once all are there, and unpacks it.
+# unpack NAME: joins the pieces of an archive once all are there, and unpacks it; once for each time that it was packed. 1 where
+# pieces are missing, 2 where one is damaged.
 unpack() {
-    local pieces=("$here"/loads/*/"$1".tar.xz.*-of-*)
-    [ -e "$room/$1.done" ] && return
-    if [ ! -e "${pieces[0]}" ] || [ "${#pieces[@]}" != "${pieces[0]##*-of-}" ]; then
-        echo "$1: not all of its loads are here" >&2
-        return 1
-    fi
-    local piece
+    local name=$1 pieces=() piece number count sums=
+    piece=$(ls "$here"/loads/*/"$name".tar.xz.*-of-* 2>/dev/null | head -n 1)
+    count=${piece##*-of-}
+    for ((number = 1; number <= ${count:-1}; number++)); do
+        piece=$(ls "$here"/loads/*/"$name.tar.xz.$number-of-$count" 2>/dev/null | head -n 1)
+        if [ -z "$piece" ]; then
+            [ -e "$room/$name.done" ] && return # its loads were here before
+            echo "$name: piece $number of ${count:-?} is not here yet" >&2
+            return 1
+        fi
+        pieces+=("$piece")
+        sums+=$(grep -F "  $(basename "$piece")" "$(dirname "$piece")/SHA256SUMS")$'\n'
+    done
+    [ "$(cat "$room/$name.done" 2>/dev/null)" = "${sums%$'\n'}" ] && return
     for piece in "${pieces[@]}"; do
-        (cd "$(dirname "$piece")" && sha256sum --check --quiet SHA256SUMS) || return 1
+        if ! (cd "$(dirname "$piece")" && grep -F "  $(basename "$piece")" SHA256SUMS | sha256sum --check --quiet); then
+            echo "$piece is damaged: copy it once more" >&2
+            return 2
+        fi
     done
     mkdir -p "$room"
     # Python has what unpacks it even where there is no xz.
     cat "${pieces[@]}" | python3 -c 'import sys, tarfile
-tarfile.open(fileobj=sys.stdin.buffer, mode="r|xz").extractall(sys.argv[1])' "$room" || return 1
-    touch "$room/$1.done"
+tarfile.open(fileobj=sys.stdin.buffer, mode="r|xz").extractall(sys.argv[1])' "$room" || return 2
+    printf '%s' "$sums" >"$room/$name.done"
 }
 
 unpack programs || exit 2
-unpack browser 2>/dev/null || [ "$part" != 4 ] || echo "the browser's loads are not all here" >&2
+if [ "$part" = 4 ] || [ "$part" = unpack ]; then
+    unpack browser
+    [ $? = 2 ] && exit 2
+fi
 [ "$part" = unpack ] && exit
 
 results=$room/results/part-$part
 rm -rf "$results"
-mkdir -p "$results" "$out"
+mkdir -p "$results" "$out" || exit 2
 deadline=$((SECONDS + ${SECONDS_OF_PART:-${limits[$part]}}))
 
 # Libraries that this system lacks: links to those that travelled.
@@ -198,6 +217,7 @@ part_5() { # what else there is time for
     step tune-W1 15 "$cli" bench --workload W1 --engine wgpu --tune --seconds 1 --json
     step tune-W2 15 "$cli" bench --workload W2 --engine wgpu --tune --seconds 1 --json
     step tune-W3 15 "$cli" bench --workload W3 --engine wgpu --tune --seconds 1 --json
+    step tune-W2-f16 15 "$cli" bench --workload W2 --engine wgpu --precision f16 --tune --seconds 1 --json
     turns compiled 60 64 0.5 ours:wgpu ours:wgpu+f16 torch:compiled
     for width in 32 128 512 2048; do
         for batch in 16 64 256 1024; do

@@ -10,7 +10,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
+
+# JAX takes three quarters of a GPU's memory where nobody forbids it, and others measure beside it.
+os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
 
 room, libraries, batch, seconds, *runners = sys.argv[1:]
 WORKLOADS = ["W1", "W2", "W3"]
@@ -47,6 +51,9 @@ class Ours:
         self.options = ["--engine", engine, "--batch", batch, "--seconds", seconds, "--json"]
         self.options += ["--precision", precision] if precision else []
 
+    def close(self):
+        pass
+
     def measure(self, workload):
         return run([self.program, "bench", "--workload", workload, *self.options], self.environment)
 
@@ -55,21 +62,31 @@ class Peer:
     """A script that measures what it reads a line of."""
 
     def __init__(self, module, script, *arguments):
-        subprocess.run([sys.executable, "-c", f"import {module}"], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-c", f"import {module}"], check=True, capture_output=True, timeout=PATIENCE)
         command = [sys.executable, f"{room}/peers/{script}", *arguments, "-"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True
+        )
 
     def measure(self, workload):
         guard = threading.Timer(PATIENCE + float(seconds), self.process.kill)
         guard.start()
         try:
             print(workload, file=self.process.stdin, flush=True)
-            line = self.process.stdout.readline()
+            line = "-"
+            while line and not line.startswith("{"):  # libraries greet and warn
+                line = self.process.stdout.readline()
         finally:
             guard.cancel()
         if not line:
-            raise RuntimeError(f"it ended, or said nothing for {PATIENCE} s")
+            self.errors.seek(0)
+            last = (self.errors.read().strip().splitlines() or ["it says no more"])[-1]
+            raise RuntimeError(f"it ended, or did not answer for {PATIENCE} s: {last[-300:]}")
         return json.loads(line)
+
+    def close(self):
+        self.process.kill()
 
 
 def open_runner(name):
@@ -86,7 +103,7 @@ ready = {}
 for name in runners:
     try:
         ready[name] = open_runner(name)
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         detail = getattr(error, "stderr", None) or str(error)
         detail = detail.decode() if isinstance(detail, bytes) else detail
         say({"runner": name, "missing": detail.strip()[-300:]})
@@ -95,6 +112,6 @@ for number in range(1, ROUNDS + 1):
         for name in list(ready):
             try:
                 say({**ready[name].measure(workload), "round": number, "runner": name, "workload": workload})
-            except (OSError, ValueError, RuntimeError, subprocess.TimeoutExpired) as error:
-                del ready[name]
+            except (OSError, ValueError, TypeError, RuntimeError, subprocess.TimeoutExpired) as error:
+                ready.pop(name).close()
                 say({"runner": name, "failed": f"{workload}: {error}"[:400]})

@@ -87,7 +87,7 @@ fn on_the_tape(name: &str) {
         false => drop(block_on(tests::presets::step_parity(name, &mut tape))),
         true => {
             let refused = block_on(job(name).step_parity(&mut tape, &tolerance::step(name))).expect_err("a refusal");
-            assert!(refused.contains("candle's tape does not run the derivative of f16"), "{refused}");
+            assert!(refused.contains("candle's tape does not run precision f16"), "{refused}");
         }
     }
 }

@@ -72,7 +72,7 @@ fn untaped(graph: &Graph, id: NodeId) -> Option<String> {
     }
     // What is recorded beside it scales the loss, so that gradients of 16 bits are not 0; the tape's would be.
     if let Op::Unary(Unary::F16) = op {
-        return Some(format!("the derivative of f16 at {origin}"));
+        return Some(format!("precision f16 ({origin}): leave out --autograd, or take precision f32"));
     }
     let Op::Conv2d(conv) = op else { return None };
     // Its backward pass supposes that windows leave as many rows at the bottom as columns at the right, and no more than

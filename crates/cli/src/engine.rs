@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use candle::Candle;
 use cpu::Cpu;
 use gpu::Gpu;
-use graph::Graph;
+use graph::{Graph, Op, Unary};
 use protocol::{Device, EngineName, Target};
 
 use crate::{datasets, save, say};
@@ -104,6 +104,9 @@ impl Args {
             engine.device().engine
         );
         let device = engine.versions().into_iter().fold(engine.device().name.clone(), |all, next| all + "; " + &next);
+        // Products of 16 bits have variants of their own.
+        let half = graph.nodes.iter().any(|node| node.op == Op::Unary(Unary::F16));
+        let device = if half { device + "; f16" } else { device };
         let mut all = read_kept()?;
         let known = all.entry(device).or_default();
         if gpu::products(graph).iter().any(|product| !known.contains_key(product)) {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use models::Precision;
 use protocol::{Cause, Event, Message, Part, RunConfig, Summary};
 use train::metrics::Confusion;
 
@@ -107,7 +108,7 @@ impl<W: Write> Person<W> {
             "engine     {} on {}{} ({})\n\
              images     {}: {} for training, {} for validation, {} for the test\n\
              network    {} parameters\n\
-             training   {} steps of {} images, {}, seed {}\n\
+             training   {} steps of {} images, {}, seed {}{}\n\
              kept       {}\n",
             device.engine,
             device.name,
@@ -122,6 +123,7 @@ impl<W: Write> Person<W> {
             config.batch,
             epochs,
             config.seed,
+            if config.precision == Precision::F16 { ", in f16" } else { "" },
             match &self.kept {
                 Some(path) if is_null(path) => "not at all: /dev/null keeps nothing".into(),
                 Some(path) => format!("in {} at every evaluation", escaped(&path.display().to_string())),
@@ -260,7 +262,10 @@ impl<W: Write> Listener for Person<W> {
                 self.flush()?;
                 say(&format!("error: {failure}"));
                 if let Some(Cause::Diverged { calmer, .. }) = failure.cause {
-                    say(&format!("try --set schedule.rate={calmer}, or --set optimizer.clip_norm=1"));
+                    let half = self.config.as_ref().is_some_and(|config| config.precision == Precision::F16);
+                    let more =
+                        if half { ", or --precision f32, where gradients above 64 are numbers, too" } else { "" };
+                    say(&format!("try --set schedule.rate={calmer}, or --set optimizer.clip_norm=1{more}"));
                 }
                 Ok(())
             }

@@ -28,7 +28,8 @@ impl Cache {
         let data = read(&path);
         let descriptor =
             wgpu::PipelineCacheDescriptor { label: Some("kernels"), data: data.as_deref(), fallback: true };
-        // SAFETY: the data is what `get_data` returned, since the checksum that was written with it is that of every byte.
+        // SAFETY: the data is what `get_data` returned: the checksum that was written with it is that of every byte. Who may write
+        // to the folder on purpose may as well replace the program.
         #[allow(unsafe_code)]
         let pipelines = unsafe { device.create_pipeline_cache(&descriptor) };
         Some(Cache { pipelines, path })
@@ -48,7 +49,8 @@ impl Cache {
 
 /// The data of a file that is whole.
 fn read(path: &Path) -> Option<Vec<u8>> {
-    if fs::metadata(path).ok()?.len() > MOST {
+    let metadata = fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > MOST {
         return None;
     }
     let mut bytes = fs::read(path).ok()?;

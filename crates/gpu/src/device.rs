@@ -29,7 +29,7 @@ pub const OPTIONAL: wgpu::Features = match cfg!(target_arch = "wasm32") {
     true => wgpu::Features::SHADER_F16, // a browser's clock is too coarse for one kernel, and it keeps kernels itself
 };
 
-/// How an adapter is used: other than by default in tests, which try each way on one adapter.
+/// How an adapter is used. Tests try each way on one adapter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The kind of adapter that kernels are chosen for; `None`: what it is.

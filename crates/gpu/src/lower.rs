@@ -113,7 +113,7 @@ pub(crate) fn split(plan: &Plan, target: Target, preferred: &Choices) -> (Plan, 
         let can = |choice: &Choice| choice.variant.side.is_none() || Some(choice.variant) == cooperative;
         let asked = preferred.get(&product::name(contraction)).and_then(|text| Choice::parse(text)).filter(can);
         let sizes = Sizes::of(contraction);
-        let mut choice = asked.unwrap_or_else(|| tier.choose(sizes, cooperative));
+        let mut choice = asked.unwrap_or_else(|| tier.choose(sizes));
         // Half of the turns, since there are others beside them.
         choice.split = choice.split.max(sizes.k.div_ceil(4).div_ceil(tier.turns() / 2)).max(1);
         choices.push(Some(choice));
@@ -658,7 +658,11 @@ mod tests {
         for (variant, subgroup) in [(COOPERATIVE_8, 8), (COOPERATIVE_16, 32), (COOPERATIVE_16, 64)] {
             let cooperative = Some(Cooperative { variant, subgroup });
             let target = Target { tier: Tier::Discrete, sums: Sums::Subgroups, cooperative };
-            let dispatches = for_target(&plan, target).1;
+            let asked = plan.steps.iter().filter_map(|step| match step {
+                Step::Contraction(step) => Some((product::name(step), variant.name.to_owned())),
+                _ => None,
+            });
+            let dispatches = for_target(&plan, target, &asked.collect()).1;
             for dispatch in &dispatches {
                 let module = naga::front::wgsl::parse_str(&dispatch.text)
                     .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&dispatch.text)));

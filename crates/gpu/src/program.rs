@@ -114,12 +114,12 @@ fn locations(plan: &Plan, feeds: &Layout, outputs: &Layout, slot: impl Fn(&str) 
 
 /// A plan as an adapter of this kind runs it, and its dispatches, without any device.
 pub(crate) fn without_device(plan: &Plan, tier: Tier) -> (Plan, Vec<Dispatch>) {
-    for_target(plan, Target::plain(tier))
+    for_target(plan, Target::plain(tier), &Choices::new())
 }
 
 /// The same for an adapter that may have more than its kind.
-pub(crate) fn for_target(plan: &Plan, target: Target) -> (Plan, Vec<Dispatch>) {
-    let (plan, choices) = lower::split(plan, target, &Choices::new());
+pub(crate) fn for_target(plan: &Plan, target: Target, preferred: &Choices) -> (Plan, Vec<Dispatch>) {
+    let (plan, choices) = lower::split(plan, target, preferred);
     let (feeds, outputs) = layouts(&plan);
     let slots = state::locations(&plan);
     let locations = locations(&plan, &feeds, &outputs, |slot| slots[slot].clone());

@@ -19,7 +19,8 @@ pub enum Tier {
     Discrete,
 }
 
-/// Matrices that the lanes of a subgroup hold together: operands of 16 bits, sums of 32.
+/// Matrices that the lanes of a subgroup hold together: operands of 16 bits, sums of 32. No table takes them, since no GPU has
+/// shown yet that they compute right and fast there: they are for who asks, and for `--tune`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cooperative {
     pub(crate) variant: Variant,
@@ -155,7 +156,7 @@ impl Tier {
 
     /// The variant for a product. Sums are split where a few elements need very many products each, as in the gradient
     /// of a convolution's weights: nothing else would keep more than a few lanes busy.
-    pub(crate) fn choose(self, sizes: Sizes, cooperative: Option<Variant>) -> Choice {
+    pub(crate) fn choose(self, sizes: Sizes) -> Choice {
         let Sizes { m, n, k } = sizes;
         let tiles = |variant: &Variant| variant.workgroups([m, n], 1, 1);
         // Tiles four times as large that are more than half empty compute what the smaller ones do.
@@ -164,7 +165,7 @@ impl Tier {
             Tier::Software if sizes.flops() < WORTH_COMPILING => SMALL,
             Tier::Software if large_fills => LARGE,
             Tier::Software => MEDIUM,
-            _ if m >= 48 && n >= 48 => cooperative.unwrap_or(SHARED),
+            _ if m >= 48 && n >= 48 => SHARED,
             _ if tiles(&MEDIUM) >= self.busy() => MEDIUM,
             _ => SMALL,
         };

@@ -4,7 +4,7 @@ use std::{fmt, panic::Location};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DType, Feed, GraphError, Op, Shape, Values};
+use crate::{DType, Feed, GraphError, Op, Shape, Unary, Values};
 
 /// Index of a node in [`Graph::nodes`].
 pub type NodeId = usize;
@@ -227,7 +227,9 @@ impl Graph {
     /// needs no engine. What only moves elements is counted as if it copied them.
     pub fn bytes(&self) -> u64 {
         let bytes = |node: &Node| (node.shape.count() as u64).saturating_mul(node.dtype.size() as u64);
-        self.nodes.iter().fold(0, |sum, node| sum.saturating_add(bytes(node)))
+        // What is rounded takes the place of what was not.
+        let kept = self.nodes.iter().filter(|node| node.op != Op::Unary(Unary::F16));
+        kept.fold(0, |sum, node| sum.saturating_add(bytes(node)))
     }
 
     /// Bytes that are alive at the same time where nodes are computed one after the other and dropped behind their last

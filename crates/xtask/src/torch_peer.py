@@ -5,6 +5,7 @@ torch.compile of forward and backward; `graph` replays a whole step as a CUDA gr
 of `playground-cli bench`; images are noise, since time does not depend on them.
 """
 
+import collections
 import functools
 import json
 import sys
@@ -15,6 +16,11 @@ from torch import nn
 from torch.nn import functional as F
 
 device, batch, mode, duration = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
+# Floats of 32 bits, as ours has them: convolutions would be TF32 by default.
+torch.backends.cuda.matmul.allow_tf32 = False
+torch.backends.cudnn.allow_tf32 = False
+# As ours: so many seconds are handed over at a time, at most so many steps, and the oldest of three hand-overs is awaited.
+PIECE, PIECE_STEPS, IN_FLIGHT = 0.05, 256, 3
 
 
 def dense(*sizes):
@@ -88,20 +94,36 @@ def prepared(workload):
     run = captured(step) if mode == "graph" else step
     first_loss = run().item()
     first_step = time.perf_counter() - begin
+    run()
+    synchronize()
+    begin = time.perf_counter()
     for _ in range(20):
         run()
     synchronize()
-    return run, first_step, first_loss
+    piece = min(max(int(PIECE * 20 / (time.perf_counter() - begin)), 1), PIECE_STEPS)
+    return run, piece, first_step, first_loss
+
+
+def mark():
+    """What tells when all steps so far are done; on a CPU they are."""
+    if device != "cuda":
+        return None
+    event = torch.cuda.Event()
+    event.record()
+    return event
 
 
 for workload in map(str.strip, sys.stdin) if sys.argv[5:] == ["-"] else sys.argv[5:]:
-    run, first_step, first_loss = prepared(workload)
-    begin, steps = time.perf_counter(), 0
+    run, piece, first_step, first_loss = prepared(workload)
+    begin, steps, marks = time.perf_counter(), 0, collections.deque()
     while time.perf_counter() - begin < duration:
-        for _ in range(10):
+        for _ in range(piece):
             loss = run()
-        steps += 10
-        loss.item()  # the device is waited for, as often as ours is
+        steps += piece
+        marks.append(mark())
+        if len(marks) == IN_FLIGHT and (oldest := marks.popleft()):
+            oldest.synchronize()
+    synchronize()
     seconds = time.perf_counter() - begin
     print(
         json.dumps(

@@ -98,6 +98,9 @@ impl fmt::Display for Ended {
     }
 }
 
+/// Most bytes of a file in an archive that is read.
+const FILE: u64 = 16_000_000;
+
 /// Reads all archives of a folder.
 pub(crate) fn read(sh: &Shell, archives: &Path) -> Result<Day> {
     let mut day = Day { steps: vec![], files: BTreeMap::new(), pictures: BTreeMap::new() };
@@ -109,10 +112,21 @@ pub(crate) fn read(sh: &Shell, archives: &Path) -> Result<Day> {
             continue;
         }
         let to = unpacked.path();
-        cmd!(sh, "tar --extract --gzip --file {archive} --directory {to}").run()?;
         let folder = to.join(format!("part-{part}"));
-        for entry in fs::read_dir(&folder).with_context(|| format!("{} has no part-{part}", archive.display()))? {
+        let whole = cmd!(sh, "tar --extract --gzip --file {archive} --directory {to}").quiet().run().is_ok();
+        if !whole || !folder.join("steps.tsv").is_file() {
+            let ended = Ended::Failed("its archive is damaged, or has no steps.tsv".into());
+            let name = archive.display().to_string();
+            day.steps.push(Step { part, name, seconds: 0.0, ended, command: String::new() });
+            continue;
+        }
+        for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
+            // Nothing but files comes from `run.sh`, and none of these is large.
+            let metadata = fs::symlink_metadata(&path)?;
+            if !metadata.is_file() || metadata.len() > FILE {
+                continue;
+            }
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let bytes = fs::read(&path)?;
             if name.ends_with(".png") {
@@ -228,9 +242,9 @@ impl Day {
         (!text.is_empty()).then_some(text)
     }
 
-    /// What runners measured in turns.
+    /// What runners measured in turns. On a day with a GPU that is a GPU's.
     fn turns(&self, part: u32, step: &str) -> Option<Turns> {
-        let turns = Turns::read(self.output(part, step)?);
+        let turns = Turns::read(self.output(part, step)?, !self.is_rehearsal());
         (!turns.speeds.is_empty()).then_some(turns)
     }
 
@@ -243,12 +257,23 @@ impl Day {
             let cell = |runner: &String| turns.of(workload, runner).map_or("–".into(), |values| spread(&values));
             text += &format!("| {workload} | {} |\n", runners.iter().map(cell).collect::<Vec<_>>().join(" | "));
         }
-        text += "\nMedian (lowest–highest) of the rounds, in which all took turns.\n\n";
+        text += "\nMedian (lowest–highest) of the rounds, in which all took turns. All in f32 (TF32 is off), but what says f16.\n\n";
+        for (runner, about) in &turns.about {
+            text += &format!("- {runner}: {about}\n");
+        }
         if part == 2 {
             text += &format!("![steps a second]({CHART})\n\n");
         }
         let (ours, peers): (Vec<_>, Vec<_>) = runners.iter().partition(|runner| runner.starts_with("ours"));
-        for (ours, peer) in ours.iter().flat_map(|ours| peers.iter().map(move |peer| (ours, peer))) {
+        // Peers compute in f32, and so does what is compared with them; what is in f16, with its own engine in f32.
+        let mut pairs: Vec<(&String, &String)> = vec![];
+        for ours in &ours {
+            match ours.strip_suffix("+f16") {
+                None => pairs.extend(peers.iter().map(|peer| (*ours, *peer))),
+                Some(wide) => pairs.extend(runners.iter().filter(|runner| *runner == wide).map(|wide| (*ours, wide))),
+            }
+        }
+        for (ours, peer) in pairs {
             let ratio = |workload: &&str| Some(format!("{workload} {}", spread(&turns.ratios(workload, ours, peer)?)));
             let ratios: Vec<String> = WORKLOADS.iter().filter_map(ratio).collect();
             if !ratios.is_empty() {
@@ -301,10 +326,18 @@ impl Day {
         (!text.is_empty()).then(|| text + note)
     }
 
+    /// Whether a device's figure belongs on the page: on a day with a GPU, that of software in its place does not.
+    fn counts(&self, measured: &Value) -> bool {
+        self.is_rehearsal() || measured["software"] != true
+    }
+
     /// A training run whose last event is there.
     fn run(&self, step: &Step, prefix: &str) -> Option<Run> {
         let seed = step.name.strip_prefix(prefix)?;
         let last: Value = serde_json::from_str(self.output(step.part, &step.name)?.lines().last()?).ok()?;
+        if !self.counts(&last) {
+            return None;
+        }
         let seconds = |keys: &[&str]| keys.iter().filter_map(|key| last["seconds"][key].as_f64()).sum();
         Some(Run {
             seed: seed.into(),
@@ -333,7 +366,7 @@ impl Day {
         }
         text += "\n| workload | library | steps/s, loss read at the end | read after each step | ms to the first loss | adapter of ours |\n|---|---|---|---|---|---|\n";
         let measured = |workload: &str, peer: &str| -> Option<Value> {
-            self.output(4, &format!("web-{workload}-{peer}")).map(lines)?.into_iter().next()
+            self.output(4, &format!("web-{workload}-{peer}")).map(lines)?.into_iter().find(|m| self.counts(m))
         };
         let end = |m: &Value| m["read_end"]["steps_per_s"].as_f64();
         let mut ratios = String::new();
@@ -377,7 +410,7 @@ impl Day {
         let mut text = String::new();
         for workload in WORKLOADS {
             let Some(m) = self.output(5, &format!("tune-{workload}")) else { continue };
-            let Ok(m) = serde_json::from_str::<Value>(m) else { continue };
+            let Some(m) = serde_json::from_str::<Value>(m).ok().filter(|m| self.counts(m)) else { continue };
             let speed = m["steps_per_second"].as_f64()?;
             let table = self.turns(2, "turns-64").and_then(|turns| turns.of(workload, "ours:wgpu"));
             let table = table.map_or(String::new(), |values| format!(", by the table {}", spread(&values)));
@@ -393,7 +426,7 @@ impl Day {
             let fields: Vec<&str> = step.name.splitn(4, '-').collect();
             let [_, width, batch, engine] = fields[..] else { continue };
             let measured: Option<Value> = self.output(5, &step.name).and_then(|text| serde_json::from_str(text).ok());
-            let speed = measured.and_then(|m| m["steps_per_second"].as_f64());
+            let speed = measured.filter(|m| self.counts(m)).and_then(|m| m["steps_per_second"].as_f64());
             if let (Ok(width), Ok(batch), Some(speed)) = (width.parse(), batch.parse(), speed) {
                 speeds.entry((width, batch)).or_default().insert(engine, speed);
             }
@@ -456,16 +489,28 @@ struct Turns {
     speeds: BTreeMap<(String, String), BTreeMap<u64, f64>>,
     /// Runners that took no part, or no further part, and why.
     absent: BTreeMap<String, String>,
+    /// Device and version of each runner.
+    about: BTreeMap<String, String>,
 }
 
 impl Turns {
-    /// Reads what `turns.py` printed; a line that was cut off is none.
-    fn read(text: &str) -> Self {
+    /// Reads what `turns.py` printed; a line that was cut off is none. With `on_gpu`, nor is what a CPU measured.
+    fn read(text: &str, on_gpu: bool) -> Self {
         let mut turns = Turns::default();
         for line in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             let Some(runner) = line["runner"].as_str() else { continue };
             if let Some(why) = line["missing"].as_str().or(line["failed"].as_str()) {
                 turns.absent.insert(runner.into(), why.lines().last().unwrap_or_default().into());
+            }
+            let device = line["device"].as_str().unwrap_or_default();
+            let versions = line["versions"].as_array().into_iter().flatten().chain([&line["version"]]);
+            let versions: Vec<&str> = versions.filter_map(Value::as_str).collect();
+            if !device.is_empty() {
+                turns.about.insert(runner.into(), format!("{device}, {}", versions.join(", ")));
+            }
+            if on_gpu && (line["software"] == true || device.eq_ignore_ascii_case("cpu")) {
+                turns.absent.insert(runner.into(), format!("it ran on {device}, which is no GPU"));
+                continue;
             }
             let speed = line["steps_per_second"].as_f64().or(line["steps_per_s"].as_f64());
             if let (Some(workload), Some(round), Some(speed)) =
@@ -604,8 +649,14 @@ mod tests {
 {"round": 3, "runner": "ours:wgpu", "workload": "W1", "steps_per_second": 400.0}
 {"runner": "torch:eager", "failed": "W1: it ended"}
 {"runner": "jax", "missing": "Traceback\nModuleNotFoundError: No module named 'jax'"}
+{"round": 1, "runner": "ours:cpu", "workload": "W1", "steps_per_second": 9.0, "device": "llvmpipe", "software": true}
+{"round": 1, "runner": "torch:graph", "workload": "W1", "steps_per_s": 9.0, "device": "cpu", "version": "2.11"}
 {"round": 3, "runner": "torch:ea"#,
+            true,
         );
+        assert_eq!(turns.absent["ours:cpu"], "it ran on llvmpipe, which is no GPU");
+        assert_eq!(turns.absent["torch:graph"], "it ran on cpu, which is no GPU");
+        assert_eq!(turns.about["torch:graph"], "cpu, 2.11");
         assert_eq!(turns.runners(), ["ours:wgpu", "torch:eager"]);
         assert_eq!(turns.ratios("W1", "ours:wgpu", "torch:eager"), Some(vec![3.0, 5.0]));
         assert_eq!(turns.ratios("W2", "ours:wgpu", "torch:eager"), None);
