@@ -261,6 +261,7 @@ impl Day {
         for (runner, about) in &turns.about {
             text += &format!("- {runner}: {about}\n");
         }
+        text += "\n";
         if part == 2 {
             text += &format!("![steps a second]({CHART})\n\n");
         }
