@@ -16,8 +16,8 @@ pub(crate) fn mark(buffers: &mut [Buffer], steps: &[Step]) {
             Step::Map(stages) => stages.iter().map(|stage| result(buffers, &written, stage)).collect(),
             Step::Group(group) => group.stages.iter().map(|(_, stage)| result(buffers, &written, stage)).collect(),
             Step::Contraction(_) => vec![Held::F32],
-            // Windows that do not meet: each element is that of one, or 0.
-            Step::PoolGrad(step) if step.pool.kind == PoolKind::Max && step.pool.stride >= step.pool.size => {
+            // Each element is that of one window, or 0.
+            Step::PoolGrad(step) if step.pool.kind == PoolKind::Max && step.pool.is_disjoint() => {
                 vec![of_buffer(buffers, &written, step.operands[1].buffer)]
             }
             Step::PoolGrad(_) => vec![Held::F32],

@@ -13,10 +13,9 @@ use wgpu::BufferUsages;
 use crate::{
     Dispatch,
     device::{self, Mapping, Opened, Options},
-    lower::Sums,
     program::{DEPTH, Loaded, Pipelines, Ready, Resident, bytes},
     state::State,
-    table::{self, Choice, Target, Tier},
+    table::{self, Choice, Sums, Target, Tier},
     timer::Timer,
     wgsl::Memory,
 };

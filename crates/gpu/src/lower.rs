@@ -14,7 +14,7 @@ use shaders::{
 
 use crate::{
     product::{self, Sizes},
-    table::{Choice, Target, Tier},
+    table::{Choice, Sums, Target, Tier},
     wgsl::{Binding, LocalRows, Location, Writer, is_local, literal},
 };
 
@@ -22,27 +22,6 @@ use crate::{
 const UNROLLED: usize = 9;
 /// Outer elements from which on each gets a lane instead of all lanes together.
 const LANE_EACH: usize = 32;
-
-/// How the lanes of a workgroup add up one sum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sums {
-    /// Halves of the lanes, again and again, with a barrier after each.
-    Lanes,
-    /// The lanes of each subgroup at once, then the subgroups.
-    Subgroups,
-}
-
-impl Sums {
-    /// What this choice is called, and its values.
-    pub(crate) const NAME: &str = "sums of a group";
-
-    pub(crate) fn value(self) -> &'static str {
-        match self {
-            Sums::Lanes => "lanes",
-            Sums::Subgroups => "subgroups",
-        }
-    }
-}
 
 /// One kernel at work, once a step.
 #[derive(Clone, Debug)]
@@ -628,7 +607,7 @@ fn pool_grad(writer: &mut Writer, step: &PoolGrad, tier: Tier) -> Parts {
     writer.body("finish", &step.body, DType::F32);
     let what = format!("{}", x.shape);
     // Where windows do not overlap, one invocation serves all elements of one.
-    let (kernel, invocations) = match step.pool.stride >= step.pool.size {
+    let (kernel, invocations) = match step.pool.is_disjoint() {
         true => (
             shaders::pool_grad::DISJOINT,
             count / (h * w) * h.div_ceil(step.pool.stride) * w.div_ceil(step.pool.stride),

@@ -9,9 +9,9 @@ use wgpu::BufferUsages;
 
 use crate::{
     device::{Allocation, Compiling, Opened},
-    lower::{self, Dispatch, Sums},
+    lower::{self, Dispatch},
     state::{self, State},
-    table::{Choice, Target, Tier},
+    table::{Choice, Sums, Target, Tier},
     wgsl::{Binding, Location, Memory},
 };
 

@@ -4,7 +4,7 @@ use engine::{Device, EngineName};
 use shaders::product::{COOPERATIVE_8, COOPERATIVE_16, LARGE, MEDIUM, SHARED, SMALL, VARIANTS, Variant};
 use std::fmt;
 
-use crate::{lower::Sums, product::Sizes};
+use crate::product::Sizes;
 
 /// Kinds of adapters, by what makes their kernels fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,27 @@ impl Cooperative {
     }
 }
 
+/// How the lanes of a workgroup add up one sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sums {
+    /// Halves of the lanes, again and again, with a barrier after each.
+    Lanes,
+    /// The lanes of each subgroup at once, then the subgroups.
+    Subgroups,
+}
+
+impl Sums {
+    /// What this choice is called, and its values.
+    pub(crate) const NAME: &str = "sums of a group";
+
+    pub(crate) fn value(self) -> &'static str {
+        match self {
+            Sums::Lanes => "lanes",
+            Sums::Subgroups => "subgroups",
+        }
+    }
+}
+
 /// What kernels are written for: a kind of adapter, and what this one has beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -69,8 +90,9 @@ impl Target {
     /// What is worth trying for a product.
     pub(crate) fn candidates(self) -> Vec<Choice> {
         let cooperative = self.cooperative.map(|cooperative| cooperative.variant);
-        let variants = [SMALL, MEDIUM, LARGE, SHARED].into_iter().filter(|v| !v.shared || self.tier != Tier::Software);
-        variants.chain(cooperative).flat_map(|variant| [1, 4, 16, 64].map(|split| Choice { variant, split })).collect()
+        let is_plain = |variant: &Variant| variant.side.is_none() && (!variant.shared || self.tier != Tier::Software);
+        let variants = VARIANTS.into_iter().filter(|variant| is_plain(variant) || Some(*variant) == cooperative);
+        variants.flat_map(|variant| [1, 4, 16, 64].map(|split| Choice { variant, split })).collect()
     }
 }
 

@@ -134,6 +134,11 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Whether no element is in two windows.
+    pub fn is_disjoint(&self) -> bool {
+        self.stride >= self.size
+    }
+
     /// Output positions along one axis of `size` elements, `None` where the window does not fit.
     pub fn output(&self, size: usize) -> Option<usize> {
         Some(size.checked_sub(self.size)? / self.stride + 1)

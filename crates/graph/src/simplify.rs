@@ -124,8 +124,8 @@ fn held(node: &Node, known: &[Held]) -> Held {
         Op::Unary(op) => Held::unary(*op, argument(0)),
         Op::Binary(op) => Held::binary(*op, argument(0), argument(1)),
         Op::Pool2d(Pool { kind: PoolKind::Max, .. }) | Op::Reduce { reduction: Reduction::Max, .. } => argument(0),
-        // Windows that do not meet: each element is that of one, or 0.
-        Op::Pool2dGrad(Pool { kind: PoolKind::Max, size, stride }) if stride >= size => argument(1),
+        // Each element is that of one window, or 0.
+        Op::Pool2dGrad(pool) if pool.kind == PoolKind::Max && pool.is_disjoint() => argument(1),
         op if op.moves() => argument(0),
         _ => Held::F32,
     }

@@ -175,8 +175,7 @@ fn bundle_peers(sh: &Shell, peers: &Path, to: &Path) -> Result<PathBuf> {
     cmd!(sh, "npm ci --no-audit --no-fund").run()?;
     sh.create_dir(to)?;
     for (peer, backend) in WEB_PEERS {
-        let moment = ["--workload=W1", "--seconds", "0.1", "--min-steps", "3", "--warm-ms", "500"];
-        let moment = moment.iter().flat_map(|word| word.split('='));
+        let moment = ["--workload", "W1", "--seconds", "0.1", "--min-steps", "3", "--warm-ms", "500"];
         let text = cmd!(sh, "node run.mjs --peer {peer} --backend {backend} {moment...}").read()?;
         let line: Value =
             serde_json::from_str(text.trim()).with_context(|| format!("{peer} prints no JSON: {text}"))?;
