@@ -6,6 +6,7 @@
 mod pack;
 mod rehearse;
 mod report;
+mod turns;
 
 use std::path::PathBuf;
 
