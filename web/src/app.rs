@@ -3,86 +3,38 @@
 use std::collections::VecDeque;
 
 use leptos::prelude::*;
-use protocol::worker::{DeviceReport, Request, Work};
-use protocol::{Command, DeviceState, EngineName, Failure, Part, RunConfig, Target};
+use protocol::worker::{DeviceReport, Request};
+use protocol::{Command, DeviceState, EngineName, Failure, RunConfig, Target};
 
 use crate::browser;
 use crate::checkpoint;
 use crate::client::Client;
-use crate::kept::{Kept, Sizes};
+use crate::kept::Sizes;
 use crate::link::Settings;
-use crate::mistakes::Mistake;
 use crate::notice::Notice;
 use crate::problem::Problem;
+use crate::signals::{Browse, Choice, Data, Questions, Run, Samples};
 use crate::state::{RunState, Stage};
 use crate::text::{Language, Texts};
 
 /// Test images in the strip.
 pub const SAMPLES: u32 = 24;
 
-/// Images that the network is asked about, and their labels.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Samples {
-    /// Height and width.
-    pub size: [usize; 2],
-    /// Bytes of each, row by row.
-    pub pictures: Vec<Vec<u8>>,
-    /// What they are.
-    pub labels: Vec<u8>,
-}
-
-/// Which of the run's images the visitor looks at.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Browse {
-    /// Of this part …
-    pub part: Part,
-    /// … those of this class, or all …
-    pub class: Option<u8>,
-    /// … from this one on.
-    pub first: u32,
-}
-
 /// The page. Copies are the same page.
 #[derive(Clone, Copy)]
 pub struct App {
     /// What it speaks.
     pub language: RwSignal<Language>,
-    /// What the visitor has chosen for the next run.
-    pub settings: RwSignal<Settings>,
-    /// The run there is; tells of its changes once a frame.
-    pub state: RwSignal<RunState>,
-    /// What the worker found; none: it has not answered yet.
-    pub devices: RwSignal<Option<Vec<DeviceReport>>>,
-    /// What takes a while, how much is done, of how much.
-    pub work: RwSignal<Option<(Work, u64, Option<u64>)>>,
+    /// What the visitor has chosen.
+    pub choice: Choice,
+    /// The run there is, and those before it.
+    pub run: Run,
+    /// The images of the run.
+    pub data: Data,
+    /// What the network is asked, and says.
+    pub questions: Questions,
     /// Something to be told.
     pub notice: RwSignal<Option<Notice>>,
-    /// Test images.
-    pub samples: RwSignal<Samples>,
-    /// Scores for each of them.
-    pub answers: RwSignal<Vec<Vec<f32>>>,
-    /// The visitor's drawing as the network gets it.
-    pub drawing: RwSignal<Option<Vec<u8>>>,
-    /// Scores for it.
-    pub guess: RwSignal<Option<Vec<f32>>>,
-    /// The training images nearest to it.
-    pub nearest: RwSignal<Samples>,
-    /// Which images the visitor looks at.
-    pub browse: RwSignal<Browse>,
-    /// These images.
-    pub browsed: RwSignal<Samples>,
-    /// How many of each class the part has.
-    pub counts: RwSignal<Vec<u64>>,
-    /// What the network is most wrong about; none: not known yet.
-    pub mistakes: RwSignal<Option<Vec<Mistake>>>,
-    /// A picture that is to be put on the drawing board.
-    pub to_board: RwSignal<Option<Vec<u8>>>,
-    /// Finished runs, the last one first.
-    pub runs: RwSignal<Vec<Kept>>,
-    /// Whether the page was opened by a link that says what to train.
-    pub linked: bool,
-    /// Whether a run waits while nobody can see it.
-    pub pause_hidden: RwSignal<bool>,
     pub(crate) inner: StoredValue<Inner, LocalStorage>,
 }
 
@@ -152,24 +104,11 @@ impl App {
         };
         let app = App {
             language: RwSignal::new(language),
-            settings: RwSignal::new(settings),
-            state: RwSignal::new(RunState::default()),
-            devices: RwSignal::new(None),
-            work: RwSignal::new(None),
+            choice: Choice::new(settings),
+            run: Run::new(),
+            data: Data::new(),
+            questions: Questions::new(),
             notice: RwSignal::new(notice),
-            samples: RwSignal::new(Samples::default()),
-            answers: RwSignal::new(vec![]),
-            drawing: RwSignal::new(None),
-            guess: RwSignal::new(None),
-            nearest: RwSignal::new(Samples::default()),
-            browse: RwSignal::new(Browse { part: Part::Training, class: None, first: 0 }),
-            browsed: RwSignal::new(Samples::default()),
-            counts: RwSignal::new(vec![]),
-            mistakes: RwSignal::new(None),
-            to_board: RwSignal::new(None),
-            runs: RwSignal::new(vec![]),
-            linked: !browser::fragment().is_empty(),
-            pause_hidden: RwSignal::new(browser::recall("pause-hidden").is_some_and(|value| value == "true")),
             inner: StoredValue::new_local(Inner::default()),
         };
         app.start_worker();
@@ -209,7 +148,7 @@ impl App {
     /// Takes the settings of a link that was put into the address; nothing starts by it.
     pub fn read_link(self) {
         match Settings::from_link(&browser::fragment()) {
-            Ok(settings) => self.settings.set(settings),
+            Ok(settings) => self.choice.settings.set(settings),
             Err(error) => {
                 let message = error.say(self.language.get_untracked().texts());
                 self.notice.set(Some(Notice::BadLink(message)));
@@ -219,16 +158,16 @@ impl App {
 
     /// Pauses a run that nobody can see, if the visitor wants that, and resumes it afterwards.
     pub fn pause_if_hidden(self) {
-        let stage = self.state.with_untracked(|state| state.stage);
+        let stage = self.run.state.with_untracked(|state| state.stage);
         let paused = self.inner.with_value(|inner| inner.paused_hidden);
         match (browser::is_hidden(), stage) {
-            (true, Stage::Running) if self.pause_hidden.get_untracked() => self.tell(Command::Pause),
+            (true, Stage::Running) if self.choice.pause_hidden.get_untracked() => self.tell(Command::Pause),
             // Also where the run has not said yet that it waits.
             (false, Stage::Running | Stage::Paused) if paused => self.tell(Command::Resume),
             _ => {}
         }
         let pauses = browser::is_hidden() && stage == Stage::Running;
-        self.inner.update_value(|inner| inner.paused_hidden = pauses && self.pause_hidden.get_untracked());
+        self.inner.update_value(|inner| inner.paused_hidden = pauses && self.choice.pause_hidden.get_untracked());
     }
 
     /// What it says, in the language of the moment.
@@ -258,7 +197,7 @@ impl App {
     /// Goes on from a checkpoint file, with its settings. False where the file is none.
     pub fn open_checkpoint(self, bytes: Vec<u8>) -> bool {
         let Some(config) = checkpoint::config(&bytes) else { return false };
-        self.settings.update(|settings| settings.config = config);
+        self.choice.settings.update(|settings| settings.config = config);
         self.begin(Wanted { checkpoint: Some(bytes), ..Default::default() });
         true
     }
@@ -268,29 +207,29 @@ impl App {
             self.inner.update_value(|inner| inner.queue.clear());
         }
         self.notice.set(None);
-        self.work.set(None);
-        self.state.set(RunState::preparing());
-        self.answers.set(vec![]);
-        self.guess.set(None);
-        self.nearest.set(Samples::default());
-        self.browse.set(Browse { first: 0, ..self.browse.get_untracked() });
-        self.browsed.set(Samples::default());
-        self.counts.set(vec![]);
-        self.mistakes.set(None);
-        match self.devices.get_untracked() {
+        self.run.work.set(None);
+        self.run.state.set(RunState::preparing());
+        self.questions.answers.set(vec![]);
+        self.questions.guess.set(None);
+        self.questions.nearest.set(Samples::default());
+        self.data.browse.set(Browse { first: 0, ..self.data.browse.get_untracked() });
+        self.data.browsed.set(Samples::default());
+        self.data.counts.set(vec![]);
+        self.questions.mistakes.set(None);
+        match self.run.devices.get_untracked() {
             None => self.inner.update_value(|inner| inner.wanted = Some(wanted)),
             Some(devices) => self.launch(&devices, wanted),
         }
     }
 
     pub(crate) fn launch(self, devices: &[DeviceReport], wanted: Wanted) {
-        let Settings { config, engine, .. } = self.settings.get_untracked();
+        let Settings { config, engine, .. } = self.choice.settings.get_untracked();
         let ready = |report: &&DeviceReport| matches!(report.state, DeviceState::Ready { .. });
         let engine = wanted.engine.or(engine);
         // A device that was chosen is used or refused: the worker says why. Another never takes its place.
         let Some(engine) = engine.or_else(|| devices.iter().find(ready).map(|report| report.engine)) else {
             self.inner.update_value(|inner| inner.queue.clear());
-            self.state.set(RunState::default());
+            self.run.state.set(RunState::default());
             return self.notice.set(Some(Notice::NoDevice));
         };
         let run = self.inner.try_update_value(|inner| {
@@ -318,7 +257,7 @@ impl App {
             // No worker has this run yet: it will begin with the settings of that moment, or not at all.
             if command == Command::Stop {
                 self.inner.update_value(|inner| inner.wanted = None);
-                self.state.set(RunState::default());
+                self.run.state.set(RunState::default());
             }
             return;
         }
@@ -327,7 +266,7 @@ impl App {
 
     /// One step: of the run there is, or of a new one that then waits.
     pub fn step(self) {
-        match self.state.with_untracked(|state| state.stage) {
+        match self.run.state.with_untracked(|state| state.stage) {
             Stage::Running | Stage::Paused => self.tell(Command::Step),
             Stage::Preparing => {}
             Stage::Idle | Stage::Done | Stage::Stopped | Stage::Failed => {
@@ -338,7 +277,7 @@ impl App {
 
     /// Pauses what runs, resumes what is paused.
     pub fn pause_or_resume(self) {
-        match self.state.with_untracked(|state| state.stage) {
+        match self.run.state.with_untracked(|state| state.stage) {
             Stage::Running => self.tell(Command::Pause),
             Stage::Paused => self.tell(Command::Resume),
             _ => {}
@@ -350,7 +289,7 @@ impl App {
     /// # Errors
     /// What is wrong with the value, in words; nothing changes then.
     pub fn set(self, path: &str, value: &str) -> Result<(), String> {
-        let old = self.settings.with_untracked(|settings| settings.config.clone());
+        let old = self.choice.settings.with_untracked(|settings| settings.config.clone());
         let mut config = old.set(path, value).map_err(|error| error.say(self.language.get_untracked().texts()))?;
         let command = match (path, config.optimizer.rule.momentum()) {
             ("schedule.rate", _) => Some(Command::Rate { rate: config.schedule.rate }),
@@ -359,29 +298,29 @@ impl App {
             }
             _ => None,
         };
-        if let Some(command) = command.filter(|_| self.state.with_untracked(|state| state.stage.is_live())) {
+        if let Some(command) = command.filter(|_| self.run.state.with_untracked(|state| state.stage.is_live())) {
             self.tell(command);
         }
-        self.settings.update(|settings| settings.config = config);
+        self.choice.settings.update(|settings| settings.config = config);
         Ok(())
     }
 
     /// Whether the run there is, if it has started, has the update rule of `config`, but for what may change.
     fn has_rule_of(self, config: &RunConfig) -> bool {
         let rule = comparable(config).optimizer.rule;
-        self.state.with_untracked(|state| {
+        self.run.state.with_untracked(|state| {
             state.start.as_ref().is_none_or(|start| comparable(&start.config).optimizer.rule == rule)
         })
     }
 
     /// Shows what a rewound run begins with again.
     pub(crate) fn take_back(self) {
-        let Some(first) = self.state.with_untracked(|state| state.start.as_ref().map(|start| start.config.clone()))
+        let Some(first) = self.run.state.with_untracked(|state| state.start.as_ref().map(|start| start.config.clone()))
         else {
             return;
         };
-        let same = self.has_rule_of(&self.settings.with_untracked(|settings| settings.config.clone()));
-        self.settings.update(|settings| {
+        let same = self.has_rule_of(&self.choice.settings.with_untracked(|settings| settings.config.clone()));
+        self.choice.settings.update(|settings| {
             settings.config.schedule.rate = first.schedule.rate;
             if same {
                 settings.config.optimizer.rule = first.optimizer.rule;
@@ -391,8 +330,8 @@ impl App {
 
     /// Whether the run there is was started with other settings than the present ones.
     pub fn differs(self) -> bool {
-        let wanted = self.settings.with(|settings| settings.config.clone());
-        self.state.with(|state| match (&state.start, state.stage.is_live()) {
+        let wanted = self.choice.settings.with(|settings| settings.config.clone());
+        self.run.state.with(|state| match (&state.start, state.stage.is_live()) {
             (Some(start), true) => comparable(&start.config) != comparable(&wanted),
             _ => false,
         })

@@ -32,6 +32,8 @@ pub mod parts;
 pub mod replies;
 #[cfg(target_arch = "wasm32")]
 pub mod runs;
+#[cfg(target_arch = "wasm32")]
+pub mod signals;
 
 /// Shows the page.
 #[cfg(target_arch = "wasm32")]

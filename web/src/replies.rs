@@ -4,12 +4,13 @@ use leptos::prelude::*;
 use protocol::worker::{Reply, Request};
 use protocol::{Event, Part};
 
-use crate::app::{App, Browse, SAMPLES, Samples, Searched, Wanted};
+use crate::app::{App, SAMPLES, Searched, Wanted};
 use crate::browser;
 use crate::checkpoint::config;
 use crate::mistakes::worst;
 use crate::nearest::ASKED;
 use crate::notice::Notice;
+use crate::signals::{Browse, Samples};
 use crate::state::{RunState, Stage};
 
 /// Between two questions about the pictures while a run trains, in milliseconds.
@@ -27,9 +28,9 @@ impl App {
                 if let Some(wanted) = wanted {
                     self.launch(&devices, wanted);
                 }
-                self.devices.set(Some(devices));
+                self.run.devices.set(Some(devices));
             }
-            Reply::Progress { what, done, total } => self.work.set(Some((what, done, total))),
+            Reply::Progress { what, done, total } => self.run.work.set(Some((what, done, total))),
             Reply::Run { run, event } => self.hear_run(&run, event),
             Reply::Prediction { request, scores } if self.is_search(request) => {
                 let found = self.inner.with_value(|inner| {
@@ -37,13 +38,13 @@ impl App {
                     worst(pictures, labels, &scores)
                 });
                 self.inner.update_value(|inner| inner.searched.question = None);
-                self.mistakes.set(Some(found));
+                self.questions.mistakes.set(Some(found));
             }
             Reply::Prediction { request, mut scores } => {
                 let Some((_, samples)) = self.answered(request) else { return };
-                self.guess.set(scores.get(samples).cloned());
+                self.questions.guess.set(scores.get(samples).cloned());
                 scores.truncate(samples);
-                self.answers.set(scores);
+                self.questions.answers.set(scores);
                 self.ask_if_stale();
             }
             Reply::Saved { request, step } => {
@@ -54,7 +55,7 @@ impl App {
                 }
             }
             Reply::Files { name, images } => {
-                self.settings.update(|settings| *settings = settings.with_data(&name));
+                self.choice.settings.update(|settings| *settings = settings.with_data(&name));
                 self.notice.set(Some(Notice::ImageSet { name, images }));
             }
             Reply::Images { request, labels, size, counts, .. } => {
@@ -74,13 +75,13 @@ impl App {
                         self.search();
                     }
                 } else if near {
-                    self.nearest.set(samples);
+                    self.questions.nearest.set(samples);
                     self.answered_nearest();
                 } else if browsing {
-                    self.browsed.set(samples);
-                    self.counts.set(counts);
+                    self.data.browsed.set(samples);
+                    self.data.counts.set(counts);
                 } else if strip {
-                    self.samples.set(samples);
+                    self.data.samples.set(samples);
                     self.ask_again();
                 }
             }
@@ -102,21 +103,21 @@ impl App {
 
     /// A worker that died is started again, and the run goes on from the last checkpoint, if there is one.
     fn revive(self, message: String) {
-        let ready = self.devices.get_untracked().is_some();
+        let ready = self.run.devices.get_untracked().is_some();
         let last = self.inner.try_update_value(|inner| {
             (inner.client, inner.asked, inner.near) = (None, None, None);
             inner.last.take()
         });
         let (stage, engine) =
-            self.state.with_untracked(|state| (state.stage, state.start.as_ref().map(|start| start.device.engine)));
+            self.run.state.with_untracked(|state| (state.stage, state.start.as_ref().map(|start| start.device.engine)));
         let last = last.flatten().filter(|_| stage.is_live());
-        self.state.set(RunState::default());
+        self.run.state.set(RunState::default());
         if !ready {
             // It has never worked, and would not when started again.
             self.notice.set(Some(Notice::WorkerDied { message, resumed: None }));
             return;
         }
-        self.devices.set(None);
+        self.run.devices.set(None);
         let resumed = Some(last.is_some());
         if let Some(checkpoint) = last {
             // As it was, whatever the visitor has chosen since for the next run.
@@ -133,12 +134,12 @@ impl App {
         }
         let told = Told::of(&event);
         if matches!(event, Event::Rewound {}) {
-            self.mistakes.set(None); // they were of other weights
+            self.questions.mistakes.set(None); // they were of other weights
             self.take_back();
         }
         // Components hear of it with the next frame, however many events come before.
         let hidden = matches!(told, Told::Steps) && browser::is_hidden();
-        self.state.update_untracked(|state| {
+        self.run.state.update_untracked(|state| {
             state.apply(event);
             state.hidden |= hidden;
         });
@@ -146,7 +147,7 @@ impl App {
             self.inner.update_value(|inner| inner.frame = true);
             request_animation_frame(move || {
                 self.inner.update_value(|inner| inner.frame = false);
-                self.state.notify();
+                self.run.state.notify();
             });
         }
         match told {
@@ -157,22 +158,23 @@ impl App {
                 self.ask_nearest();
             }
             // Also a run that has begun, or gone on, in a hidden tab: that it makes steps is how it shows.
-            Told::Steps if hidden && self.pause_hidden.get_untracked() => self.pause_if_hidden(),
+            Told::Steps if hidden && self.choice.pause_hidden.get_untracked() => self.pause_if_hidden(),
             Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
             Told::Steps | Told::New => self.ask_again(),
             Told::Epoch => {
                 self.search();
-                let size = self.state.with_untracked(|state| state.start.as_ref().map_or(0, |start| start.parameters));
+                let size =
+                    self.run.state.with_untracked(|state| state.start.as_ref().map_or(0, |start| start.parameters));
                 if size <= KEPT_PARAMETERS {
                     self.ask(&Request::Save { request: self.question() }, &[]);
                 }
             }
             Told::Finished => {
                 self.search();
-                self.keep(self.state.get_untracked());
+                self.keep(self.run.state.get_untracked());
                 self.next_in_queue(None);
             }
-            Told::Failed => self.next_in_queue(self.state.with_untracked(|state| state.failure.clone())),
+            Told::Failed => self.next_in_queue(self.run.state.with_untracked(|state| state.failure.clone())),
             Told::Other => {}
         }
     }
@@ -209,12 +211,12 @@ impl App {
 
     fn ask_if_stale(self) {
         let waits = self.inner.with_value(|inner| inner.asked.is_some() || !inner.stale);
-        if waits || self.state.with_untracked(|state| state.start.is_none()) {
+        if waits || self.run.state.with_untracked(|state| state.start.is_none()) {
             return;
         }
-        let mut pictures = self.samples.with_untracked(|samples| samples.pictures.concat());
-        let samples = self.samples.with_untracked(|samples| samples.pictures.len());
-        let drawing = self.drawing.get_untracked();
+        let mut pictures = self.data.samples.with_untracked(|samples| samples.pictures.concat());
+        let samples = self.data.samples.with_untracked(|samples| samples.pictures.len());
+        let drawing = self.questions.drawing.get_untracked();
         pictures.extend(drawing.iter().flatten());
         let count = samples + usize::from(drawing.is_some());
         if count > 0 {
@@ -232,15 +234,15 @@ impl App {
         if self.inner.with_value(|inner| inner.near.is_some()) {
             return self.inner.update_value(|inner| inner.near_stale = true);
         }
-        match self.drawing.get_untracked() {
-            Some(drawing) if self.state.with_untracked(|state| state.start.is_some()) => {
+        match self.questions.drawing.get_untracked() {
+            Some(drawing) if self.run.state.with_untracked(|state| state.start.is_some()) => {
                 let request = self.question();
                 self.inner.update_value(|inner| (inner.near, inner.near_stale) = (Some(request), false));
                 let (part, class) = (Part::Training, None);
                 let wanted = Request::Images { request, part, class, near: true, first: 0, count: ASKED };
                 self.ask(&wanted, &[&drawing]);
             }
-            _ => self.nearest.set(Samples::default()),
+            _ => self.questions.nearest.set(Samples::default()),
         }
     }
 

@@ -37,7 +37,7 @@ impl App {
                     self.inner.update_value(|inner| inner.sizes.add(number, text.len()));
                 }
                 Err(message) => {
-                    run.number = self.runs.with_untracked(|runs| runs.first().map_or(1, |run| run.number + 1));
+                    run.number = self.run.finished.with_untracked(|runs| runs.first().map_or(1, |run| run.number + 1));
                     self.notice.set(Some(Notice::NotKept(message)));
                 }
             }
@@ -52,7 +52,7 @@ impl App {
     }
 
     fn insert(self, run: Kept) {
-        self.runs.update(|runs| {
+        self.run.finished.update(|runs| {
             let place = runs.partition_point(|other| other.number > run.number);
             runs.insert(place, run);
         });
@@ -67,7 +67,7 @@ impl App {
     /// Forgets the runs up to this number.
     async fn forget(self, last: u64) {
         self.inner.update_value(|inner| inner.sizes.forget(last));
-        self.runs.update(|runs| runs.retain(|run| run.number > last));
+        self.run.finished.update(|runs| runs.retain(|run| run.number > last));
         if let Err(message) = browser::forget_runs(last).await {
             self.notice.set(Some(Notice::NotKept(message)));
         }

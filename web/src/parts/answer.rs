@@ -9,9 +9,9 @@ use crate::parts::strip::best;
 pub fn Answer() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let score = move |class: usize| app.guess.with(|guess| guess.as_ref()?.get(class).copied());
-    let answer = Memo::new(move |_| app.guess.with(|guess| guess.as_deref().map(best)));
-    let says = move || match (answer.get(), app.drawing.with(Option::is_some)) {
+    let score = move |class: usize| app.questions.guess.with(|guess| guess.as_ref()?.get(class).copied());
+    let answer = Memo::new(move |_| app.questions.guess.with(|guess| guess.as_deref().map(best)));
+    let says = move || match (answer.get(), app.questions.drawing.with(Option::is_some)) {
         (Some(class), _) => {
             let sure = percent(score(class).unwrap_or_default().into());
             fill(t.answer_is, &[&class.to_string(), &sure])

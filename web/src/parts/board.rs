@@ -107,7 +107,7 @@ pub fn Board(
                 on:blur=move |_| by_key.set(false)
             ></canvas>
             <span
-                class="board-blank" aria-hidden="true" class:shown=move || app.drawing.with(Option::is_none)
+                class="board-blank" aria-hidden="true" class:shown=move || app.questions.drawing.with(Option::is_none)
             >
                 {t.sketch_here}
             </span>

@@ -11,7 +11,7 @@ use crate::scores::{classes, worst};
 pub fn Confusion() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let matrix = Memo::new(move |_| app.state.with(|state| state.confusion.clone()));
+    let matrix = Memo::new(move |_| app.run.state.with(|state| state.confusion.clone()));
     let of = move || match matrix.get() {
         None => t.confusion_empty.into(),
         Some((part, rows)) => {

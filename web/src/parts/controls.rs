@@ -13,20 +13,20 @@ use crate::text::Texts;
 pub fn Controls() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let stage = Memo::new(move |_| app.state.with(|state| state.stage));
+    let stage = Memo::new(move |_| app.run.state.with(|state| state.stage));
     let can_pause = move || matches!(stage.get(), Stage::Running | Stage::Paused);
     let is_live = move || stage.get().is_live();
-    let has_start = Memo::new(move |_| app.state.with(|state| state.start.is_some()));
+    let has_start = Memo::new(move |_| app.run.state.with(|state| state.start.is_some()));
     let train = move || if stage.get() == Stage::Idle { t.train } else { t.train_again };
     let pause = move || if stage.get() == Stage::Paused { t.resume } else { t.pause };
-    let status = Memo::new(move |_| app.state.with(|state| say(state, app, t)));
-    let aside = Memo::new(move |_| app.state.with(|state| aside(state, t)));
-    let done = Memo::new(move |_| app.state.with(|state| (1000.0 * state.progress()).round() / 10.0));
+    let status = Memo::new(move |_| app.run.state.with(|state| say(state, app, t)));
+    let aside = Memo::new(move |_| app.run.state.with(|state| aside(state, t)));
+    let done = Memo::new(move |_| app.run.state.with(|state| (1000.0 * state.progress()).round() / 10.0));
     // A screen reader hears changes of the stage, and each quarter of the way.
     let quarter = Memo::new(move |_| (stage.get(), (done.get() / 25.0) as u32));
     let spoken = Memo::new(move |_| {
         quarter.get(); // not only tracked: what nobody reads is not computed, and tells nobody
-        app.state.with_untracked(|state| match state.accuracy_now() {
+        app.run.state.with_untracked(|state| match state.accuracy_now() {
             Some(accuracy) => fill(t.spoken, &[&say(state, app, t), &percent(accuracy)]),
             None => say(state, app, t),
         })
@@ -74,8 +74,8 @@ fn say(state: &RunState, app: App, t: &Texts) -> String {
     let steps = grouped(state.start.as_ref().map_or(0, |start| start.steps) as i64);
     match state.stage {
         Stage::Idle => t.idle.into(),
-        Stage::Preparing if app.devices.read().is_none() => t.looking.into(),
-        Stage::Preparing => match app.work.get() {
+        Stage::Preparing if app.run.devices.read().is_none() => t.looking.into(),
+        Stage::Preparing => match app.run.work.get() {
             Some((Work::Download, done, total)) => {
                 let total = total.map_or(String::new(), |total| format!(" / {}", bytes(total)));
                 format!("{} {}{total}", t.work_download, bytes(done))

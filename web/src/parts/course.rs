@@ -12,13 +12,13 @@ pub fn Course() -> impl IntoView {
     let t = app.language.get_untracked().texts();
     // The visitor's own images are counted when a run has loaded them.
     let loaded = move |name: &str| {
-        app.state.with(|state| {
+        app.run.state.with(|state| {
             let data = state.start.as_ref().map(|start| &start.data).filter(|data| data.name == name)?;
             Some([data.training + data.validation, data.test])
         })
     };
     let drawn = move || {
-        let config = app.settings.with(|settings| settings.config.clone());
+        let config = app.choice.settings.with(|settings| settings.config.clone());
         let images = known(&config).or_else(|| loaded(&config.dataset.name));
         let Some((steps, points)) = images.and_then(|images| course(&config, images)) else {
             return (String::new(), t.course_unknown.to_owned());

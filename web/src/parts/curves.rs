@@ -12,7 +12,7 @@ pub fn Curves() -> impl IntoView {
     let t = app.language.get_untracked().texts();
     let series = move |training: fn(&RunState) -> Vec<(f64, f64)>, validation: fn(&RunState) -> Vec<(f64, f64)>| {
         Signal::derive(move || {
-            let mut series: Vec<Series> = app.runs.with(|runs| {
+            let mut series: Vec<Series> = app.run.finished.with(|runs| {
                 let shown = runs.iter().filter(|kept| kept.shown);
                 shown
                     .map(|kept| Series {
@@ -22,7 +22,7 @@ pub fn Curves() -> impl IntoView {
                     })
                     .collect()
             });
-            app.state.with(|state| {
+            app.run.state.with(|state| {
                 let name = |name: &str| name.to_owned();
                 series.push(Series { name: name(t.training), look: Look::Training, points: training(state) });
                 series.push(Series { name: name(t.validation), look: Look::Validation, points: validation(state) });
@@ -31,8 +31,8 @@ pub fn Curves() -> impl IntoView {
         })
     };
     let steps = Memo::new(move |_| {
-        let present = app.state.with(|state| state.start.as_ref().map_or(0, |start| start.steps));
-        app.runs.with(|runs| {
+        let present = app.run.state.with(|state| state.start.as_ref().map_or(0, |start| start.steps));
+        app.run.finished.with(|runs| {
             let shown = runs.iter().filter(|kept| kept.shown);
             shown.filter_map(|kept| kept.state.start.as_ref()).map(|start| start.steps).fold(present, u64::max)
         })

@@ -12,14 +12,14 @@ use crate::text::Texts;
 pub fn Devices() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let used = Memo::new(move |_| app.state.with(|state| state.start.as_ref().map(|start| start.device.clone())));
+    let used = Memo::new(move |_| app.run.state.with(|state| state.start.as_ref().map(|start| start.device.clone())));
     let used = move || {
         used.get().map(|device| {
             let name = format!("{}: {}", engine_name(device.engine), device.name);
             view! { <p class="device-used"><b>{fill(t.device_used, &[&name])}</b></p> }
         })
     };
-    let list = move || match app.devices.get() {
+    let list = move || match app.run.devices.get() {
         None => view! { <p class="muted">{t.looking}</p> }.into_any(),
         Some(devices) => devices.into_iter().map(|report| one(report, t)).collect_view().into_any(),
     };

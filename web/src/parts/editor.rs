@@ -16,7 +16,8 @@ use crate::shapes::{place, rows};
 pub fn Editor() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let network = Memo::new(move |_| app.settings.with(|settings| settings.config.network().unwrap_or_default()));
+    let network =
+        Memo::new(move |_| app.choice.settings.with(|settings| settings.config.network().unwrap_or_default()));
     let change = move |at: &[usize], what: Edit| {
         let Network { mut layers, init } = network.get_untracked();
         // The list is changed in place: where a layer moves, the focus of its button has to follow.
@@ -27,12 +28,12 @@ pub fn Editor() -> impl IntoView {
         };
         let entry = id(&moved(at, &what));
         edit(&mut layers, at, what);
-        let mut config = app.settings.with_untracked(|settings| settings.config.clone());
+        let mut config = app.choice.settings.with_untracked(|settings| settings.config.clone());
         config.model = Model::Network(Network { layers, init });
         // Bounds are kept at once; what does not fit together is told beside the layer, so that it can be built up.
         match config.check() {
             Ok(()) => {
-                app.settings.update(|settings| settings.config = config);
+                app.choice.settings.update(|settings| settings.config = config);
                 if let Some(sign) = follow {
                     request_animation_frame(move || {
                         browser::refocus(&entry);

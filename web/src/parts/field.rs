@@ -40,7 +40,7 @@ pub fn Entry(
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let refused = RwSignal::new(None::<String>);
-    let shown = Memo::new(move |_| app.settings.with(|settings| value(&settings.config)));
+    let shown = Memo::new(move |_| app.choice.settings.with(|settings| value(&settings.config)));
     let change = move |event| {
         let typed = event_target_value(&event);
         let json = if typed.trim().is_empty() { "null" } else { typed.trim() };

@@ -10,7 +10,7 @@ pub fn Figures() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let figure = move |name: &'static str, value: fn(&RunState) -> Option<String>| {
-        let value = Memo::new(move |_| app.state.with(value).unwrap_or_else(|| t.no_value.into()));
+        let value = Memo::new(move |_| app.run.state.with(value).unwrap_or_else(|| t.no_value.into()));
         view! { <div><dt>{name}</dt><dd>{move || value.get()}</dd></div> }
     };
     view! {

@@ -21,7 +21,7 @@ const MOST: u64 = 700_000_000;
 pub fn Files() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let can_save = Memo::new(move |_| app.state.with(|state| state.start.is_some()));
+    let can_save = Memo::new(move |_| app.run.state.with(|state| state.start.is_some()));
     let choose = move |event: web_sys::Event| {
         let input: HtmlInputElement = event_target(&event);
         app.open_files(input.files());
@@ -103,7 +103,7 @@ impl App {
         if let Some(mistake) = rows(&config.network().map_err(|error| error.say(t))?).1 {
             return Err(mistake.say(t));
         }
-        self.settings.update(|settings| settings.config = config);
+        self.choice.settings.update(|settings| settings.config = config);
         Ok(())
     }
 }

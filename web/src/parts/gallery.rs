@@ -1,8 +1,9 @@
 use leptos::prelude::*;
 
-use crate::app::{App, Samples};
+use crate::app::App;
 use crate::format::fill;
 use crate::parts::picture::Picture;
+use crate::signals::Samples;
 use crate::text::Texts;
 
 /// A picture to be shown.
@@ -37,7 +38,7 @@ pub fn Gallery(
     /// As many places as there can be, so that nothing moves when they fill.
     places: usize,
 ) -> impl IntoView {
-    let to_board = expect_context::<App>().to_board;
+    let to_board = expect_context::<App>().questions.to_board;
     let one = move |Shown { picture, width, says, label, answer }: Shown| {
         let pixels = Signal::stored(Some(picture.clone()));
         view! {

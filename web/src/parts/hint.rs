@@ -32,7 +32,7 @@ pub fn Card(
     hint: Option<&'static str>,
     children: Children,
 ) -> impl IntoView {
-    let settings = expect_context::<App>().settings;
+    let settings = expect_context::<App>().choice.settings;
     let hidden = move || settings.with(|settings| settings.hide.iter().any(|hidden| hidden == name));
     view! {
         <section hidden=hidden class=format!("card {name}") aria-labelledby=format!("{name}-title")>

@@ -1,10 +1,11 @@
 use leptos::prelude::*;
 use protocol::Part;
 
-use crate::app::{App, Browse};
+use crate::app::App;
 use crate::format::{fill, grouped, percent};
 use crate::parts::gallery::{Gallery, labelled};
 use crate::parts::hint::Card;
+use crate::signals::Browse;
 
 /// Images a page.
 const PAGE: u32 = 48;
@@ -15,8 +16,8 @@ pub fn Images() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let open = RwSignal::new(false);
-    let browse = app.browse;
-    let started = Memo::new(move |_| app.state.with(|state| state.start.is_some()));
+    let browse = app.data.browse;
+    let started = Memo::new(move |_| app.run.state.with(|state| state.start.is_some()));
     // Nothing is asked before somebody looks.
     Effect::new(move || {
         let wanted = browse.get();
@@ -24,10 +25,10 @@ pub fn Images() -> impl IntoView {
             app.ask_images(wanted, PAGE);
         }
     });
-    let count = move |class: usize| app.counts.get().get(class).copied().unwrap_or_default();
-    let all = move || app.counts.get().into_iter().sum::<u64>();
+    let count = move |class: usize| app.data.counts.get().get(class).copied().unwrap_or_default();
+    let all = move || app.data.counts.get().into_iter().sum::<u64>();
     let bar = move |digit: usize| {
-        let most = move || app.counts.get().into_iter().max().unwrap_or_default().max(1);
+        let most = move || app.data.counts.get().into_iter().max().unwrap_or_default().max(1);
         let this = Some(digit as u8);
         let choose = move |_| {
             let now = browse.get_untracked();
@@ -45,7 +46,7 @@ pub fn Images() -> impl IntoView {
             </li>
         }
     };
-    let shown = move || labelled(app.browsed.get(), t);
+    let shown = move || labelled(app.data.browsed.get(), t);
     // Of those that are chosen.
     let total = move || browse.get().class.map_or_else(all, |class| count(class.into()));
     let first = move || u64::from(browse.get().first);

@@ -16,8 +16,8 @@ pub fn Mistakes() -> impl IntoView {
         let says = fill(t.mistakes_one, &[&label, &answer, &percent(sure.into())]);
         Shown { picture, width: data::SIDE, says, label: label + " → ", answer }
     };
-    let shown = move || app.mistakes.get().unwrap_or_default().into_iter().map(one).collect::<Vec<_>>();
-    let about = move || match app.mistakes.with(|mistakes| mistakes.as_ref().map(Vec::len)) {
+    let shown = move || app.questions.mistakes.get().unwrap_or_default().into_iter().map(one).collect::<Vec<_>>();
+    let about = move || match app.questions.mistakes.with(|mistakes| mistakes.as_ref().map(Vec::len)) {
         None => t.mistakes_empty,
         Some(0) => t.confusion_none,
         Some(_) => "",

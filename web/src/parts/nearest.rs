@@ -11,9 +11,9 @@ use crate::parts::hint::Hint;
 pub fn Nearest() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let shown = move || labelled(app.nearest.get(), t);
+    let shown = move || labelled(app.questions.nearest.get(), t);
     let says = move || {
-        let labels = app.nearest.get().labels;
+        let labels = app.questions.nearest.get().labels;
         match vote(&labels) {
             Some((label, count)) => {
                 fill(t.nearest_vote, &[&count.to_string(), &labels.len().to_string(), &label.to_string()])

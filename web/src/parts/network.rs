@@ -12,7 +12,7 @@ use crate::shapes::{Row, rows};
 pub fn Layers() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let network = Memo::new(move |_| app.settings.with(|settings| settings.config.network()));
+    let network = Memo::new(move |_| app.choice.settings.with(|settings| settings.config.network()));
     let table = move || {
         let (rows, mistake) = match network.get() {
             Ok(network) => {
@@ -55,7 +55,7 @@ pub fn Layers() -> impl IntoView {
     let json = RwSignal::new(String::new());
     let refused = RwSignal::new(None::<String>);
     let open = move |_| {
-        json.set(app.settings.with_untracked(|settings| indented(&settings.json())));
+        json.set(app.choice.settings.with_untracked(|settings| indented(&settings.json())));
         refused.set(None);
     };
     let apply = move |_| match app.open_config(&json.read_untracked()) {

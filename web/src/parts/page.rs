@@ -39,13 +39,13 @@ pub fn Page() -> impl IntoView {
         hidden.remove();
     });
     Effect::new(move || {
-        app.settings.with(|settings| match *settings == Settings::default() {
+        app.choice.settings.with(|settings| match *settings == Settings::default() {
             true => browser::set_fragment(""),
             false => browser::set_fragment(&settings.to_link()),
         })
     });
     // The first visit begins with the tour, unless it follows a link with a task of its own.
-    let tour = RwSignal::new(browser::recall("tour").is_none() && !app.linked);
+    let tour = RwSignal::new(browser::recall("tour").is_none() && !app.choice.linked);
     view! {
         <Header on_tour=move |()| tour.set(true) />
         // Everything else is made anew in another language: texts are plain then, not signals.
@@ -72,7 +72,7 @@ fn Body(tour: RwSignal<bool>) -> impl IntoView {
     };
     // A failure stays until it is closed or another run begins.
     let closed = RwSignal::new(None::<String>);
-    let ended = Memo::new(move |_| app.state.with(|state| trouble_of(state, t)));
+    let ended = Memo::new(move |_| app.run.state.with(|state| trouble_of(state, t)));
     let trouble = move || {
         ended.get().filter(|message| closed.read().as_ref() != Some(message)).map(|message| {
             view! {
@@ -91,7 +91,7 @@ fn Body(tour: RwSignal<bool>) -> impl IntoView {
         <div class="columns">
             <aside
                 class="settings card"
-                hidden=move || app.settings.with(|settings| settings.hide.iter().any(|name| name == "settings"))
+                hidden=move || app.choice.settings.with(|settings| settings.hide.iter().any(|name| name == "settings"))
                 aria-labelledby="settings-title"
             >
                 <details open=browser::is_wide()>
@@ -124,7 +124,7 @@ fn shortcut(app: App, event: &web_sys::KeyboardEvent) {
     if typing || event.ctrl_key() || event.meta_key() || event.alt_key() || event.repeat() {
         return;
     }
-    let (live, started) = app.state.with_untracked(|state| (state.stage.is_live(), state.start.is_some()));
+    let (live, started) = app.run.state.with_untracked(|state| (state.stage.is_live(), state.start.is_some()));
     match event.key().as_str() {
         "t" => app.train(),
         "p" => app.pause_or_resume(),

@@ -20,10 +20,12 @@ fn optional<T: ToString>(value: Option<T>) -> String {
 pub fn RunPanel() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let chosen =
-        move |of: fn(&RunConfig) -> String| Signal::derive(move || app.settings.with(|settings| of(&settings.config)));
-    let is =
-        move |test: fn(&RunConfig) -> bool| Memo::new(move |_| app.settings.with(|settings| test(&settings.config)));
+    let chosen = move |of: fn(&RunConfig) -> String| {
+        Signal::derive(move || app.choice.settings.with(|settings| of(&settings.config)))
+    };
+    let is = move |test: fn(&RunConfig) -> bool| {
+        Memo::new(move |_| app.choice.settings.with(|settings| test(&settings.config)))
+    };
     let set = move |path: &'static str, json: &str| {
         if let Err(message) = app.set(path, json) {
             app.notice.set(Some(Notice::Refused(fill(t.refused, &[&message]).into())));
@@ -35,7 +37,7 @@ pub fn RunPanel() -> impl IntoView {
 
     let data = Signal::derive(move || {
         let mut options = pairs(&[("digits", t.data_digits), ("mnist", t.data_mnist)]);
-        let name = app.settings.with(|settings| settings.config.dataset.name.clone());
+        let name = app.choice.settings.with(|settings| settings.config.dataset.name.clone());
         if options.iter().all(|(value, _)| *value != name) {
             options.push((name.clone(), name));
         }
@@ -43,11 +45,11 @@ pub fn RunPanel() -> impl IntoView {
     });
     let networks = Signal::derive(move || {
         let all = presets().map(|(name, _)| (name.to_owned(), name.to_owned()));
-        let own = app.settings.with(|settings| matches!(settings.config.model, Model::Network(_)));
+        let own = app.choice.settings.with(|settings| matches!(settings.config.model, Model::Network(_)));
         all.chain(own.then(|| ("own".to_owned(), t.preset_own.to_owned()))).collect::<Vec<_>>()
     });
     let engines = Signal::derive(move || {
-        let devices = app.devices.get().unwrap_or_default();
+        let devices = app.run.devices.get().unwrap_or_default();
         let ready = |state: &DeviceState| matches!(state, DeviceState::Ready { .. });
         let best =
             devices.iter().find(|report| ready(&report.state)).map_or("…", |report| engine_name(report.engine));
@@ -61,7 +63,7 @@ pub fn RunPanel() -> impl IntoView {
                 DeviceState::Ready { .. } => (report.engine.to_string(), name.into()),
                 // Only a link chooses what is missing.
                 DeviceState::Missing(_) => {
-                    let chosen = app.settings.with(|settings| settings.engine == Some(report.engine));
+                    let chosen = app.choice.settings.with(|settings| settings.engine == Some(report.engine));
                     let value = if chosen { report.engine.to_string() } else { String::new() };
                     (value, fill(t.engine_missing, &[name]))
                 }
@@ -70,11 +72,11 @@ pub fn RunPanel() -> impl IntoView {
         options
     });
     let engine = Signal::derive(move || {
-        app.settings.with(|settings| settings.engine.map_or("best".into(), |engine| engine.to_string()))
+        app.choice.settings.with(|settings| settings.engine.map_or("best".into(), |engine| engine.to_string()))
     });
     let choose_engine = move |name: String| {
         let engine = [EngineName::Wgpu, EngineName::Cpu].into_iter().find(|engine| engine.to_string() == name);
-        app.settings.update(|settings| settings.engine = engine);
+        app.choice.settings.update(|settings| settings.engine = engine);
     };
     let choose_rule = move |name: String| {
         if let Some((_, json, _)) = RULES.iter().find(|(value, ..)| *value == name) {
@@ -82,8 +84,9 @@ pub fn RunPanel() -> impl IntoView {
         }
     };
     let choose_shape = move |name: String| set("schedule.shape", &shape_json(&name));
-    let choose_preset = move |name: String| app.settings.update(|settings| *settings = settings.with_preset(&name));
-    let choose_data = move |name: String| app.settings.update(|settings| *settings = settings.with_data(&name));
+    let choose_preset =
+        move |name: String| app.choice.settings.update(|settings| *settings = settings.with_preset(&name));
+    let choose_data = move |name: String| app.choice.settings.update(|settings| *settings = settings.with_data(&name));
     let shapes = Signal::stored(pairs(&[
         ("constant", t.shape_constant),
         ("step", t.shape_step),
@@ -99,7 +102,7 @@ pub fn RunPanel() -> impl IntoView {
     });
     let digits = is(|config| config.dataset.name == "digits");
     let momentum = Memo::new(move |_| {
-        app.settings.with(|settings| match settings.config.optimizer.rule {
+        app.choice.settings.with(|settings| match settings.config.optimizer.rule {
             Rule::Momentum { .. } => Some("optimizer.rule.momentum.momentum"),
             Rule::Nesterov { .. } => Some("optimizer.rule.nesterov.momentum"),
             _ => None,
@@ -173,10 +176,10 @@ pub fn RunPanel() -> impl IntoView {
                         value=|config| config.schedule.warm_up.to_string()
                     />
                     <label class="check">
-                        <input type="checkbox" prop:checked=move || app.pause_hidden.get() on:change=move |event| {
+                        <input type="checkbox" prop:checked=move || app.choice.pause_hidden.get() on:change=move |event| {
                             let pause = event_target_checked(&event);
                             browser::remember("pause-hidden", if pause { "true" } else { "false" });
-                            app.pause_hidden.set(pause);
+                            app.choice.pause_hidden.set(pause);
                         } />
                         {t.pause_hidden}
                     </label>
@@ -197,7 +200,7 @@ pub fn RunPanel() -> impl IntoView {
             </details>
             <div class="run-buttons">
                 <button class="quiet" on:click=link>{t.copy_link}</button>
-                <button class="quiet" on:click=move |_| app.settings.update(|settings| {
+                <button class="quiet" on:click=move |_| app.choice.settings.update(|settings| {
                     let hide = std::mem::take(&mut settings.hide);
                     *settings = Settings { hide, ..Default::default() };
                 })>{t.reset}</button>

@@ -15,7 +15,7 @@ pub fn Runs() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let can_compare = Memo::new(move |_| {
-        app.devices.with(|devices| {
+        app.run.devices.with(|devices| {
             let ready = |engine| {
                 devices
                     .iter()
@@ -28,7 +28,7 @@ pub fn Runs() -> impl IntoView {
     let row = move |kept: &Kept| {
         let number_of = kept.number;
         let show = move |event| {
-            app.runs.update(|runs| {
+            app.run.finished.update(|runs| {
                 if let Some(kept) = runs.iter_mut().find(|kept| kept.number == number_of) {
                     kept.shown = event_target_checked(&event);
                 }
@@ -58,7 +58,7 @@ pub fn Runs() -> impl IntoView {
         [t.run, t.engine, t.preset, t.accuracy, t.images_a_second, t.time, t.show]
             .map(|name| view! { <th scope="col">{name}</th> })
     };
-    let table = move || match &*app.runs.read() {
+    let table = move || match &*app.run.finished.read() {
         runs if runs.is_empty() => view! { <p class="muted">{t.runs_empty}</p> }.into_any(),
         runs => view! {
             <div class="scroll" tabindex="0" role="group" aria-label=t.runs><table>
@@ -68,11 +68,11 @@ pub fn Runs() -> impl IntoView {
         }
         .into_any(),
     };
-    let none = move || app.runs.with(Vec::is_empty);
+    let none = move || app.run.finished.with(Vec::is_empty);
     let export = move |name: &str, text: fn(&[Kept]) -> String| {
-        browser::save(name, app.runs.with_untracked(|runs| text(runs)).as_bytes())
+        browser::save(name, app.run.finished.with_untracked(|runs| text(runs)).as_bytes())
     };
-    let differ = move || app.runs.with(|runs| difference(runs, t));
+    let differ = move || app.run.finished.with(|runs| difference(runs, t));
     view! {
         <Card name="runs" title=t.runs hint=t.runs_hint>
             {table}
@@ -93,7 +93,7 @@ pub fn Runs() -> impl IntoView {
                 <button class="quiet" disabled=none on:click=move |_| app.forget_runs()>{t.forget}</button>
             </div>
             <p class="muted">{t.kept_here}</p>
-            <p class="muted">{move || if can_compare.get() || app.devices.with(Option::is_none) { t.compare_hint } else { t.compare_missing }}</p>
+            <p class="muted">{move || if can_compare.get() || app.run.devices.with(Option::is_none) { t.compare_hint } else { t.compare_missing }}</p>
         </Card>
     }
 }

@@ -20,9 +20,9 @@ pub fn Sketch() -> impl IntoView {
         let gray = board.get_untracked().and_then(|canvas| read(&canvas));
         let image = gray.and_then(|gray| data::prepare::pixels(&gray, BOARD, BOARD).ok());
         if image.is_none() {
-            app.guess.set(None);
+            app.questions.guess.set(None);
         }
-        app.drawing.set(image.map(|image| image.to_vec()));
+        app.questions.drawing.set(image.map(|image| image.to_vec()));
         app.ask_again();
         app.ask_nearest();
     };
@@ -41,7 +41,7 @@ pub fn Sketch() -> impl IntoView {
     };
     let next = StoredValue::new(0);
     let take = move |_| {
-        let image = app.samples.with_untracked(|samples| {
+        let image = app.data.samples.with_untracked(|samples| {
             let count = samples.pictures.len();
             (count > 0).then(|| samples.pictures[next.get_value() % count].clone())
         });
@@ -53,18 +53,18 @@ pub fn Sketch() -> impl IntoView {
     };
     // Another language makes the board anew: it begins with what the network got last.
     Effect::new(move || {
-        if let (Some(canvas), Some(image)) = (board.get(), app.drawing.get_untracked()) {
+        if let (Some(canvas), Some(image)) = (board.get(), app.questions.drawing.get_untracked()) {
             paint(&canvas, &image);
         }
     });
     Effect::new(move || {
-        if let (Some(image), Some(canvas)) = (app.to_board.get(), board.get_untracked()) {
+        if let (Some(image), Some(canvas)) = (app.questions.to_board.get(), board.get_untracked()) {
             paint(&canvas, &image);
             canvas.scroll_into_view();
             changed();
         }
     });
-    let no_samples = move || app.samples.with(|samples| samples.pictures.is_empty());
+    let no_samples = move || app.data.samples.with(|samples| samples.pictures.is_empty());
     view! {
         <Card name="sketch" title=t.sketch hint=t.sketch_hint>
             <div class="sketch-parts">
@@ -77,7 +77,7 @@ pub fn Sketch() -> impl IntoView {
                 </div>
                 <div class="sketch-seen">
                     <p class="muted">{t.sketch_seen}</p>
-                    <Picture pixels=app.drawing width=data::SIDE />
+                    <Picture pixels=app.questions.drawing width=data::SIDE />
                 </div>
                 <Answer />
             </div>

@@ -12,8 +12,9 @@ pub fn Strip() -> impl IntoView {
     let t = app.language.get_untracked().texts();
     // (label, answer)
     let read = Memo::new(move |_| {
-        let labels = app.samples.with(|samples| samples.labels.clone());
-        let answers = app.answers.with(|answers| answers.iter().map(|scores| best(scores)).collect::<Vec<_>>());
+        let labels = app.data.samples.with(|samples| samples.labels.clone());
+        let answers =
+            app.questions.answers.with(|answers| answers.iter().map(|scores| best(scores)).collect::<Vec<_>>());
         labels.into_iter().zip(answers).collect::<Vec<_>>()
     });
     let score = move || {
@@ -28,7 +29,7 @@ pub fn Strip() -> impl IntoView {
     let one = move |i: usize| {
         let at = move || read.with(|read| read.get(i).copied());
         let right = move || at().map(|(label, answer)| usize::from(label) == answer);
-        let pixels = Memo::new(move |_| app.samples.with(|samples| samples.pictures.get(i).cloned()));
+        let pixels = Memo::new(move |_| app.data.samples.with(|samples| samples.pictures.get(i).cloned()));
         let width = 28;
         view! {
             <li class:right=move || right() == Some(true) class:wrong=move || right() == Some(false)>

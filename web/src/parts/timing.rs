@@ -9,8 +9,8 @@ use crate::parts::hint::Card;
 pub fn Timing() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let seconds = Memo::new(move |_| app.state.with(|state| state.seconds));
-    let hidden = Memo::new(move |_| app.state.with(|state| state.hidden));
+    let seconds = Memo::new(move |_| app.run.state.with(|state| state.seconds));
+    let hidden = Memo::new(move |_| app.run.state.with(|state| state.hidden));
     let parts = Memo::new(move |_| {
         let s = seconds.get();
         [s.download, s.data, s.compile, s.upload, s.steps, s.readback, s.evaluation]

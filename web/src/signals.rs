@@ -1,0 +1,132 @@
+//! What components read, in parts: a component takes those that it shows.
+
+use leptos::prelude::*;
+use protocol::Part;
+use protocol::worker::{DeviceReport, Work};
+
+use crate::browser;
+use crate::kept::Kept;
+use crate::link::Settings;
+use crate::mistakes::Mistake;
+use crate::state::RunState;
+
+/// Images that the network is asked about, and their labels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// Height and width.
+    pub size: [usize; 2],
+    /// Bytes of each, row by row.
+    pub pictures: Vec<Vec<u8>>,
+    /// What they are.
+    pub labels: Vec<u8>,
+}
+
+/// Which of the run's images the visitor looks at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Browse {
+    /// Of this part …
+    pub part: Part,
+    /// … those of this class, or all …
+    pub class: Option<u8>,
+    /// … from this one on.
+    pub first: u32,
+}
+
+/// The run there is, and those before it.
+#[derive(Clone, Copy)]
+pub struct Run {
+    /// Tells of its changes once a frame.
+    pub state: RwSignal<RunState>,
+    /// What takes a while, how much is done, of how much.
+    pub work: RwSignal<Option<(Work, u64, Option<u64>)>>,
+    /// What the worker found; none: it has not answered yet.
+    pub devices: RwSignal<Option<Vec<DeviceReport>>>,
+    /// Runs that have ended, the last one first.
+    pub finished: RwSignal<Vec<Kept>>,
+}
+
+impl Run {
+    pub(crate) fn new() -> Self {
+        Run {
+            state: RwSignal::new(RunState::default()),
+            work: RwSignal::new(None),
+            devices: RwSignal::new(None),
+            finished: RwSignal::new(vec![]),
+        }
+    }
+}
+
+/// The images of the run.
+#[derive(Clone, Copy)]
+pub struct Data {
+    /// Test images.
+    pub samples: RwSignal<Samples>,
+    /// Which images the visitor looks at.
+    pub browse: RwSignal<Browse>,
+    /// These images.
+    pub browsed: RwSignal<Samples>,
+    /// How many of each class the part has.
+    pub counts: RwSignal<Vec<u64>>,
+}
+
+impl Data {
+    pub(crate) fn new() -> Self {
+        Data {
+            samples: RwSignal::new(Samples::default()),
+            browse: RwSignal::new(Browse { part: Part::Training, class: None, first: 0 }),
+            browsed: RwSignal::new(Samples::default()),
+            counts: RwSignal::new(vec![]),
+        }
+    }
+}
+
+/// What the network is asked, and says.
+#[derive(Clone, Copy)]
+pub struct Questions {
+    /// Scores for each test image.
+    pub answers: RwSignal<Vec<Vec<f32>>>,
+    /// The visitor's drawing as the network gets it.
+    pub drawing: RwSignal<Option<Vec<u8>>>,
+    /// Scores for it.
+    pub guess: RwSignal<Option<Vec<f32>>>,
+    /// The training images nearest to it.
+    pub nearest: RwSignal<Samples>,
+    /// What the network is most wrong about; none: not known yet.
+    pub mistakes: RwSignal<Option<Vec<Mistake>>>,
+    /// A picture that is to be put on the drawing board.
+    pub to_board: RwSignal<Option<Vec<u8>>>,
+}
+
+impl Questions {
+    pub(crate) fn new() -> Self {
+        Questions {
+            answers: RwSignal::new(vec![]),
+            drawing: RwSignal::new(None),
+            guess: RwSignal::new(None),
+            nearest: RwSignal::new(Samples::default()),
+            mistakes: RwSignal::new(None),
+            to_board: RwSignal::new(None),
+        }
+    }
+}
+
+/// What the visitor has chosen.
+#[derive(Clone, Copy)]
+pub struct Choice {
+    /// For the next run.
+    pub settings: RwSignal<Settings>,
+    /// Whether a run waits while nobody can see it.
+    pub pause_hidden: RwSignal<bool>,
+    /// Whether the page was opened by a link that says what to train.
+    pub linked: bool,
+}
+
+impl Choice {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Choice {
+            settings: RwSignal::new(settings),
+            pause_hidden: RwSignal::new(browser::recall("pause-hidden").is_some_and(|value| value == "true")),
+            linked: !browser::fragment().is_empty(),
+        }
+    }
+}
