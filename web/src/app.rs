@@ -17,9 +17,6 @@ use crate::signals::{Browse, Choice, Data, Questions, Run, Samples};
 use crate::state::{RunState, Stage};
 use crate::text::{Language, Texts};
 
-/// Test images in the strip.
-pub const SAMPLES: u32 = 24;
-
 /// The page. Copies are the same page.
 #[derive(Clone, Copy)]
 pub struct App {

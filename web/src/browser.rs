@@ -117,6 +117,15 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Brings the element with this id into view, if it is not.
+pub fn show(id: &str) {
+    if let Some(element) = document().get_element_by_id(id) {
+        let options = web_sys::ScrollIntoViewOptions::new();
+        options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        element.scroll_into_view_with_scroll_into_view_options(&options);
+    }
+}
+
 /// Moves the focus, and the page only as far as it has to.
 pub fn refocus(id: &str) {
     if let Some(element) = document().get_element_by_id(id) {

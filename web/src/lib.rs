@@ -6,6 +6,7 @@
 pub mod checkpoint;
 pub mod course;
 pub mod curve;
+pub mod drawing;
 pub mod format;
 pub mod kept;
 pub mod layers;
@@ -28,6 +29,8 @@ pub mod browser;
 pub mod client;
 #[cfg(target_arch = "wasm32")]
 pub mod parts;
+#[cfg(target_arch = "wasm32")]
+pub mod questions;
 #[cfg(target_arch = "wasm32")]
 pub mod replies;
 #[cfg(target_arch = "wasm32")]

@@ -1,22 +1,20 @@
 //! What the worker says, taken in.
 
 use leptos::prelude::*;
+use protocol::Event;
 use protocol::worker::{Reply, Request};
-use protocol::{Event, Part};
 
-use crate::app::{App, SAMPLES, Searched, Wanted};
+use crate::app::{App, Searched, Wanted};
 use crate::browser;
 use crate::checkpoint::config;
 use crate::mistakes::worst;
-use crate::nearest::ASKED;
 use crate::notice::Notice;
-use crate::signals::{Browse, Samples};
+use crate::questions::SAMPLES;
+use crate::signals::Samples;
 use crate::state::{RunState, Stage};
 
 /// Between two questions about the pictures while a run trains, in milliseconds.
 const ANSWER_EVERY: f64 = 250.0;
-/// Test images among which mistakes are looked for.
-const SEARCHED: u32 = 512;
 /// Networks up to this size are kept as a checkpoint after each epoch, to go on from where the worker dies.
 const KEPT_PARAMETERS: u64 = 2_000_000;
 
@@ -177,103 +175,6 @@ impl App {
             Told::Failed => self.next_in_queue(self.run.state.with_untracked(|state| state.failure.clone())),
             Told::Other => {}
         }
-    }
-
-    /// Whether a request is the one that looks for mistakes.
-    fn is_search(self, request: u64) -> bool {
-        self.inner.with_value(|inner| inner.searched.question == Some(request))
-    }
-
-    /// Looks for what the network is most wrong about: asks for images, or what it says of those that are there.
-    fn search(self) {
-        let request = self.question();
-        self.inner.update_value(|inner| inner.searched.question = Some(request));
-        let pictures = self.inner.with_value(|inner| inner.searched.samples.pictures.concat());
-        let count = self.inner.with_value(|inner| inner.searched.samples.pictures.len());
-        match count {
-            0 => self.ask_tests(request, SEARCHED),
-            _ => self.ask(&Request::Predict { request, count }, &[&pictures]),
-        }
-    }
-
-    /// The visitor wants the run as a file.
-    pub fn save(self) {
-        let request = self.question();
-        self.inner.update_value(|inner| inner.saving = Some(request));
-        self.ask(&Request::Save { request }, &[]);
-    }
-
-    /// Asks what the network says of the samples and of the drawing; at once, or after the answer that is awaited.
-    pub fn ask_again(self) {
-        self.inner.update_value(|inner| inner.stale = true);
-        self.ask_if_stale();
-    }
-
-    fn ask_if_stale(self) {
-        let waits = self.inner.with_value(|inner| inner.asked.is_some() || !inner.stale);
-        if waits || self.run.state.with_untracked(|state| state.start.is_none()) {
-            return;
-        }
-        let mut pictures = self.data.samples.with_untracked(|samples| samples.pictures.concat());
-        let samples = self.data.samples.with_untracked(|samples| samples.pictures.len());
-        let drawing = self.questions.drawing.get_untracked();
-        pictures.extend(drawing.iter().flatten());
-        let count = samples + usize::from(drawing.is_some());
-        if count > 0 {
-            let request = self.question();
-            self.inner.update_value(|inner| {
-                (inner.asked, inner.stale, inner.asked_at) = (Some((request, samples)), false, browser::now());
-            });
-            self.ask(&Request::Predict { request, count }, &[&pictures]);
-        }
-    }
-
-    /// Asks for the training images nearest to the drawing; at once, or after the answer that is awaited, so that no
-    /// stroke is slower for it.
-    pub fn ask_nearest(self) {
-        if self.inner.with_value(|inner| inner.near.is_some()) {
-            return self.inner.update_value(|inner| inner.near_stale = true);
-        }
-        match self.questions.drawing.get_untracked() {
-            Some(drawing) if self.run.state.with_untracked(|state| state.start.is_some()) => {
-                let request = self.question();
-                self.inner.update_value(|inner| (inner.near, inner.near_stale) = (Some(request), false));
-                let (part, class) = (Part::Training, None);
-                let wanted = Request::Images { request, part, class, near: true, first: 0, count: ASKED };
-                self.ask(&wanted, &[&drawing]);
-            }
-            _ => self.questions.nearest.set(Samples::default()),
-        }
-    }
-
-    /// Asks for the first test images.
-    fn ask_tests(self, request: u64, count: u32) {
-        let (part, class) = (Part::Test, None);
-        self.ask(&Request::Images { request, part, class, near: false, first: 0, count }, &[]);
-    }
-
-    /// Asks for images to look at.
-    pub fn ask_images(self, Browse { part, class, first }: Browse, count: u32) {
-        let request = self.question();
-        self.inner.update_value(|inner| inner.browsing = Some(request));
-        self.ask(&Request::Images { request, part, class, near: false, first, count }, &[]);
-    }
-
-    /// Whether a request is the one for the nearest images.
-    fn is_near(self, request: u64) -> bool {
-        self.inner.with_value(|inner| inner.near == Some(request))
-    }
-
-    fn answered_nearest(self) {
-        self.inner.update_value(|inner| inner.near = None);
-        if self.inner.with_value(|inner| inner.near_stale) {
-            self.ask_nearest();
-        }
-    }
-
-    /// The question about pictures that this answers.
-    fn answered(self, request: u64) -> Option<(u64, usize)> {
-        self.inner.try_update_value(|inner| inner.asked.take_if(|asked| asked.0 == request)).flatten()
     }
 }
 

@@ -5,6 +5,7 @@ use protocol::Part;
 use protocol::worker::{DeviceReport, Work};
 
 use crate::browser;
+use crate::drawing::{Doubt, Drawing};
 use crate::kept::Kept;
 use crate::link::Settings;
 use crate::mistakes::Mistake;
@@ -93,8 +94,12 @@ pub struct Questions {
     pub nearest: RwSignal<Samples>,
     /// What the network is most wrong about; none: not known yet.
     pub mistakes: RwSignal<Option<Vec<Mistake>>>,
-    /// A picture that is to be put on the drawing board.
-    pub to_board: RwSignal<Option<Vec<u8>>>,
+    /// The drawing board; `drawing` follows it with the next frame.
+    pub board: StoredValue<Drawing>,
+    /// Why there may be no digit on it.
+    pub doubt: RwSignal<Option<Doubt>>,
+    /// Whether a frame is awaited to take the drawing in.
+    pub(crate) awaited: StoredValue<bool>,
 }
 
 impl Questions {
@@ -105,7 +110,9 @@ impl Questions {
             guess: RwSignal::new(None),
             nearest: RwSignal::new(Samples::default()),
             mistakes: RwSignal::new(None),
-            to_board: RwSignal::new(None),
+            board: StoredValue::new(Drawing::default()),
+            doubt: RwSignal::new(None),
+            awaited: StoredValue::new(false),
         }
     }
 }

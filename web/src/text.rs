@@ -93,7 +93,8 @@ texts! {
     data_digits: "digits, built in", "内置数字";
     data_mnist: "MNIST, from this site", "MNIST（本站）";
     digits: "Digits", "数字张数";
-    digits_hint: "More images take longer and are recognised better.", "图像越多，训练越久，识别越准。";
+    digits_hint: "With more images an epoch has more steps, and the network sees more ways to write each digit.",
+        "图像越多，每轮步数越多，网络见到的写法也越多。";
     preset: "Network", "网络";
     preset_hint: "A network to begin with, and how it is best trained. Its layers are listed below.",
         "选择一个网络及其合适的训练方式，各层见下方列表。";
@@ -101,13 +102,14 @@ texts! {
     about_softmax: "One layer: a template for each digit.", "单层：每个数字一个模板。";
     about_mlp: "One hidden layer of 128.", "一个 128 单元的隐藏层。";
     about_mlp_300: "One hidden layer of 300.", "一个 300 单元的隐藏层。";
-    about_mlp_wide: "Two hidden layers of 800: much work.", "两个 800 单元的隐藏层，计算量大。";
+    about_mlp_wide: "Two hidden layers of 800: twelve times the weights of mlp.", "两个 800 单元的隐藏层：权重数约为 mlp 的十二倍。";
     about_lenet5: "LeNet-5 with ReLU and max pooling.", "采用 ReLU 和最大池化的 LeNet-5。";
     about_cnn: "Two convolutions, one dense layer.", "两个卷积层和一个全连接层。";
     about_cnn_bn: "Three convolutions with batch norm.", "三个带批归一化的卷积层。";
-    about_mnist_99: "99 % of MNIST with the least work.", "用最少的计算在 MNIST 上达到 99 %。";
-    about_resnet_mini: "Residual blocks: the most accurate, and the slowest.", "残差块：最准确，也最慢。";
-    about_nolearn_dbn: "A comparison of CPU and GPU from 2014, reproduced.", "重现 2014 年的 CPU/GPU 对比。";
+    about_mnist_99: "99 % of MNIST in 704 steps (mean of ten seeds).", "704 步在 MNIST 上达到 99 %（十个种子的平均）。";
+    about_resnet_mini: "Residual blocks: the most work of these presets.", "残差块：这些预设中计算量最大。";
+    about_nolearn_dbn: "After a comparison of CPU and GPU from 2014: its network, data split and rate. Its pretraining, which made it a belief net, is left out, and its 200 warm-up steps are ours.",
+        "仿照 2014 年的一次 CPU/GPU 对比：采用其网络、数据划分和学习率；未做使其成为信念网络的预训练，200 步预热是我们加的。";
     about_own: "Your own layers; see “Layers” below.", "自定义的层，见下方“网络各层”。";
     engine: "Device", "设备";
     engine_hint: "Where the steps are computed. WebGPU uses your graphics card, CPU one core by WebAssembly. Both compute the same.",
@@ -135,11 +137,14 @@ texts! {
     warm_up: "Warm-up steps", "预热步数";
     warm_up_hint: "Over these steps the rate rises from 0.", "在这些步内学习率从 0 升起。";
     batch: "Batch", "批大小";
-    batch_hint: "Images a step. Larger batches use the device better, but make fewer steps.", "每步的图像数。批越大设备利用率越高，但步数越少。";
+    batch_hint: "Images a step. A larger batch uses the device better, but an epoch then has fewer steps.",
+        "每步的图像数。批越大设备利用率越高，但每轮的步数越少。";
     epochs: "Epochs", "轮数";
-    epochs_hint: "How often each image is seen.", "每张图像被看多少遍。";
+    epochs_hint: "How often the run goes through the training images. (Where images are drawn with replacement, some come more often than others.)",
+        "训练图像被遍历的次数。（有放回抽样时，各图像出现的次数不同。）";
     seed: "Seed", "随机种子";
-    seed_hint: "The source of all chance: the same seed gives the same run.", "一切随机的来源：种子相同，结果相同。";
+    seed_hint: "Where all randomness begins: the same seed gives the same start and the same order of images; on the same device and with the same settings it gives the same run.",
+        "一切随机的起点：种子相同，则初始权重和图像顺序相同；设备和设置也相同时，结果相同。";
     evaluate_every: "Steps between evaluations", "评估间隔（步）";
     evaluate_hint: "How often the network is tried on images that it does not learn from. Empty: once an epoch.",
         "多久用未学习过的图像检验一次。留空：每轮一次。";
@@ -173,8 +178,8 @@ texts! {
     gradient_norm: "Gradient norm", "梯度范数";
     current_rate: "Learning rate", "学习率";
     no_value: "–", "–";
-    accuracy_hint: "Part of the images that the network recognises. The validation images are not learned from, so their curve shows what the network really understood.",
-        "网络识别正确的比例。验证图像不参与学习，因此其曲线反映网络真正学会了多少。";
+    accuracy_hint: "Part of the images that the network recognises. It does not learn from the validation images, so their curve says how it does on new ones: as long as nobody chooses settings by it. For the last word there are the test images.",
+        "网络识别正确的比例。网络不从验证图像学习，因此其曲线反映它对新图像的表现——前提是没有人根据它来挑选设置。最终以测试图像为准。";
     loss_hint: "How surprised the network is by the right answers: what training makes smaller. Pure guessing among ten digits gives 2.3.",
         "网络对正确答案的“意外程度”，训练的目标就是减小它。在十个数字中纯猜约为 2.3。";
     chart_empty: "The curve appears with the first step.", "第一步之后显示曲线。";
@@ -193,32 +198,38 @@ texts! {
     strip_right: "{} of {} right", "{} / {} 正确";
 
     sketch: "Draw a digit", "画一个数字";
-    sketch_hint: "Draw with mouse, finger or pen. By keyboard: arrows move the pen, space lowers or lifts it, Delete clears.",
-        "用鼠标、手指或手写笔画。键盘：方向键移动画笔，空格落笔或抬笔，Delete 清除。";
+    sketch_hint: "Draw with mouse, finger or pen: the ink is scaled and centred as the training digits were, and the network answers at once. What you draw stays here.",
+        "用鼠标、手指或手写笔画：笔迹会像训练数字那样缩放并居中，网络立即回答。所画内容不会离开这里。";
+    sketch_keys: "Arrows move the pen, space lowers or lifts it, Ctrl+Z takes the last stroke back, Delete clears.",
+        "方向键移动画笔，空格落笔或抬笔，Ctrl+Z 撤销上一笔，Delete 清除。";
     sketch_board: "Drawing board", "画板";
     sketch_here: "Draw here", "在此绘制";
     sketch_clear: "Clear", "清除";
-    sketch_sample: "Take a test digit", "取一个测试数字";
+    sketch_undo: "Undo", "撤销";
+    sketch_erase: "Eraser", "橡皮";
+    sketch_sample: "Test digit", "测试数字";
     sketch_seen: "What the network gets", "网络看到的图像";
     sketch_blank: "nothing drawn yet", "尚未绘制";
+    doubt_small: "Too small for a digit: draw larger", "太小，不像数字：请画大一些";
+    doubt_full: "Too much ink for a digit: undo or clear", "笔迹太多，不像数字：请撤销或清除";
     pen_down: "Pen down", "已落笔";
     pen_up: "Pen up", "已抬笔";
     nearest: "Nearest training images", "最相近的训练图像";
-    nearest_hint: "The images to learn from that differ least from the drawing, by the sum over all pixels of the squared difference. To answer what most of them are is a classifier, too, which learns nothing: k nearest neighbours. Click one to put it on the drawing board.",
-        "学习材料中与所画图像差异最小的几张，差异为各像素差的平方和。取其中多数作为回答也是一种分类器，无需学习：k 近邻法。点击可放到画板上。";
+    nearest_hint: "The images to learn from that differ least from the drawing, by the sum over all pixels of the squared difference. To answer what most of them are is a classifier, too: k nearest neighbours, which has no weights to train and keeps all images instead. Click one to put it on the drawing board.",
+        "学习材料中与所画图像差异最小的几张，差异为各像素差的平方和。取其中多数作为回答也是一种分类器：k 近邻法，它没有权重可训练，而是保留全部图像。点击可放到画板上。";
     nearest_vote: "{} of the {} nearest are a {}", "{} / {} 张最相近的图像是 {}";
     nearest_none: "They appear when you draw, once a run has begun.", "开始训练后，画图时显示。";
     to_board: "{}: put it on the drawing board", "{}：放到画板上";
     answers: "Answer", "回答";
-    answer_none: "Press Train first, then draw: the bars move while the network learns.", "先按“开始训练”再画，网络学习时条形会随之变化。";
-    answer_is: "It reads {}, {} sure", "识别为 {}，把握 {}";
+    answer_none: "The network answers once it is there.", "网络就绪后会回答。";
+    answer_is: "It reads {} (score {})", "识别为 {}（得分 {}）";
     answer_value: "{}: {}", "{}：{}";
 
     mistakes: "Worst mistakes", "最严重的错误";
     mistakes_hint: "Among the first 512 test images, those whose right answer got the least: what they are → what the network says. Click one to put it on the drawing board.",
         "前 512 张测试图像中，正确答案得分最低的图像：真实数字 → 网络的回答。点击可放到画板上。";
     mistakes_empty: "They appear after the first epoch.", "第一轮结束后显示。";
-    mistakes_one: "{} → {}, {} sure: put it on the drawing board", "{} → {}，把握 {}：放到画板上";
+    mistakes_one: "{} → {}, score {}: put it on the drawing board", "{} → {}，得分 {}：放到画板上";
     images: "Browse the images", "浏览图像";
     images_hint: "All images of the run. Training: what the network learns from. Validation: what its progress is judged by. Test: what it is tried on at the end. Click a bar to see only that digit, an image to put it on the drawing board.",
         "本次运行的全部图像。训练：网络的学习材料；验证：用来评判进展；测试：最后的检验。点击条形只看该数字，点击图像可放到画板上。";
@@ -272,7 +283,8 @@ texts! {
         "浏览器有 WebGPU，但未提供显卡。请更新驱动、在浏览器设置中打开硬件加速，并在 chrome://gpu 或 about:support 中查看原因。";
     missing_refused: "There is an adapter, but it could not be opened: {}. Close other pages that use the GPU, restart the browser, or update the driver.",
         "找到了显卡，但无法打开：{}。请关闭其他使用显卡的页面、重启浏览器或更新驱动。";
-    cpu_instead: "The CPU trains the same network, only slower.", "CPU 可以训练同样的网络，只是慢一些。";
+    cpu_instead: "The CPU can train the same network. Which of the two is faster depends on the network: “Compare” measures it.",
+        "CPU 可以训练同样的网络。哪一个更快取决于网络：可用“比较”测量。";
 
     network: "Layers", "网络各层";
     network_hint: "What each layer makes of one image, and how many numbers it learns, and how many operations one image takes.", "每一层的输出形状、它学习的参数个数，以及处理一张图像的运算量。";
@@ -315,7 +327,8 @@ texts! {
     runs_hint: "Finished runs. A selected one is drawn into the charts as a thin line.", "已完成的训练。选中的会以细线画在图中。";
     runs_empty: "Finished runs are listed here.", "完成的训练会列在这里。";
     compare: "CPU against WebGPU", "CPU 与 WebGPU 对比";
-    compare_hint: "Trains the present settings on the CPU, then on WebGPU, from the same weights.", "用当前设置先在 CPU、再在 WebGPU 上训练，初始权重相同。";
+    compare_hint: "Trains the present settings on the CPU, then on WebGPU, from the same weights and on the same batches: the curves agree up to rounding.",
+        "用当前设置先在 CPU、再在 WebGPU 上训练，初始权重与各批图像相同：曲线除舍入误差外一致。";
     compare_missing: "This needs WebGPU, which is not available here: see “Your device”.", "需要 WebGPU，而此处不可用：参见“你的设备”。";
     run: "run", "训练";
     show: "show", "显示";
@@ -347,8 +360,8 @@ texts! {
     tour_1_text: "Press Train. The network begins with random weights and knows nothing; after each small batch of images its weights move a little.",
         "按“开始训练”。网络从随机权重开始，一无所知；每看一小批图像，权重就移动一点。";
     tour_2: "Watch the curves", "看曲线";
-    tour_2_text: "The loss falls, the accuracy rises. The orange curve is measured on images that the network does not learn from.",
-        "损失下降，准确率上升。橙色曲线用网络没有学过的图像测得。";
+    tour_2_text: "Usually the loss falls and the accuracy rises. The validation curve is measured on images that the network does not learn from.",
+        "通常损失下降、准确率上升。验证曲线用网络没有学过的图像测得。";
     tour_3: "Draw a digit", "画一个数字";
     tour_3_text: "Draw while it learns: the bars show what the network thinks of it, and change with every step.",
         "边学边画：条形显示网络的判断，并随训练变化。";

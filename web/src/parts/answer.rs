@@ -1,6 +1,7 @@
 use leptos::prelude::*;
 
 use crate::app::App;
+use crate::drawing::Doubt;
 use crate::format::{fill, percent};
 use crate::parts::strip::best;
 
@@ -12,9 +13,11 @@ pub fn Answer() -> impl IntoView {
     let score = move |class: usize| app.questions.guess.with(|guess| guess.as_ref()?.get(class).copied());
     let answer = Memo::new(move |_| app.questions.guess.with(|guess| guess.as_deref().map(best)));
     let says = move || match (answer.get(), app.questions.drawing.with(Option::is_some)) {
+        (Some(_), _) if app.questions.doubt.get() == Some(Doubt::Small) => t.doubt_small.into(),
+        (Some(_), _) if app.questions.doubt.get() == Some(Doubt::Full) => t.doubt_full.into(),
         (Some(class), _) => {
-            let sure = percent(score(class).unwrap_or_default().into());
-            fill(t.answer_is, &[&class.to_string(), &sure])
+            let share = percent(score(class).unwrap_or_default().into());
+            fill(t.answer_is, &[&class.to_string(), &share])
         }
         (None, true) => t.answer_none.into(),
         (None, false) => t.sketch_blank.into(),

@@ -38,12 +38,12 @@ pub fn Gallery(
     /// As many places as there can be, so that nothing moves when they fill.
     places: usize,
 ) -> impl IntoView {
-    let to_board = expect_context::<App>().questions.to_board;
+    let app = expect_context::<App>();
     let one = move |Shown { picture, width, says, label, answer }: Shown| {
         let pixels = Signal::stored(Some(picture.clone()));
         view! {
             <li>
-                <button class="quiet" aria-label=says on:click=move |_| to_board.set(Some(picture.clone()))>
+                <button class="quiet" aria-label=says on:click=move |_| app.put_on_board(&picture)>
                     <Picture pixels width />
                     <span aria-hidden="true">{label}<b>{answer}</b></span>
                 </button>

@@ -1,9 +1,8 @@
-use leptos::html::Canvas;
 use leptos::prelude::*;
 
 use crate::app::App;
 use crate::parts::answer::Answer;
-use crate::parts::board::{BOARD, Board, clear, paint, read};
+use crate::parts::board::Board;
 use crate::parts::hint::Card;
 use crate::parts::nearest::Nearest;
 use crate::parts::picture::Picture;
@@ -13,32 +12,7 @@ use crate::parts::picture::Picture;
 pub fn Sketch() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let board = NodeRef::<Canvas>::new();
-    let awaited = StoredValue::new(false);
-    let prepare = move || {
-        awaited.set_value(false);
-        let gray = board.get_untracked().and_then(|canvas| read(&canvas));
-        let image = gray.and_then(|gray| data::prepare::pixels(&gray, BOARD, BOARD).ok());
-        if image.is_none() {
-            app.questions.guess.set(None);
-        }
-        app.questions.drawing.set(image.map(|image| image.to_vec()));
-        app.ask_again();
-        app.ask_nearest();
-    };
-    // What was drawn is prepared with the next frame, however many strokes come before.
-    let changed = move || {
-        if !awaited.get_value() {
-            awaited.set_value(true);
-            request_animation_frame(prepare);
-        }
-    };
-    let wipe = move |_| {
-        if let Some(canvas) = board.get_untracked() {
-            clear(&canvas);
-        }
-        changed();
-    };
+    let erases = RwSignal::new(false);
     let next = StoredValue::new(0);
     let take = move |_| {
         let image = app.data.samples.with_untracked(|samples| {
@@ -46,33 +20,29 @@ pub fn Sketch() -> impl IntoView {
             (count > 0).then(|| samples.pictures[next.get_value() % count].clone())
         });
         next.update_value(|next| *next += 1);
-        if let (Some(image), Some(canvas)) = (image, board.get_untracked()) {
-            paint(&canvas, &image);
-            changed();
+        if let Some(image) = image {
+            app.draw(|board| board.put(&image));
         }
     };
-    // Another language makes the board anew: it begins with what the network got last.
-    Effect::new(move || {
-        if let (Some(canvas), Some(image)) = (board.get(), app.questions.drawing.get_untracked()) {
-            paint(&canvas, &image);
-        }
-    });
-    Effect::new(move || {
-        if let (Some(image), Some(canvas)) = (app.questions.to_board.get(), board.get_untracked()) {
-            paint(&canvas, &image);
-            canvas.scroll_into_view();
-            changed();
-        }
-    });
+    let cannot_undo = move || {
+        app.questions.drawing.track();
+        app.questions.board.with_value(|board| !board.can_undo())
+    };
     let no_samples = move || app.data.samples.with(|samples| samples.pictures.is_empty());
     view! {
         <Card name="sketch" title=t.sketch hint=t.sketch_hint>
             <div class="sketch-parts">
                 <div class="sketch-draw">
-                    <Board board on_change=move |()| changed() />
+                    <Board erases />
                     <div class="sketch-buttons">
-                        <button on:click=wipe>{t.sketch_clear}</button>
-                        <button disabled=no_samples on:click=take>{t.sketch_sample}</button>
+                        <button disabled=cannot_undo on:click=move |_| app.draw(|board| board.undo())>{t.sketch_undo}</button>
+                        <button
+                            aria-pressed=move || erases.get().to_string() on:click=move |_| erases.update(|erases| *erases = !*erases)
+                        >
+                            {t.sketch_erase}
+                        </button>
+                        <button class="sketch-clear" on:click=move |_| app.draw(|board| board.clear())>{t.sketch_clear}</button>
+                        <button class="sketch-sample" disabled=no_samples on:click=take>{t.sketch_sample}</button>
                     </div>
                 </div>
                 <div class="sketch-seen">

@@ -1,9 +1,10 @@
 use leptos::prelude::*;
 
-use crate::app::{App, SAMPLES};
+use crate::app::App;
 use crate::format::fill;
 use crate::parts::hint::Card;
 use crate::parts::picture::Picture;
+use crate::questions::SAMPLES;
 
 /// Test digits, and what the network says of them now.
 #[component]
