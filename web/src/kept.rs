@@ -1,4 +1,4 @@
-//! Finished runs, to be compared: as text to keep, as a table, and read from what the command line prints.
+//! Runs that have ended, to be compared: as text to keep, as a table, and read from what the command line prints.
 
 use protocol::Message;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,20 @@ const VERSION: u32 = 1;
 const MOST: usize = 50;
 /// … and most bytes of them together: a run of many steps has about 40 000.
 const MOST_BYTES: usize = 4 << 20;
+/// Longest name, in bytes.
+const MOST_NAME: usize = 200;
 
-/// A finished run.
+/// Where a run was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In this browser.
+    Browser,
+    /// By the command line, or in another browser: its file was opened here.
+    File,
+}
+
+/// A run that has ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
@@ -20,6 +32,12 @@ pub struct Kept {
     pub version: u32,
     /// Where it is kept, counted from 1; 0 before that.
     pub number: u64,
+    /// What the visitor calls it; empty: nothing yet.
+    #[serde(default)]
+    pub name: String,
+    /// Where it was made; earlier releases did not say.
+    #[serde(default)]
+    pub place: Option<Place>,
     /// All that is known of it.
     pub state: RunState,
     /// Whether it is drawn into the charts.
@@ -29,8 +47,8 @@ pub struct Kept {
 
 impl Kept {
     /// A run that is to be kept.
-    pub fn new(state: RunState) -> Self {
-        Kept { version: VERSION, number: 0, state, shown: false }
+    pub fn new(state: RunState, place: Place) -> Self {
+        Kept { version: VERSION, number: 0, name: String::new(), place: Some(place), state, shown: false }
     }
 
     /// The run as text.
@@ -41,8 +59,19 @@ impl Kept {
     /// What [`Kept::to_json`] wrote, from place `number`; none where it is damaged or another release wrote it.
     pub fn read(number: u64, text: &str) -> Option<Self> {
         let kept: Kept = serde_json::from_str(text).ok()?;
-        (kept.version == VERSION && kept.state.is_whole()).then_some(Kept { number, ..kept })
+        kept.checked().map(|kept| Kept { number, ..kept })
     }
+
+    fn checked(self) -> Option<Self> {
+        let sound = self.version == VERSION && self.name.len() <= MOST_NAME && self.state.is_whole();
+        sound.then_some(self)
+    }
+}
+
+/// The runs in a text that [`to_json`] wrote, in this browser or another; none where it is no such text, or damaged.
+pub fn from_json(text: &str) -> Option<Vec<Kept>> {
+    let runs: Vec<Kept> = serde_json::from_str(text).ok().filter(|runs: &Vec<_>| (1..=MOST).contains(&runs.len()))?;
+    runs.into_iter().map(|run| Kept { place: Some(Place::File), ..run }.checked()).collect()
 }
 
 /// The runs as one text.
@@ -77,7 +106,7 @@ impl Sizes {
     }
 }
 
-/// The finished run that the command line's `train --json` told of, if `text` is that.
+/// The run that the command line's `train --json` told of, if `text` is that and the run has ended, well or not.
 pub fn from_events(text: &str) -> Option<RunState> {
     let mut state = RunState::default();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -88,13 +117,15 @@ pub fn from_events(text: &str) -> Option<RunState> {
 
 /// Curves of all runs as a table: one line for each stretch of steps and each evaluation.
 pub fn to_csv(runs: &[Kept]) -> String {
-    let mut table = String::from("run,engine,device,curve,step,loss,accuracy\n");
-    for Kept { number, state, .. } in runs {
+    let mut table = String::from("run,name,engine,device,curve,step,loss,accuracy\n");
+    for Kept { number, name, state, .. } in runs {
         let Some(start) = &state.start else { continue };
-        let device = start.device.name.replace('"', "\"\"");
+        let [name, device] = [name, &start.device.name].map(|text| text.replace('"', "\"\""));
         let mut line = |curve: &str, step: f64, loss: f64, accuracy: f64| {
-            table
-                .push_str(&format!("{number},{},\"{device}\",{curve},{step},{loss},{accuracy}\n", start.device.engine));
+            table.push_str(&format!(
+                "{number},\"{name}\",{},\"{device}\",{curve},{step},{loss},{accuracy}\n",
+                start.device.engine
+            ));
         };
         for ((step, loss), (_, accuracy)) in state.loss.points().zip(state.accuracy.points()) {
             line("training", step, loss, accuracy);
@@ -114,6 +145,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
+    use crate::state::Stage;
 
     /// As `playground-cli train --json` prints it.
     const EVENTS: &str = r#"
@@ -124,19 +156,50 @@ mod tests {
 "#;
 
     fn run(number: u64) -> Kept {
-        Kept { number, ..Kept::new(from_events(EVENTS).unwrap()) }
+        Kept { number, name: "a \"b\"".into(), ..Kept::new(from_events(EVENTS).unwrap(), Place::File) }
     }
 
     #[test]
     fn a_run_of_the_command_line_joins_in() {
         let runs = [run(2)];
         expect![[r#"
-            run,engine,device,curve,step,loss,accuracy
-            2,wgpu,"A ""fast"" GPU",training,1,2.25,0.125
-            2,wgpu,"A ""fast"" GPU",training,2,2,0.25
-            2,wgpu,"A ""fast"" GPU",test,2,1.5,0.5
+            run,name,engine,device,curve,step,loss,accuracy
+            2,"a ""b""",wgpu,"A ""fast"" GPU",training,1,2.25,0.125
+            2,"a ""b""",wgpu,"A ""fast"" GPU",training,2,2,0.25
+            2,"a ""b""",wgpu,"A ""fast"" GPU",test,2,1.5,0.5
         "#]]
         .assert_eq(&to_csv(&runs));
+    }
+
+    #[test]
+    fn a_run_that_failed_joins_in_with_its_reason() {
+        let mut lines: Vec<&str> = EVENTS.trim().lines().take(2).collect();
+        lines.push(r#"{"version":1,"run":"a","event":"failed","failure":{"message":"the loss became NaN"},"step":2}"#);
+        let state = from_events(&lines.join("\n")).unwrap();
+        assert_eq!((state.stage, state.step), (Stage::Failed, 2));
+        let again = Kept::read(1, &Kept::new(state, Place::Browser).to_json()).unwrap();
+        assert_eq!(again.state.failure.unwrap().message, "the loss became NaN");
+    }
+
+    #[test]
+    fn saved_runs_are_read_again() {
+        let runs = from_json(&to_json(&[run(2), run(1)])).unwrap();
+        assert_eq!(
+            runs.iter().map(|run| (run.name.as_str(), run.place)).collect::<Vec<_>>(),
+            [("a \"b\"", Some(Place::File)); 2]
+        );
+        assert!(from_json("[]").is_none() && from_json("[{}]").is_none() && from_json(EVENTS).is_none());
+        let long = Kept { name: "x".repeat(MOST_NAME + 1), ..run(1) };
+        assert!(from_json(&to_json(&[run(2), long])).is_none());
+    }
+
+    #[test]
+    fn runs_of_earlier_releases_are_read() {
+        let now = run(0).to_json();
+        let before = now.replace(r#""name":"a \"b\"","place":"file","#, "");
+        assert_ne!(before, now);
+        let read = Kept::read(3, &before).unwrap();
+        assert_eq!((read.name.as_str(), read.place), ("", None));
     }
 
     #[test]

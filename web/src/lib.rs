@@ -4,6 +4,7 @@
 //! [`state::RunState`]. What needs no browser is here for every target and tested natively; components are wasm only.
 
 pub mod checkpoint;
+pub mod compare;
 pub mod course;
 pub mod curve;
 pub mod drawing;
@@ -20,6 +21,7 @@ pub mod scores;
 pub mod shapes;
 pub mod state;
 pub mod text;
+pub mod typed;
 
 #[cfg(target_arch = "wasm32")]
 pub mod app;

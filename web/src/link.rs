@@ -118,18 +118,16 @@ impl Settings {
         if link.len() > MOST {
             return Err(LinkError::Long { bytes: link.len() });
         }
+        let link = repaired(link);
         let mut settings = Settings::default();
         for (key, value) in link.split('&').filter_map(|pair| pair.split_once('=')) {
-            match key {
-                "run" => {
-                    let json = decode(value).ok_or(LinkError::Damaged)?;
-                    settings.config = RunConfig::from_json(&json)?;
-                    // Whoever shares a link must not read files by it.
-                    let name = &settings.config.dataset.name;
-                    if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') || name.len() > 40 {
-                        return Err(LinkError::Dataset { name: name.clone() });
-                    }
+            match key.to_ascii_lowercase().as_str() {
+                "run" => settings.config = read(value)?,
+                "preset" => {
+                    preset(value)?;
+                    settings = settings.with_preset(value);
                 }
+                "data" => settings = settings.with_data(value),
                 "engine" => {
                     let engine = [EngineName::Wgpu, EngineName::Cpu].into_iter().find(|name| name.to_string() == value);
                     settings.engine = Some(engine.ok_or_else(|| LinkError::Engine { name: value.into() })?);
@@ -142,8 +140,38 @@ impl Settings {
                 _ => {} // for a later release, or for other readers
             }
         }
+        // Whoever shares a link must not read files by it.
+        let name = &settings.config.dataset.name;
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') || name.len() > 40 {
+            return Err(LinkError::Dataset { name: name.clone() });
+        }
         Ok(settings)
     }
+}
+
+/// The configuration in a link.
+fn read(value: &str) -> Result<RunConfig, LinkError> {
+    let once = decode(value).ok_or(LinkError::Damaged)?;
+    // Encoded twice on its way.
+    let json = if once.starts_with('%') { decode(&once).ok_or(LinkError::Damaged)? } else { once };
+    // What was glued on behind: the end of a sentence, or a bracket around the link.
+    let end = json.rfind('}').map_or(json.len(), |last| last + 1);
+    let mut config = RunConfig::from_json(&json[..end])?;
+    let Dataset { name, split, digits, .. } = &mut config.dataset;
+    // The usual validation images would leave nothing to learn from.
+    if let (Split::Standard { validation: None }, "digits", ..=Split::VALIDATION) = (&split, name.as_str(), *digits) {
+        *split = Split::Standard { validation: Some((*digits / 10).clamp(1, Split::VALIDATION)) };
+    }
+    Ok(config)
+}
+
+/// A link as mail programs and chats mangle it: wholly encoded, with its `#` again, with more behind it.
+fn repaired(link: &str) -> String {
+    let bare = |link: &str| link.trim().trim_start_matches(['#', '?']).to_owned();
+    let link = bare(link);
+    let whole =
+        if link.contains('=') && !link.starts_with("%23") { link } else { bare(&decode(&link).unwrap_or_default()) };
+    whole.trim_end_matches(['.', ',', ')', ']', '>', ';', '"', '\'']).into()
 }
 
 /// Percent-encoded, but readable: what a fragment allows stays as it is.
@@ -221,6 +249,34 @@ mod tests {
         );
         check("engine=abacus", expect!["there is no engine `abacus` in a browser"]);
         check(&format!("run={}", "x".repeat(MOST)), expect!["the link is 16388 bytes long, at most 16384 are read"]);
+    }
+
+    #[test]
+    fn links_are_read_as_mail_and_chats_mangle_them() {
+        let mut settings = Settings::default();
+        settings.config.seed = 42;
+        let alone = settings.to_link();
+        let check = |mangled: &str| {
+            assert_eq!(Settings::from_link(mangled).map(|settings| settings.config.seed), Ok(42), "{mangled}");
+        };
+        for end in ["", ".", ")", ").", "\"", "> ", ",", "%E2%80%9D", "%3E", "&utm_source=mail", "&engine=cpu."] {
+            check(&format!("{alone}{end}"));
+        }
+        check(&encode(&alone)); // all of it encoded
+        check(&format!("#{alone}"));
+        check(&format!("%23{alone}"));
+        check(&format!("%23{}", encode(&alone)));
+        check(&alone.replace('%', "%25")); // encoded twice
+        check(&alone.replacen("run=", "RUN=", 1));
+        let preset = Settings::from_link("#PRESET=mlp&data=mnist").unwrap();
+        assert_eq!((preset.config.model, preset.config.dataset.name.as_str()), (Model::Preset("mlp".into()), "mnist"));
+    }
+
+    #[test]
+    fn a_split_that_leaves_nothing_is_adapted() {
+        let link = r#"run={"model":{"preset":"mlp"},"dataset":{"name":"digits","digits":2000}}"#;
+        let config = Settings::from_link(link).unwrap().config;
+        assert_eq!(config.dataset.split, Split::Standard { validation: Some(200) });
     }
 
     #[test]

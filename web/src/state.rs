@@ -61,6 +61,30 @@ pub struct Start {
     pub parameters: u64,
     pub steps: u64,
     pub steps_per_epoch: u64,
+    /// Steps that were made before: the run goes on from a checkpoint.
+    #[serde(default)]
+    pub first_step: u64,
+}
+
+/// Why the end of a run is no good, and the learning rate to try next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// The loss rose.
+    Diverged {
+        /// Of the first step.
+        first: f64,
+        /// The largest one.
+        peak: f64,
+        /// A tenth of the rate.
+        calmer: f32,
+    },
+    /// The network says the same of every image.
+    OneAnswer {
+        /// This.
+        answer: usize,
+        /// A tenth of the rate.
+        calmer: f32,
+    },
 }
 
 /// Values of a setting, each with the steps made before it holds.
@@ -100,9 +124,18 @@ pub struct RunState {
     pub recovered: Option<(u32, String)>,
     /// The end in numbers.
     pub summary: Option<Box<Summary>>,
-    /// Why it cannot go on. Only runs that reached their end are kept.
-    #[serde(skip)]
+    /// Why it cannot go on.
+    #[serde(default)]
     pub failure: Option<Failure>,
+    /// Training loss of the first step, where it was made here.
+    #[serde(default)]
+    pub first_loss: Option<f64>,
+    /// The largest training loss of a step.
+    #[serde(default)]
+    pub peak_loss: Option<f64>,
+    /// Whether it is only looked at again: nothing can be told to it.
+    #[serde(skip)]
+    pub is_past: bool,
     /// Rates that it was changed to while it trained, each with the steps made before; they are kept as curves are.
     #[serde(default)]
     pub rates: Changes,
@@ -133,6 +166,9 @@ impl Default for RunState {
             recovered: None,
             summary: None,
             failure: None,
+            first_loss: None,
+            peak_loss: None,
+            is_past: false,
             rates: vec![],
             momenta: vec![],
             pieces: VecDeque::new(),
@@ -152,7 +188,7 @@ impl RunState {
             Event::Started {
                 device, parameters, config, data, steps, steps_per_epoch, first_step, seconds, ..
             } => {
-                let start = Start { device, config, data, parameters, steps, steps_per_epoch };
+                let start = Start { device, config, data, parameters, steps, steps_per_epoch, first_step };
                 let curve = || Curve::new(first_step);
                 let (loss, accuracy, gradient_norm) = (curve(), curve(), curve());
                 let step = first_step;
@@ -163,7 +199,13 @@ impl RunState {
                 let batch = self.start.as_ref().map_or(1, |start| start.config.batch.max(1)) as f64;
                 let before = step.saturating_sub(losses.len() as u64);
                 for (at, loss) in (before + 1..).zip(&losses) {
-                    self.loss.push(at, f64::from(*loss));
+                    let loss = f64::from(*loss);
+                    self.loss.push(at, loss);
+                    if at == 1 {
+                        self.first_loss = Some(loss);
+                    }
+                    // f64::max passes over NaN, which ends the run anyway.
+                    self.peak_loss = Some(self.peak_loss.unwrap_or(loss).max(loss));
                 }
                 for (at, hits) in (before + 1..).zip(&hits) {
                     self.accuracy.push(at, f64::from(*hits) / batch);
@@ -234,17 +276,43 @@ impl RunState {
         self.test = None;
     }
 
+    /// What came before is of `past`, the same run: it was left, and has just started again from a checkpoint.
+    pub fn go_on_from(&mut self, mut past: RunState) {
+        past.back_to(self.step);
+        let (start, stage, seconds) = (self.start.take(), self.stage, past.seconds);
+        let prepared = self.seconds;
+        *self = RunState { start, stage, is_past: false, failure: None, summary: None, ..past };
+        // Steps and evaluations of before took their time; what was prepared was prepared twice.
+        self.seconds =
+            Seconds { steps: seconds.steps, readback: seconds.readback, evaluation: seconds.evaluation, ..prepared };
+        self.pieces.clear();
+    }
+
     /// The learning rate that the schedule scales: as it was configured, and where it was changed, as it was last.
     pub fn first_and_last_rate(&self) -> Option<(f32, Option<f32>)> {
         let last = self.rates.last().map(|(rate, _)| *rate as f32);
         Some((self.start.as_ref()?.config.schedule.rate, last))
     }
 
-    /// Whether this is a finished run that can be shown, wherever it comes from.
+    /// Whether this is a run that has ended and can be shown, wherever it comes from.
     pub fn is_whole(&self) -> bool {
         let curves = [&self.loss, &self.accuracy, &self.gradient_norm];
         let valid = self.start.as_ref().is_some_and(|start| start.config.check().is_ok());
-        self.stage == Stage::Done && valid && self.summary.is_some() && curves.into_iter().all(Curve::is_sound)
+        let ended = match self.stage {
+            Stage::Done => self.summary.is_some(),
+            Stage::Stopped | Stage::Failed => true,
+            Stage::Idle | Stage::Preparing | Stage::Running | Stage::Paused => false,
+        };
+        ended && valid && curves.into_iter().all(Curve::is_sound)
+    }
+
+    /// Training images a second over all steps that were made here; none where there were none.
+    pub fn measured(&self) -> Option<f64> {
+        let start = self.start.as_ref()?;
+        let images = self.step.saturating_sub(start.first_step) as f64 * start.config.batch as f64;
+        let seconds = self.seconds.steps + self.seconds.readback;
+        let told = self.summary.as_ref().map(|summary| summary.images_per_second);
+        told.or((seconds > 0.0).then(|| images / seconds)).filter(|speed| *speed > 0.0)
     }
 
     /// Steps a second, lately.
@@ -256,7 +324,7 @@ impl RunState {
     /// Training images a second: at the end over the whole run, before that lately.
     pub fn images_per_second(&self) -> Option<f64> {
         match &self.summary {
-            Some(summary) => Some(summary.images_per_second),
+            Some(_) => self.measured(),
             None => Some(self.speed()? * self.start.as_ref()?.config.batch as f64),
         }
     }
@@ -271,6 +339,24 @@ impl RunState {
     pub fn progress(&self) -> f64 {
         let steps = self.start.as_ref().map_or(0, |start| start.steps);
         if steps == 0 { 0.0 } else { (self.step as f64 / steps as f64).min(1.0) }
+    }
+
+    /// What went wrong, where all numbers are finite and still of no use; that the loss rose is told while the run can
+    /// still be stopped.
+    pub fn verdict(&self) -> Option<Verdict> {
+        let rate = self.first_and_last_rate().map(|(first, last)| last.unwrap_or(first))?;
+        let calmer = rate / 10.0;
+        let accuracy = self.accuracy_now()?;
+        if let (Some(first), Some(peak), Some(last)) = (self.first_loss, self.peak_loss, self.loss.recent(20)) {
+            if last > 2.0 * first || (peak > 4.0 * first && accuracy < 0.9) {
+                return Some(Verdict::Diverged { first, peak, calmer });
+            }
+        }
+        let (_, confusion) = self.confusion.as_ref().filter(|_| self.stage == Stage::Done)?;
+        let images: u64 = confusion.iter().flatten().sum();
+        let said = |answer: usize| confusion.iter().filter_map(|row| row.get(answer)).sum::<u64>();
+        let answer = (0..confusion.len()).find(|answer| 100 * said(*answer) >= 99 * images.max(1))?;
+        (accuracy < 0.9).then_some(Verdict::OneAnswer { answer, calmer })
     }
 
     /// The latest accuracy on images that the network does not learn from.
@@ -435,6 +521,64 @@ mod tests {
         let state = fold([started(20), steps(21, &[1.0], 1.0)]);
         assert_eq!(state.loss.points().collect::<Vec<_>>(), [(21.0, 1.0)]);
         assert_eq!(state.progress(), 0.7);
+    }
+
+    #[test]
+    fn divergence_is_told_though_all_numbers_are_finite() {
+        let well = [started(0), steps(2, &[2.5, 2.25], 0.5), evaluation(2, Part::Validation, 0.5)];
+        assert_eq!(fold(well).verdict(), None);
+        let worse = [started(0), steps(3, &[2.5, 90.0, 80.0], 0.5), evaluation(3, Part::Validation, 0.1)];
+        let calmer = preset("softmax").unwrap().schedule.rate / 10.0;
+        assert_eq!(fold(worse).verdict(), Some(Verdict::Diverged { first: 2.5, peak: 90.0, calmer }));
+        // What recovers is no failure.
+        let mut jump = fold([started(0), steps(3, &[2.5, 11.0, 0.5], 0.5)]);
+        jump.apply(steps(30, &[0.25; 27], 0.5));
+        jump.apply(evaluation(30, Part::Validation, 0.95));
+        assert_eq!(jump.verdict(), None);
+        let same = Event::Evaluation {
+            step: 30,
+            on: Part::Test,
+            loss: 2.5,
+            accuracy: 0.1,
+            confusion: vec![vec![0, 9], vec![0, 1]],
+            seconds: 0.1,
+        };
+        let mut same = fold([started(0), steps(1, &[2.5], 0.5), same]);
+        assert_eq!(same.verdict(), None, "it may still learn");
+        same.stage = Stage::Done;
+        assert_eq!(same.verdict(), Some(Verdict::OneAnswer { answer: 1, calmer }));
+    }
+
+    #[test]
+    fn a_run_that_was_left_goes_on_with_its_curves() {
+        let past = fold([started(0), steps(4, &[4.0, 3.0, 2.0, 1.0], 2.0), evaluation(3, Part::Validation, 0.5)]);
+        let mut state = fold([started(3)]);
+        state.go_on_from(past);
+        state.apply(steps(4, &[1.5], 1.0));
+        assert_eq!(state.loss.points().map(|point| point.1).collect::<Vec<_>>(), [4.0, 3.0, 2.0, 1.5]);
+        assert_eq!((state.stage, state.step, state.validation.len()), (Stage::Running, 4, 1));
+        assert_eq!((state.first_loss, state.start.as_ref().unwrap().first_step), (Some(4.0), 3));
+        assert_eq!(state.seconds.steps, 0.8 * 3.0);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_told() {
+        let summary = Summary {
+            engine: EngineName::Cpu,
+            device: "wasm".into(),
+            software: false,
+            steps: 30,
+            train_loss: 0.1,
+            test_loss: 0.2,
+            test_accuracy: 0.875,
+            images_per_second: 0.0,
+            seconds: Seconds::default(),
+            ended_early: None,
+        };
+        let state = fold([started(30), Event::Finished(Box::new(summary))]);
+        assert_eq!((state.measured(), state.images_per_second()), (None, None));
+        let stopped = Event::Stopped { reason: "told to".into(), step: 2, checkpoint: None };
+        assert_eq!(fold([started(0), steps(2, &[1.0, 1.0], 0.5), stopped]).measured(), Some(256.0));
     }
 
     #[test]

@@ -339,8 +339,14 @@ texts! {
         "列表（最多 50 次训练）保存在此浏览器中。也可将命令行训练的事件（train --json）拖放到页面上。";
     not_kept: "This browser does not keep the list of runs ({}): it goes with this page. Save it as a file.", "此浏览器无法保存训练列表（{}），关闭页面后即消失。可将其保存为文件。";
     forget: "Clear the list", "清空列表";
-    difference: "Same settings on {} and {}: the losses differ by at most {}; {} is {} times as fast.",
-        "相同设置在 {} 与 {} 上：损失最多相差 {}；{} 的速度是另一方的 {} 倍。";
+    difference: "With the same settings, {} makes {} times as many images a second as {}; their losses differ by at most {}. That is one run each: where it matters, repeat both.",
+        "设置相同：{} 的每秒图像数是对方的 {} 倍（对方：{}）；损失最多相差 {}。各只运行一次：若很重要，请各重复几次。";
+    software_short: "software", "软件模拟";
+    place_browser: "this browser", "此浏览器";
+    place_file: "from a file", "来自文件";
+    precision_of_numbers: "Precision", "数值精度";
+    length: "Length", "长度";
+    epoch: "epochs", "轮";
 
     worker_died: "The part of the page that trains has crashed: {}", "训练部分崩溃了：{}";
     worker_again: "It was started again and goes on from the last checkpoint.", "已重新启动，并从最近的检查点继续。";
