@@ -31,6 +31,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("cpu", &["gpu", "candle", "models", "data", "protocol", "train", "bench", "cli"]),
     ("candle", &["gpu", "cpu", "models", "data", "protocol", "train", "bench", "cli"]),
     ("tokenizers", &[WORKSPACE]),
+    ("plot", &[WORKSPACE]),
     ("server", &[WORKSPACE]),
     ("bundle", &[WORKSPACE]),
     ("web", &["shaders", "compiler", "gpu", "cpu", "candle", "train", "bench", "cli", "server"]),
