@@ -1,21 +1,25 @@
 //! What the page knows and what it can do: signals that components read, and the verbs behind their buttons.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use leptos::prelude::*;
 use protocol::worker::{DeviceReport, Request};
-use protocol::{Command, DeviceState, EngineName, Failure, RunConfig, Target};
+use protocol::{Command, ConfigError, DeviceState, EngineName, Failure, RunConfig, Target};
 
 use crate::browser;
-use crate::checkpoint;
+use crate::checkpoint::{self, Unusable};
 use crate::client::Client;
-use crate::kept::Sizes;
+use crate::format::fill;
+use crate::kept::{Kept, Place, Sizes};
 use crate::link::Settings;
 use crate::notice::Notice;
-use crate::problem::Problem;
+use crate::problem::{Problem, Remedy};
+use crate::shapes::rows;
 use crate::signals::{Browse, Choice, Data, Questions, Run, Samples};
 use crate::state::{RunState, Stage};
 use crate::text::{Language, Texts};
+use crate::typed::json_number;
 
 /// The page. Copies are the same page.
 #[derive(Clone, Copy)]
@@ -66,6 +70,18 @@ pub(crate) struct Inner {
     pub(crate) saving: Option<u64>,
     /// The last checkpoint, to go on from where the worker dies.
     pub(crate) last: Option<Vec<u8>>,
+    /// When that came, in milliseconds.
+    pub(crate) kept_at: f64,
+    /// The run of another tab that this one goes on with, as long as it is kept under that tab's name.
+    pub(crate) adopted: Option<String>,
+    /// What is known of the run that goes on from a checkpoint.
+    pub(crate) past: Option<RunState>,
+    /// Whether the run makes a step as soon as it has started.
+    pub(crate) steps: bool,
+    /// Whether the visitor was told that nothing can be kept.
+    pub(crate) said_not_kept: bool,
+    /// What can be taken back for a while.
+    pub(crate) undo: Option<Undo>,
     /// What the browser keeps.
     pub(crate) sizes: Sizes,
     /// Engines that the same settings are still to be trained on, to be compared.
@@ -89,7 +105,22 @@ pub(crate) struct Wanted {
     pub(crate) config: Option<RunConfig>,
     /// In place of the one of the settings; a run without it ends a comparison.
     pub(crate) engine: Option<EngineName>,
+    /// What is known of the run whose checkpoint it is.
+    pub(crate) past: Option<RunState>,
+    /// Whether it makes one step, where it waits.
+    pub(crate) steps: bool,
 }
+
+/// What can be taken back.
+pub(crate) enum Undo {
+    /// A run was ended by another: it goes on.
+    Run { past: Box<RunState>, checkpoint: Vec<u8> },
+    /// Runs were taken off the list.
+    Forget(Vec<Kept>),
+}
+
+/// How long something can be taken back.
+const UNDO: Duration = Duration::from_secs(10);
 
 impl App {
     /// The page with the settings of its link, and its worker started.
@@ -120,8 +151,15 @@ impl App {
                 client.ask(&Request::Devices, &[]);
                 self.inner.update_value(|inner| inner.client = Some(client));
             }
-            Err(message) => self.notice.set(Some(Notice::WorkerDied { message, resumed: None })),
+            Err(message) => self.cannot_start(message),
         }
+    }
+
+    /// Nothing can be trained before the page is loaded again.
+    pub(crate) fn cannot_start(self, message: String) {
+        self.inner.update_value(|inner| (inner.client, inner.wanted) = (None, None));
+        self.run.state.set(RunState::default());
+        self.notice.set(Some(Notice::CannotStart(message)));
     }
 
     pub(crate) fn ask(self, request: &Request, buffers: &[&[u8]]) {
@@ -145,7 +183,7 @@ impl App {
     /// Takes the settings of a link that was put into the address; nothing starts by it.
     pub fn read_link(self) {
         match Settings::from_link(&browser::fragment()) {
-            Ok(settings) => self.choice.settings.set(settings),
+            Ok(settings) => self.choose(|_| settings),
             Err(error) => {
                 let message = error.say(self.language.get_untracked().texts());
                 self.notice.set(Some(Notice::BadLink(message)));
@@ -177,6 +215,15 @@ impl App {
         self.begin(Wanted::default());
     }
 
+    /// Does what a button beside a trouble offers.
+    pub fn remedy(self, remedy: Remedy) {
+        match remedy {
+            Remedy::Cpu => self.choice.settings.update(|settings| settings.engine = Some(EngineName::Cpu)),
+            Remedy::Calmer(rate) => self.choice.settings.update(|settings| settings.config.schedule.rate = rate),
+        }
+        self.train();
+    }
+
     /// Trains the present settings on one engine after the other.
     pub fn compare(self, engines: impl IntoIterator<Item = EngineName>) {
         self.inner.update_value(|inner| inner.queue = engines.into_iter().collect());
@@ -191,21 +238,50 @@ impl App {
         }
     }
 
-    /// Goes on from a checkpoint file, with its settings. False where the file is none.
-    pub fn open_checkpoint(self, bytes: Vec<u8>) -> bool {
-        let Some(config) = checkpoint::config(&bytes) else { return false };
+    /// Goes on from a checkpoint file, with its settings. A file that is none changes nothing.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn open_checkpoint(self, bytes: Vec<u8>) -> Result<(), Unusable> {
+        let config = checkpoint::config(&bytes)?;
         self.choice.settings.update(|settings| settings.config = config);
         self.begin(Wanted { checkpoint: Some(bytes), ..Default::default() });
-        true
+        Ok(())
     }
 
     pub(crate) fn begin(self, wanted: Wanted) {
         if wanted.engine.is_none() {
             self.inner.update_value(|inner| inner.queue.clear());
         }
+        if self.inner.with_value(|inner| inner.client.is_none()) {
+            return self.cannot_start(self.language.get_untracked().texts().no_worker.into());
+        }
         self.notice.set(None);
+        self.replace();
         self.run.work.set(None);
         self.run.state.set(RunState::preparing());
+        self.clear_questions();
+        match self.run.devices.get_untracked() {
+            None => self.inner.update_value(|inner| inner.wanted = Some(wanted)),
+            Some(devices) => self.launch(&devices, wanted),
+        }
+    }
+
+    /// A run that has made steps is not lost when another takes its place: it is listed, and can be gone on with.
+    fn replace(self) {
+        let past = self.run.state.get_untracked();
+        let made = past.start.as_ref().is_some_and(|start| past.step > start.first_step);
+        if !(past.stage.is_live() && made) {
+            return;
+        }
+        self.keep(past.clone().stopped(), Place::Browser);
+        if let Some(checkpoint) = self.inner.try_update_value(|inner| inner.last.take()).flatten() {
+            self.offer_undo(Notice::Replaced, Undo::Run { past: Box::new(past), checkpoint });
+        }
+    }
+
+    /// What was asked of another network is not shown any more.
+    pub(crate) fn clear_questions(self) {
         self.questions.answers.set(vec![]);
         self.questions.guess.set(None);
         self.questions.nearest.set(Samples::default());
@@ -213,9 +289,54 @@ impl App {
         self.data.browsed.set(Samples::default());
         self.data.counts.set(vec![]);
         self.questions.mistakes.set(None);
-        match self.run.devices.get_untracked() {
-            None => self.inner.update_value(|inner| inner.wanted = Some(wanted)),
-            Some(devices) => self.launch(&devices, wanted),
+    }
+
+    /// Tells what was done, which can be undone for a while.
+    pub(crate) fn offer_undo(self, notice: Notice, undo: Undo) {
+        self.settle();
+        self.inner.update_value(|inner| inner.undo = Some(undo));
+        self.notice.set(Some(notice.clone()));
+        let over = move || {
+            if self.notice.with_untracked(|now| now.as_ref() == Some(&notice)) {
+                self.notice.set(None);
+            }
+        };
+        set_timeout(over, UNDO);
+    }
+
+    /// What could be undone cannot be any more.
+    pub fn settle(self) {
+        if let Some(Undo::Forget(gone)) = self.inner.try_update_value(|inner| inner.undo.take()).flatten() {
+            self.forget_for_good(&gone);
+        }
+    }
+
+    /// Takes back what was done last.
+    pub fn undo(self) {
+        let undo = self.inner.try_update_value(|inner| inner.undo.take()).flatten();
+        self.notice.set(None);
+        match undo {
+            None => {}
+            Some(Undo::Forget(gone)) => gone.into_iter().for_each(|run| self.insert(run)),
+            Some(Undo::Run { past, checkpoint }) => {
+                // What was listed of it goes on.
+                let is_it = |run: &&Kept| run.state.step == past.step && run.state.start == past.start;
+                let listed: Vec<_> =
+                    self.run.finished.with_untracked(|runs| runs.iter().filter(is_it).cloned().collect());
+                let numbers: Vec<_> = listed.iter().map(|run| run.number).collect();
+                self.run.finished.update(|runs| runs.retain(|run| !numbers.contains(&run.number)));
+                self.forget_for_good(&listed);
+                let engine = past.start.as_ref().map(|start| start.device.engine);
+                let (config, waits) = (checkpoint::config(&checkpoint).ok(), past.stage == Stage::Paused);
+                self.begin(Wanted {
+                    waits,
+                    checkpoint: Some(checkpoint),
+                    config,
+                    engine,
+                    past: Some(*past),
+                    steps: false,
+                });
+            }
         }
     }
 
@@ -232,6 +353,7 @@ impl App {
         let run = self.inner.try_update_value(|inner| {
             inner.run += 1;
             (inner.asked, inner.last, inner.searched) = (None, None, Searched::default());
+            (inner.past, inner.steps, inner.kept_at) = (wanted.past.clone(), wanted.steps, 0.0);
             inner.run.to_string()
         });
         let request = Request::Start {
@@ -265,29 +387,83 @@ impl App {
     pub fn step(self) {
         match self.run.state.with_untracked(|state| state.stage) {
             Stage::Running | Stage::Paused => self.tell(Command::Step),
-            Stage::Preparing => {}
-            Stage::Idle | Stage::Done | Stage::Stopped | Stage::Failed => {
-                self.begin(Wanted { waits: true, ..Default::default() });
+            Stage::Idle | Stage::Stopped | Stage::Failed => {
+                self.begin(Wanted { waits: true, steps: true, ..Default::default() });
             }
+            Stage::Preparing | Stage::Done => {}
         }
     }
 
-    /// Pauses what runs, resumes what is paused.
-    pub fn pause_or_resume(self) {
+    /// Prepares a run that waits before its first step, so that its images can be looked at.
+    pub fn prepare(self) {
+        self.begin(Wanted { waits: true, ..Default::default() });
+    }
+
+    /// What the large button does: pauses what runs, resumes what is paused, begins a run where there is none.
+    pub fn train_or_pause(self) {
         match self.run.state.with_untracked(|state| state.stage) {
             Stage::Running => self.tell(Command::Pause),
             Stage::Paused => self.tell(Command::Resume),
-            _ => {}
+            Stage::Preparing => {}
+            Stage::Idle | Stage::Done | Stage::Stopped | Stage::Failed if self.why_not().is_none() => self.train(),
+            Stage::Idle | Stage::Done | Stage::Stopped | Stage::Failed => {}
         }
+    }
+
+    /// Why no run can begin, if that is so: something was typed that cannot be used, or the layers do not fit.
+    pub fn why_not(self) -> Option<String> {
+        let t = self.texts();
+        let refused = self.choice.refused.with(|refused| {
+            refused.values().next().map(|one| fill(t.why_not_field, &[one.label, &one.typed, &one.message]))
+        });
+        refused.or_else(|| {
+            self.choice.settings.with(|settings| match settings.config.network() {
+                Ok(network) => rows(&network).1.map(|mistake| mistake.say(t)),
+                Err(error) => Some(error.say(t)),
+            })
+        })
+    }
+
+    /// Takes other settings as a whole; what was typed and refused is gone.
+    pub fn choose(self, other: impl FnOnce(&Settings) -> Settings) {
+        self.choice.refused.set(Default::default());
+        self.choice.settings.update(|settings| *settings = other(settings));
+    }
+
+    /// The settings that the page begins with; what a lesson hides stays hidden.
+    pub fn reset(self) {
+        self.choose(|settings| Settings { hide: settings.hide.clone(), ..Default::default() });
+    }
+
+    /// A new learning rate or momentum applies at once; everything else waits for the next run.
+    pub fn waits_for_next(self, path: &str) -> bool {
+        path != "schedule.rate" && !path.ends_with(".momentum")
+    }
+
+    /// Replaces one number of the configuration by what somebody has typed.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn set_typed(self, path: &str, typed: &str) -> Result<(), String> {
+        let t = self.language.get_untracked().texts();
+        let json = json_number(typed);
+        if json != "null" && json.parse::<f64>().is_err() {
+            return Err(t.need_number.into());
+        }
+        self.set(path, &json).map_err(|error| match error {
+            ConfigError::Bound { .. } if json == "null" => t.need_number.into(),
+            ConfigError::Bound { need, .. } => need.say(t),
+            other => other.say(t),
+        })
     }
 
     /// Replaces one value of the configuration. A new learning rate or momentum applies to the run at once.
     ///
     /// # Errors
-    /// What is wrong with the value, in words; nothing changes then.
-    pub fn set(self, path: &str, value: &str) -> Result<(), String> {
+    /// What is wrong with the value; nothing changes then.
+    pub fn set(self, path: &str, value: &str) -> Result<(), ConfigError> {
         let old = self.choice.settings.with_untracked(|settings| settings.config.clone());
-        let mut config = old.set(path, value).map_err(|error| error.say(self.language.get_untracked().texts()))?;
+        let mut config = old.set(path, value)?;
         let command = match (path, config.optimizer.rule.momentum()) {
             ("schedule.rate", _) => Some(Command::Rate { rate: config.schedule.rate }),
             (_, Some(&mut momentum)) if path.ends_with(".momentum") && self.has_rule_of(&old) => {

@@ -2,6 +2,7 @@
 
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::{document, window};
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, HtmlAnchorElement, HtmlElement, Url};
 
@@ -44,20 +45,32 @@ pub fn remember(key: &str, value: &str) {
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(js_namespace = keptRuns, catch)]
-    async fn all() -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = keptRuns, catch, js_name = all)]
+    async fn all_kept() -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = keptRuns, catch)]
     async fn add(text: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = keptRuns, catch, js_name = put)]
+    async fn put_kept(number: f64, text: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = keptRuns, catch)]
-    async fn forget(last: f64) -> Result<JsValue, JsValue>;
+    async fn forget(first: f64, last: f64) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(thread_local_v2, js_name = keptRuns)]
+    static KEPT_RUNS: JsValue;
+    #[wasm_bindgen(js_namespace = leftRuns, catch, js_name = all)]
+    async fn all_left() -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = leftRuns, catch, js_name = put)]
+    async fn put_left(text: &str, bytes: Uint8Array) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = leftRuns, catch, js_name = drop)]
+    async fn drop_left(id: Option<&str>) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = shadesOf, catch)]
+    async fn shades_of(bytes: Uint8Array) -> Result<JsValue, JsValue>;
 }
 
-/// What is kept of finished runs: number and text of each.
+/// What is kept of runs that have ended: number and text of each.
 ///
 /// # Errors
 /// Why nothing is kept here, in the browser's words; likewise below.
 pub async fn kept_runs() -> Result<Vec<(u64, String)>, String> {
-    let parts: Array = answer(all().await)?;
+    let parts: Array = answer(all_kept().await)?;
     let [numbers, texts]: [Array; 2] = [0, 1].map(|i| parts.get(i).into());
     let run = |(number, text): (JsValue, JsValue)| Some((number.as_f64()? as u64, text.as_string()?));
     Ok(numbers.iter().zip(texts.iter()).filter_map(run).collect())
@@ -68,13 +81,55 @@ pub async fn keep_run(text: &str) -> Result<u64, String> {
     answer(add(text).await).map(|parts| parts.get(0).as_f64().unwrap_or_default() as u64)
 }
 
-/// Forgets the runs up to number `last`.
-pub async fn forget_runs(last: u64) -> Result<(), String> {
-    answer(forget(last as f64).await).map(drop)
+/// Replaces the text of a run.
+pub async fn keep_again(number: u64, text: &str) -> Result<(), String> {
+    answer(put_kept(number as f64, text).await).map(drop)
+}
+
+/// Forgets the runs from number `first` to `last`.
+pub async fn forget_runs(first: u64, last: u64) -> Result<(), String> {
+    answer(forget(first as f64, last as f64).await).map(drop)
+}
+
+/// Has `changed` called when another tab keeps or forgets a run.
+pub fn on_runs_of_others(changed: impl Fn() + 'static) {
+    let changed = Closure::<dyn Fn()>::new(changed).into_js_value();
+    // It fails for what is no object.
+    let _ = KEPT_RUNS.with(|runs| js_sys::Reflect::set(runs, &"changed".into(), &changed));
+}
+
+/// Runs that were left before their end, the latest last: id, text, and the checkpoint that they go on from.
+pub async fn left_runs() -> Result<Vec<(String, String, Vec<u8>)>, String> {
+    let parts: Array = answer(all_left().await)?;
+    let [ids, texts, bytes]: [Array; 3] = [0, 1, 2].map(|i| parts.get(i).into());
+    let run = |i: u32| {
+        let bytes = bytes.get(i).dyn_into::<Uint8Array>().ok()?;
+        Some((ids.get(i).as_string()?, texts.get(i).as_string()?, bytes.to_vec()))
+    };
+    Ok((0..ids.length()).filter_map(run).collect())
+}
+
+/// Keeps the run of this tab, which has not ended, in place of what was kept of it.
+pub async fn keep_left(text: &str, checkpoint: &[u8]) -> Result<(), String> {
+    answer(put_left(text, Uint8Array::from(checkpoint)).await).map(drop)
+}
+
+/// The run of this id, or of this tab, need not be kept any more.
+pub async fn drop_run(id: Option<&str>) -> Result<(), String> {
+    answer(drop_left(id).await).map(drop)
+}
+
+/// A picture file in shades of gray: width, height and bytes.
+pub async fn shades(file: &[u8]) -> Result<(u32, u32, Vec<u8>), String> {
+    let parts: Array = answer(shades_of(Uint8Array::from(file)).await)?;
+    let side = |i| parts.get(i).as_f64().unwrap_or_default() as u32;
+    Ok((side(0), side(1), Uint8Array::new(&parts.get(2)).to_vec()))
 }
 
 fn answer(parts: Result<JsValue, JsValue>) -> Result<Array, String> {
-    parts.map(Array::unchecked_from_js).map_err(|error| error.as_string().unwrap_or_default())
+    let words =
+        |error: JsValue| error.as_string().unwrap_or_else(|| String::from(js_sys::Object::from(error).to_string()));
+    parts.map(Array::unchecked_from_js).map_err(words)
 }
 
 /// Milliseconds since some moment.
@@ -134,6 +189,16 @@ pub fn refocus(id: &str) {
     }
 }
 
+/// Scrolls to the beginning of the page.
+pub fn to_top() {
+    window().scroll_to_with_x_and_y(0.0, 0.0);
+}
+
+/// Loads the page again.
+pub fn reload() {
+    let _ = window().location().reload(); // a browser that does not lets the visitor do it
+}
+
 /// The page's address, with all settings.
 pub fn address() -> String {
     window().location().href().unwrap_or_default()
@@ -171,16 +236,15 @@ pub fn point_out(class: Option<&str>) {
     }
 }
 
-/// Whether the page is wide enough for two columns.
-pub fn is_wide() -> bool {
-    window().inner_width().ok().and_then(|width| width.as_f64()).is_none_or(|width| width >= 960.0)
+/// Whether the settings have a column of their own.
+pub fn has_room_for_settings() -> bool {
+    window().inner_width().ok().and_then(|width| width.as_f64()).is_none_or(|width| width >= 1280.0)
 }
 
-/// Adds styles to the page.
-pub fn add_style(text: &str) {
-    let style = document().create_element("style").expect("a name that HTML knows");
-    style.set_text_content(Some(text));
-    document().head().expect("a document has one").append_child(&style).expect("an element goes anywhere");
+/// Whether this browser forgets what a page keeps where it is not visited for a week: Safari does.
+pub fn forgets_soon() -> bool {
+    let agent = window().navigator().user_agent().unwrap_or_default();
+    agent.contains("Safari/") && !agent.contains("Chrome/") && !agent.contains("Chromium/")
 }
 
 /// Takes away what the page showed while it was loading.

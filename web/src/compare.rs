@@ -169,7 +169,7 @@ pub fn verdict(runs: &[Kept], t: &Texts) -> Option<String> {
     };
     let other = runs.iter().skip(1).find(is_same_job)?;
     let pairs = latest.state.loss.points().zip(other.state.loss.points());
-    let most = pairs.map(|(a, b)| (a.1 - b.1).abs()).fold(0.0, f64::max);
+    let most = pairs.map(|(a, b)| (a.mean - b.mean).abs()).fold(0.0, f64::max);
     let one = |run: &Kept| Some((format!("{}, {} {}", device(run, t)?, t.run, run.number), run.state.measured()?));
     let mut both = [one(latest)?, one(other)?];
     both.sort_by(|a, b| a.1.total_cmp(&b.1));

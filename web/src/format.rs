@@ -17,6 +17,11 @@ pub fn percent(part: f64) -> String {
     format!("{:.1}\u{a0}%", 100.0 * part)
 }
 
+/// 0.9731 as `97.3`: percent, where the sign stands by itself.
+pub fn tenths(part: f64) -> String {
+    format!("{:.1}", 100.0 * part)
+}
+
 /// About three digits: `0.00123`, `0.123`, `12.3`, `1234`, `1.2e9`.
 pub fn number(value: f64) -> String {
     let size = value.abs();

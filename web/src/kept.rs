@@ -68,6 +68,33 @@ impl Kept {
     }
 }
 
+/// A run that was left before its end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Left {
+    version: u32,
+    /// As it was when it was kept.
+    pub state: RunState,
+}
+
+impl Left {
+    /// A run that may be left.
+    pub fn new(state: RunState) -> Self {
+        Left { version: VERSION, state }
+    }
+
+    /// The run as text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("plain data with string keys serialises")
+    }
+
+    /// What [`Left::to_json`] wrote; none where it is damaged or another release wrote it.
+    pub fn read(text: &str) -> Option<Self> {
+        let left: Left = serde_json::from_str(text).ok()?;
+        (left.version == VERSION && left.state.stage.is_live() && left.state.is_sound()).then_some(left)
+    }
+}
+
 /// The runs in a text that [`to_json`] wrote, in this browser or another; none where it is no such text, or damaged.
 pub fn from_json(text: &str) -> Option<Vec<Kept>> {
     let runs: Vec<Kept> = serde_json::from_str(text).ok().filter(|runs: &Vec<_>| (1..=MOST).contains(&runs.len()))?;
@@ -89,9 +116,9 @@ impl Sizes {
         self.0.insert(self.0.partition_point(|(other, _)| *other > number), (number, bytes));
     }
 
-    /// What was up to this place is not there any more.
-    pub fn forget(&mut self, last: u64) {
-        self.0.retain(|(number, _)| *number > last);
+    /// What was in these places is not there any more.
+    pub fn forget(&mut self, first: u64, last: u64) {
+        self.0.retain(|(number, _)| !(first..=last).contains(number));
     }
 
     /// The latest place that there is no room for, nor for what is older.
@@ -127,8 +154,8 @@ pub fn to_csv(runs: &[Kept]) -> String {
                 start.device.engine
             ));
         };
-        for ((step, loss), (_, accuracy)) in state.loss.points().zip(state.accuracy.points()) {
-            line("training", step, loss, accuracy);
+        for (loss, accuracy) in state.loss.points().zip(state.accuracy.points()) {
+            line("training", loss.x, loss.mean, accuracy.mean);
         }
         for at in &state.validation {
             line("validation", at.step as f64, at.loss, at.accuracy);
@@ -179,6 +206,17 @@ mod tests {
         assert_eq!((state.stage, state.step), (Stage::Failed, 2));
         let again = Kept::read(1, &Kept::new(state, Place::Browser).to_json()).unwrap();
         assert_eq!(again.state.failure.unwrap().message, "the loss became NaN");
+    }
+
+    #[test]
+    fn a_run_that_was_left_is_read_again() {
+        let begun: String = EVENTS.trim().lines().take(2).map(|line| format!("{line}\n")).collect();
+        let mut state = RunState::default();
+        begun.lines().for_each(|line| state.apply(Message::from_json(line).unwrap().event));
+        let text = Left::new(state).to_json();
+        assert_eq!(Left::read(&text).unwrap().state.step, 2);
+        assert!(Left::read(&text.replace("\"Running\"", "\"Done\"")).is_none());
+        assert!(Left::read(&text[..text.len() / 2]).is_none() && Left::read(&run(1).to_json()).is_none());
     }
 
     #[test]
@@ -250,7 +288,7 @@ mod tests {
         assert_eq!(sizes(&[]).surplus(), None);
         let mut many = sizes(&(1..=60).map(|number| (number, 10)).collect::<Vec<_>>());
         assert_eq!(many.surplus(), Some(10));
-        many.forget(10);
+        many.forget(0, 10);
         assert_eq!(many.surplus(), None);
         many.add(61, MOST_BYTES - 100);
         assert_eq!(many.surplus(), Some(50));

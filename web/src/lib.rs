@@ -6,7 +6,6 @@
 pub mod checkpoint;
 pub mod compare;
 pub mod course;
-pub mod curve;
 pub mod drawing;
 pub mod format;
 pub mod kept;
@@ -15,7 +14,6 @@ pub mod link;
 pub mod mistakes;
 pub mod nearest;
 pub mod notice;
-pub mod plot;
 pub mod problem;
 pub mod scores;
 pub mod shapes;
@@ -45,7 +43,6 @@ pub mod signals;
 #[wasm_bindgen::prelude::wasm_bindgen(start)]
 pub fn start() {
     std::panic::set_hook(Box::new(|info| leptos::logging::error!("{info}")));
-    browser::add_style(parts::STYLE);
     browser::clear();
     leptos::mount::mount_to_body(parts::page::Page);
 }

@@ -13,12 +13,25 @@ pub enum Notice {
     BadLink(String),
     /// What cannot be done, and what to do.
     Refused(Failure),
-    /// `resumed`: whether the run goes on from a checkpoint; none where no worker could be started.
+    /// `resumed`: whether the run goes on from a checkpoint.
     WorkerDied {
         message: String,
-        resumed: Option<bool>,
+        resumed: bool,
     },
     UnknownFile(String),
+    /// A picture that shows no digit, or that the browser cannot read.
+    NoPicture(String),
+    /// A checkpoint that is not whole.
+    Damaged(String),
+    /// A run of elsewhere was listed: its name there, and how it ended where that was no good.
+    Listed {
+        number: usize,
+        failure: Option<String>,
+    },
+    /// A run took the place of another, which can be gone on with.
+    Replaced,
+    /// Runs were taken off the list.
+    Forgotten,
     LargeFile {
         name: String,
         most: u64,
@@ -27,6 +40,8 @@ pub enum Notice {
         name: String,
         images: [u64; 2],
     },
+    /// The part of the page that trains cannot be loaded.
+    CannotStart(String),
     /// Nothing here can train.
     NoDevice,
     /// A finished run stays only as long as the page.
@@ -41,19 +56,22 @@ impl Notice {
             Notice::BadLink(message) => fill(t.bad_link, &[message]),
             Notice::Refused(failure) => failure.say(t),
             Notice::WorkerDied { message, resumed } => {
-                let next = match resumed {
-                    None => "",
-                    Some(true) => t.worker_again,
-                    Some(false) => t.worker_fresh,
-                };
+                let next = if *resumed { t.worker_again } else { t.worker_fresh };
                 format!("{} {next}", fill(t.worker_died, &[message]))
             }
             Notice::UnknownFile(name) => fill(t.file_unknown, &[name]),
+            Notice::NoPicture(name) => fill(t.file_no_picture, &[name]),
+            Notice::Damaged(name) => fill(t.file_damaged, &[name]),
+            Notice::Listed { number, failure: None } => fill(t.listed, &[&number.to_string()]),
+            Notice::Listed { failure: Some(failure), .. } => fill(t.listed_failed, &[failure]),
+            Notice::Replaced => t.replaced.into(),
+            Notice::Forgotten => t.forgotten.into(),
             Notice::LargeFile { name, most } => fill(t.file_large, &[name, &bytes(*most)]),
             Notice::ImageSet { name, images } => {
                 let [training, test] = images.map(|n| grouped(n as i64));
                 fill(t.files_ready, &[name, &training, &test])
             }
+            Notice::CannotStart(message) => fill(t.cannot_start, &[message]),
             Notice::NoDevice => t.no_device.into(),
             Notice::NotKept(message) => fill(t.not_kept, &[message]),
             Notice::LinkCopied => t.copied.into(),
@@ -62,6 +80,20 @@ impl Notice {
 
     /// Whether something went wrong.
     pub fn is_problem(&self) -> bool {
-        !matches!(self, Notice::ImageSet { .. } | Notice::LinkCopied)
+        match self {
+            Notice::ImageSet { .. } | Notice::LinkCopied | Notice::Replaced | Notice::Forgotten => false,
+            Notice::Listed { failure, .. } => failure.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Whether loading the page again may help.
+    pub fn needs_reload(&self) -> bool {
+        matches!(self, Notice::CannotStart(_))
+    }
+
+    /// Whether it can be undone for a while.
+    pub fn can_be_undone(&self) -> bool {
+        matches!(self, Notice::Replaced | Notice::Forgotten)
     }
 }

@@ -4,8 +4,8 @@
 use models::{ModelError, Need, path};
 use protocol::{Bounds, Cause, ConfigError, EarlyEnd, Failure};
 
-use crate::format::fill;
-use crate::state::RunState;
+use crate::format::{fill, number};
+use crate::state::{RunState, Verdict};
 use crate::text::{Language, Texts};
 
 /// An error that says in another language what it says in English.
@@ -78,10 +78,49 @@ impl Problem for Failure {
     }
 }
 
+/// What is wrong with a run, and what the page offers to do about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble {
+    /// In words.
+    pub message: String,
+    /// What helps.
+    pub remedy: Option<Remedy>,
+}
+
+/// What a button beside a trouble does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Remedy {
+    /// Train with this learning rate.
+    Calmer(f32),
+    /// Train on the CPU.
+    Cpu,
+}
+
 /// What is wrong with a run, the end of it first: a device that was opened again may have been lost for good later.
-pub fn trouble_of(state: &RunState, t: &Texts) -> Option<String> {
-    let failure = state.failure.as_ref().map(|failure| failure.say(t));
-    failure.or(state.recovered.as_ref().map(|(times, why)| fill(t.recovered, &[&times.to_string(), why])))
+pub fn trouble_of(state: &RunState, t: &Texts) -> Option<Trouble> {
+    let plain = |message| Trouble { message, remedy: None };
+    if let Some(failure) = &state.failure {
+        return Some(match failure.cause {
+            Some(Cause::Diverged { calmer, .. }) => {
+                Trouble { message: failure.say(t), remedy: Some(Remedy::Calmer(calmer)) }
+            }
+            Some(Cause::Unavailable) => Trouble { message: t.unavailable.into(), remedy: Some(Remedy::Cpu) },
+            _ => plain(failure.say(t)),
+        });
+    }
+    if let Some(verdict) = state.verdict() {
+        return Some(match verdict {
+            Verdict::Diverged { first, peak, calmer } => Trouble {
+                message: fill(t.diverged, &[&number(first), &number(peak), &calmer.to_string()]),
+                remedy: Some(Remedy::Calmer(calmer)),
+            },
+            Verdict::OneAnswer { answer, calmer } => Trouble {
+                message: fill(t.one_answer, &[&answer.to_string(), &calmer.to_string()]),
+                remedy: Some(Remedy::Calmer(calmer)),
+            },
+        });
+    }
+    state.recovered.as_ref().map(|(times, why)| plain(fill(t.recovered, &[&times.to_string(), why])))
 }
 
 impl Problem for EarlyEnd {
@@ -272,12 +311,12 @@ mod tests {
     #[test]
     fn a_failure_is_told_before_what_the_run_survived() {
         let mut state = RunState::default();
-        let trouble = |state: &RunState| trouble_of(state, Language::English.texts()).unwrap_or_default();
-        assert_eq!(trouble(&state), "");
+        let trouble = |state: &RunState| trouble_of(state, Language::English.texts()).map(|trouble| trouble.message);
+        assert_eq!(trouble(&state), None);
         state.apply(Event::Recovered { step: 0, repeated: 0, reason: "reset".into() });
-        assert!(trouble(&state).contains("reset"));
+        assert!(trouble(&state).unwrap().contains("reset"));
         state.apply(Event::Failed { failure: "lost for good".to_owned().into(), step: 0, checkpoint: None });
-        assert_eq!(trouble(&state), "lost for good");
+        assert_eq!(trouble(&state).as_deref(), Some("lost for good"));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What the worker says, taken in.
 
 use leptos::prelude::*;
-use protocol::Event;
 use protocol::worker::{Reply, Request};
+use protocol::{Command, Event};
 
 use crate::app::{App, Searched, Wanted};
 use crate::browser;
 use crate::checkpoint::config;
+use crate::kept::Place;
 use crate::mistakes::worst;
 use crate::notice::Notice;
 use crate::questions::SAMPLES;
@@ -15,7 +16,7 @@ use crate::state::{RunState, Stage};
 
 /// Between two questions about the pictures while a run trains, in milliseconds.
 const ANSWER_EVERY: f64 = 250.0;
-/// Networks up to this size are kept as a checkpoint after each epoch, to go on from where the worker dies.
+/// Networks up to this size are kept as a checkpoint while they train, to go on from where page or worker die.
 const KEPT_PARAMETERS: u64 = 2_000_000;
 
 impl App {
@@ -49,7 +50,7 @@ impl App {
                 let Some(bytes) = buffers.pop() else { return };
                 match self.inner.with_value(|inner| inner.saving == Some(request)) {
                     true => browser::save(&format!("playground-{step}.safetensors"), &bytes),
-                    false => self.inner.update_value(|inner| inner.last = Some(bytes)),
+                    false => self.keep_left(bytes),
                 }
             }
             Reply::Files { name, images } => {
@@ -106,24 +107,42 @@ impl App {
             (inner.client, inner.asked, inner.near) = (None, None, None);
             inner.last.take()
         });
-        let (stage, engine) =
-            self.run.state.with_untracked(|state| (state.stage, state.start.as_ref().map(|start| start.device.engine)));
-        let last = last.flatten().filter(|_| stage.is_live());
+        let past = self.run.state.get_untracked();
+        let last = last.flatten().filter(|_| past.stage.is_live());
         self.run.state.set(RunState::default());
         if !ready {
-            // It has never worked, and would not when started again.
-            self.notice.set(Some(Notice::WorkerDied { message, resumed: None }));
-            return;
+            // It has never worked, or not since it was started again, and would not now: the network is gone, or a new
+            // version of the page has taken its place.
+            return self.cannot_start(message);
         }
         self.run.devices.set(None);
-        let resumed = Some(last.is_some());
+        self.start_worker();
+        let resumed = last.is_some();
         if let Some(checkpoint) = last {
             // As it was, whatever the visitor has chosen since for the next run.
-            let config = config(&checkpoint);
-            self.begin(Wanted { waits: stage == Stage::Paused, checkpoint: Some(checkpoint), config, engine });
+            let config = config(&checkpoint).ok();
+            let engine = past.start.as_ref().map(|start| start.device.engine);
+            let waits = past.stage == Stage::Paused;
+            self.begin(Wanted { waits, checkpoint: Some(checkpoint), config, engine, past: Some(past), steps: false });
         }
-        self.start_worker();
         self.notice.set(Some(Notice::WorkerDied { message, resumed }));
+    }
+
+    /// The run has ended: it is listed, if it has made a step, and need not be gone on with.
+    fn end(self) {
+        let state = self.run.state.get_untracked();
+        if state.start.as_ref().is_some_and(|start| state.step > start.first_step || state.stage == Stage::Done) {
+            self.keep(state, Place::Browser);
+        }
+        self.forget_left();
+    }
+
+    /// Has the run kept, so that it is not lost with the page or its worker.
+    pub(crate) fn save_if_due(self) {
+        let size = self.run.state.with_untracked(|state| state.start.as_ref().map_or(0, |start| start.parameters));
+        if size <= KEPT_PARAMETERS && self.is_keeping_due() {
+            self.ask(&Request::Save { request: self.question() }, &[]);
+        }
     }
 
     fn hear_run(self, run: &str, event: Event) {
@@ -137,9 +156,16 @@ impl App {
         }
         // Components hear of it with the next frame, however many events come before.
         let hidden = matches!(told, Told::Steps) && browser::is_hidden();
+        let past = match told {
+            Told::Started => self.inner.try_update_value(|inner| inner.past.take()).flatten(),
+            _ => None,
+        };
         self.run.state.update_untracked(|state| {
             state.apply(event);
             state.hidden |= hidden;
+            if let Some(past) = past {
+                state.go_on_from(past);
+            }
         });
         if !self.inner.with_value(|inner| inner.frame) {
             self.inner.update_value(|inner| inner.frame = true);
@@ -154,25 +180,32 @@ impl App {
                 self.inner.update_value(|inner| inner.strip = Some(request));
                 self.ask_tests(request, SAMPLES);
                 self.ask_nearest();
+                if self.inner.try_update_value(|inner| std::mem::take(&mut inner.steps)).unwrap_or_default() {
+                    self.tell(Command::Step);
+                }
             }
             // Also a run that has begun, or gone on, in a hidden tab: that it makes steps is how it shows.
             Told::Steps if hidden && self.choice.pause_hidden.get_untracked() => self.pause_if_hidden(),
             Told::Steps if browser::now() - self.inner.with_value(|inner| inner.asked_at) < ANSWER_EVERY => {}
-            Told::Steps | Told::New => self.ask_again(),
+            Told::Steps => self.ask_again(),
+            Told::New => {
+                self.ask_again();
+                self.save_if_due();
+            }
             Told::Epoch => {
                 self.search();
-                let size =
-                    self.run.state.with_untracked(|state| state.start.as_ref().map_or(0, |start| start.parameters));
-                if size <= KEPT_PARAMETERS {
-                    self.ask(&Request::Save { request: self.question() }, &[]);
-                }
+                self.save_if_due();
             }
             Told::Finished => {
                 self.search();
-                self.keep(self.run.state.get_untracked());
+                self.end();
                 self.next_in_queue(None);
             }
-            Told::Failed => self.next_in_queue(self.run.state.with_untracked(|state| state.failure.clone())),
+            Told::Stopped => self.end(),
+            Told::Failed => {
+                self.end();
+                self.next_in_queue(self.run.state.with_untracked(|state| state.failure.clone()));
+            }
             Told::Other => {}
         }
     }
@@ -186,6 +219,7 @@ enum Told {
     New,
     Epoch,
     Finished,
+    Stopped,
     Failed,
     Other,
 }
@@ -199,12 +233,12 @@ impl Told {
             Event::Epoch { .. } => Told::Epoch,
             Event::Finished(_) => Told::Finished,
             Event::Failed { .. } => Told::Failed,
+            Event::Stopped { .. } => Told::Stopped,
             Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Rate { .. }
             | Event::Momentum { .. }
-            | Event::Checkpoint { .. }
-            | Event::Stopped { .. } => Told::Other,
+            | Event::Checkpoint { .. } => Told::Other,
         }
     }
 }

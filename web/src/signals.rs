@@ -1,5 +1,7 @@
 //! What components read, in parts: a component takes those that it shows.
 
+use std::collections::BTreeMap;
+
 use leptos::prelude::*;
 use protocol::Part;
 use protocol::worker::{DeviceReport, Work};
@@ -44,6 +46,8 @@ pub struct Run {
     pub devices: RwSignal<Option<Vec<DeviceReport>>>,
     /// Runs that have ended, the last one first.
     pub finished: RwSignal<Vec<Kept>>,
+    /// One that was left before its end: where it is kept, what is known of it, and its checkpoint.
+    pub left: RwSignal<Option<(String, RunState, Vec<u8>)>>,
 }
 
 impl Run {
@@ -53,6 +57,7 @@ impl Run {
             work: RwSignal::new(None),
             devices: RwSignal::new(None),
             finished: RwSignal::new(vec![]),
+            left: RwSignal::new(None),
         }
     }
 }
@@ -124,8 +129,27 @@ pub struct Choice {
     pub settings: RwSignal<Settings>,
     /// Whether a run waits while nobody can see it.
     pub pause_hidden: RwSignal<bool>,
+    /// What was typed and cannot be used, by its place in the configuration.
+    pub refused: RwSignal<BTreeMap<&'static str, Refused>>,
+    /// Whether single keys do what buttons do.
+    pub keys: RwSignal<bool>,
+    /// The tab that is open.
+    pub tab: RwSignal<&'static str>,
+    /// What help speaks of: name and explanation.
+    pub topic: RwSignal<Option<(&'static str, &'static str)>>,
     /// Whether the page was opened by a link that says what to train.
     pub linked: bool,
+}
+
+/// A value that cannot be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    /// What it is a value of.
+    pub label: &'static str,
+    /// As it was typed.
+    pub typed: String,
+    /// What is wrong with it.
+    pub message: String,
 }
 
 impl Choice {
@@ -133,6 +157,10 @@ impl Choice {
         Choice {
             settings: RwSignal::new(settings),
             pause_hidden: RwSignal::new(browser::recall("pause-hidden").is_some_and(|value| value == "true")),
+            refused: RwSignal::new(BTreeMap::new()),
+            keys: RwSignal::new(browser::recall("keys").is_none_or(|value| value == "true")),
+            tab: RwSignal::new("mistakes"),
+            topic: RwSignal::new(None),
             linked: !browser::fragment().is_empty(),
         }
     }

@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
+use plot::Curve;
 use protocol::{Data, Device, Event, Failure, Part, RunConfig, Seconds, Summary, by_tree};
 use serde::{Deserialize, Serialize};
 
-use crate::curve::Curve;
-
 /// The speed is that of the last steps that took this long together, in seconds.
 const SPEED_SECONDS: f64 = 2.0;
+
+/// Curves are smoothed over so small a part of the run.
+const SMOOTHED: u64 = 60;
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,9 +155,9 @@ impl Default for RunState {
             stage: Stage::Idle,
             start: None,
             step: 0,
-            loss: Curve::new(0),
-            accuracy: Curve::new(0),
-            gradient_norm: Curve::new(0),
+            loss: Curve::new(0, 1),
+            accuracy: Curve::new(0, 1),
+            gradient_norm: Curve::new(0, 1),
             rate: None,
             epochs: vec![],
             validation: vec![],
@@ -189,7 +191,7 @@ impl RunState {
                 device, parameters, config, data, steps, steps_per_epoch, first_step, seconds, ..
             } => {
                 let start = Start { device, config, data, parameters, steps, steps_per_epoch, first_step };
-                let curve = || Curve::new(first_step);
+                let curve = || Curve::new(first_step, steps / SMOOTHED);
                 let (loss, accuracy, gradient_norm) = (curve(), curve(), curve());
                 let step = first_step;
                 let (stage, start) = (Stage::Running, Some(start));
@@ -250,7 +252,11 @@ impl RunState {
             }
             Event::Rewound {} => {
                 let (start, seconds) = (self.start.take(), self.seconds.of_preparation());
-                *self = RunState { stage: Stage::Paused, start, seconds, ..Default::default() };
+                let steps = start.as_ref().map_or(0, |start| start.steps);
+                let curve = || Curve::new(0, steps / SMOOTHED);
+                let (loss, accuracy, gradient_norm) = (curve(), curve(), curve());
+                let stage = Stage::Paused;
+                *self = RunState { stage, start, seconds, loss, accuracy, gradient_norm, ..Default::default() };
             }
             Event::Checkpoint { .. } => {}
             Event::Finished(summary) => {
@@ -276,6 +282,18 @@ impl RunState {
         self.test = None;
     }
 
+    /// The run as one that was told to stop where it is.
+    pub fn stopped(mut self) -> Self {
+        self.stage = Stage::Stopped;
+        self
+    }
+
+    /// The run as one that is looked at again.
+    pub fn past(mut self) -> Self {
+        self.is_past = true;
+        self
+    }
+
     /// What came before is of `past`, the same run: it was left, and has just started again from a checkpoint.
     pub fn go_on_from(&mut self, mut past: RunState) {
         past.back_to(self.step);
@@ -296,14 +314,19 @@ impl RunState {
 
     /// Whether this is a run that has ended and can be shown, wherever it comes from.
     pub fn is_whole(&self) -> bool {
-        let curves = [&self.loss, &self.accuracy, &self.gradient_norm];
-        let valid = self.start.as_ref().is_some_and(|start| start.config.check().is_ok());
         let ended = match self.stage {
             Stage::Done => self.summary.is_some(),
             Stage::Stopped | Stage::Failed => true,
             Stage::Idle | Stage::Preparing | Stage::Running | Stage::Paused => false,
         };
-        ended && valid && curves.into_iter().all(Curve::is_sound)
+        ended && self.is_sound()
+    }
+
+    /// Whether it has started, and its configuration and curves are such that it can be shown.
+    pub fn is_sound(&self) -> bool {
+        let curves = [&self.loss, &self.accuracy, &self.gradient_norm];
+        let valid = self.start.as_ref().is_some_and(|start| start.config.check().is_ok());
+        valid && curves.into_iter().all(Curve::is_sound)
     }
 
     /// Training images a second over all steps that were made here; none where there were none.
@@ -347,10 +370,10 @@ impl RunState {
         let rate = self.first_and_last_rate().map(|(first, last)| last.unwrap_or(first))?;
         let calmer = rate / 10.0;
         let accuracy = self.accuracy_now()?;
-        if let (Some(first), Some(peak), Some(last)) = (self.first_loss, self.peak_loss, self.loss.recent(20)) {
-            if last > 2.0 * first || (peak > 4.0 * first && accuracy < 0.9) {
-                return Some(Verdict::Diverged { first, peak, calmer });
-            }
+        if let (Some(first), Some(peak), Some(last)) = (self.first_loss, self.peak_loss, self.loss.recent(20))
+            && (last > 2.0 * first || (peak > 4.0 * first && accuracy < 0.9))
+        {
+            return Some(Verdict::Diverged { first, peak, calmer });
         }
         let (_, confusion) = self.confusion.as_ref().filter(|_| self.stage == Stage::Done)?;
         let images: u64 = confusion.iter().flatten().sum();
@@ -416,14 +439,18 @@ mod tests {
         state
     }
 
+    fn means(curve: &Curve) -> Vec<(f64, f64)> {
+        curve.points().map(|point| (point.x, point.mean)).collect()
+    }
+
     #[test]
     fn a_run_is_told() {
         let epoch = Event::Epoch { epoch: 1, loss: 1.5, error: 0.25, seconds: 1.0 };
         let events = [started(0), steps(2, &[3.0, 2.0], 0.5), epoch, evaluation(2, Part::Validation, 0.75)];
         let mut state = fold(events);
         assert_eq!((state.stage, state.step, state.rate), (Stage::Running, 2, Some(0.1)));
-        assert_eq!(state.loss.points().collect::<Vec<_>>(), [(1.0, 3.0), (2.0, 2.0)]);
-        assert_eq!(state.accuracy.points().collect::<Vec<_>>(), [(1.0, 0.5), (2.0, 0.5)]);
+        assert_eq!(means(&state.loss), [(1.0, 3.0), (2.0, 2.0)]);
+        assert_eq!(means(&state.accuracy), [(1.0, 0.5), (2.0, 0.5)]);
         assert_eq!(state.epochs, [Epoch { epoch: 1, loss: 1.5, accuracy: 0.75, seconds: 1.0 }]);
         assert_eq!(state.accuracy_now(), Some(0.75));
         assert_eq!((state.speed(), state.images_per_second(), state.remaining()), (Some(4.0), Some(256.0), Some(7.0)));
@@ -498,7 +525,7 @@ mod tests {
         assert_eq!((state.start.is_some(), state.confusion.is_none(), state.speed()), (true, true, None));
         assert_eq!(state.seconds, Seconds { download: 4.0, compile: 2.0, ..Default::default() });
         state.apply(steps(1, &[3.0], 0.5));
-        assert_eq!(state.loss.points().collect::<Vec<_>>(), [(1.0, 3.0)]);
+        assert_eq!(means(&state.loss), [(1.0, 3.0)]);
     }
 
     #[test]
@@ -513,13 +540,13 @@ mod tests {
         assert_eq!((state.step, state.epochs.len(), state.validation.len()), (10, 1, 1));
         assert_eq!((state.stage, state.recovered.clone()), (Stage::Running, Some((1, "lost".into()))));
         state.apply(steps(12, &[2.0; 2], 1.0));
-        assert_eq!(state.loss.points().last(), Some((12.0, 2.0)));
+        assert_eq!(means(&state.loss).last(), Some(&(12.0, 2.0)));
     }
 
     #[test]
     fn a_resumed_run_begins_where_it_was() {
         let state = fold([started(20), steps(21, &[1.0], 1.0)]);
-        assert_eq!(state.loss.points().collect::<Vec<_>>(), [(21.0, 1.0)]);
+        assert_eq!(means(&state.loss), [(21.0, 1.0)]);
         assert_eq!(state.progress(), 0.7);
     }
 
@@ -555,7 +582,7 @@ mod tests {
         let mut state = fold([started(3)]);
         state.go_on_from(past);
         state.apply(steps(4, &[1.5], 1.0));
-        assert_eq!(state.loss.points().map(|point| point.1).collect::<Vec<_>>(), [4.0, 3.0, 2.0, 1.5]);
+        assert_eq!(state.loss.points().map(|point| point.mean).collect::<Vec<_>>(), [4.0, 3.0, 2.0, 1.5]);
         assert_eq!((state.stage, state.step, state.validation.len()), (Stage::Running, 4, 1));
         assert_eq!((state.first_loss, state.start.as_ref().unwrap().first_step), (Some(4.0), 3));
         assert_eq!(state.seconds.steps, 0.8 * 3.0);

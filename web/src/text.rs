@@ -50,11 +50,11 @@ macro_rules! texts {
 
 texts! {
     title: "Training playground", "训练乐园";
-    tagline: "Watch a neural network learn, here in your browser. Nothing is installed, nothing is sent anywhere.",
-        "看神经网络如何学习，一切都在你的浏览器里进行：无需安装，不上传任何数据。";
-    skip: "Skip to the results", "跳到结果";
+    tagline: "Watch a neural network learn. Nothing is installed, nothing leaves this browser.",
+        "看神经网络如何学习：无需安装，数据不离开此浏览器。";
+    skip: "Skip to what the network reads", "跳到网络的回答";
     language: "Language", "语言";
-    theme: "Appearance", "外观";
+    theme: "Theme", "主题";
     theme_auto: "as the system", "跟随系统";
     theme_light: "light", "浅色";
     theme_dark: "dark", "深色";
@@ -66,6 +66,7 @@ texts! {
     step: "Step", "单步";
     rewind: "Rewind", "倒回";
     stop: "Stop", "停止";
+    why_not_field: "{}: “{}” cannot be used, {}", "{}：“{}”不可用，{}";
     controls: "Training", "训练";
     idle: "Ready. Press Train.", "就绪，请按“开始训练”。";
     looking: "Looking for devices …", "正在查找设备……";
@@ -76,6 +77,7 @@ texts! {
     running: "Training: step {} of {}", "训练中：第 {} / {} 步";
     paused: "Paused at step {} of {}", "已暂停：第 {} / {} 步";
     done: "Done: {} of test images right", "完成：测试图像识别率 {}";
+    done_steps: "after {} steps", "共 {} 步";
     stopped: "Stopped at step {}", "已停止：第 {} 步";
     failed: "Failed at step {}", "在第 {} 步失败";
     ended_early: "Ended early: {}", "提前结束：{}";
@@ -86,7 +88,7 @@ texts! {
     left: "{} left", "剩余 {}";
     progress: "Progress", "进度";
 
-    settings: "Run", "运行设置";
+    settings: "Settings", "设置";
     data: "Images", "图像";
     data_hint: "What the network learns from. The built-in digits are drawn by the page itself; MNIST is 70 000 handwritten digits, loaded from this site.",
         "网络的学习材料。内置数字由页面自行绘制；MNIST 是 7 万张手写数字，从本站加载。";
@@ -110,7 +112,7 @@ texts! {
     about_resnet_mini: "Residual blocks: the most work of these presets.", "残差块：这些预设中计算量最大。";
     about_nolearn_dbn: "After a comparison of CPU and GPU from 2014: its network, data split and rate. Its pretraining, which made it a belief net, is left out, and its 200 warm-up steps are ours.",
         "仿照 2014 年的一次 CPU/GPU 对比：采用其网络、数据划分和学习率；未做使其成为信念网络的预训练，200 步预热是我们加的。";
-    about_own: "Your own layers; see “Layers” below.", "自定义的层，见下方“网络各层”。";
+    about_own: "Your own layers: see “Layers”.", "自定义的层，见“各层”。";
     engine: "Device", "设备";
     engine_hint: "Where the steps are computed. WebGPU uses your graphics card, CPU one core by WebAssembly. Both compute the same.",
         "在哪里计算。WebGPU 使用显卡，CPU 通过 WebAssembly 使用一个核心，两者计算结果相同。";
@@ -133,6 +135,7 @@ texts! {
     shape_cosine: "cosine down to 0", "余弦降至 0";
     shape_one_cycle: "one cycle: up, then down", "单周期：先升后降";
     course: "{} steps: the rate begins at {}, is at most {} and ends at {}.", "共 {} 步：学习率从 {} 开始，最高 {}，最后为 {}。";
+    course_constant: "{} steps, all at a rate of {}.", "共 {} 步，学习率恒为 {}。";
     course_unknown: "The course is shown once the images are loaded.", "加载图像后显示曲线。";
     warm_up: "Warm-up steps", "预热步数";
     warm_up_hint: "Over these steps the rate rises from 0.", "在这些步内学习率从 0 升起。";
@@ -142,6 +145,8 @@ texts! {
     epochs: "Epochs", "轮数";
     epochs_hint: "How often the run goes through the training images. (Where images are drawn with replacement, some come more often than others.)",
         "训练图像被遍历的次数。（有放回抽样时，各图像出现的次数不同。）";
+    steps_field: "Steps", "步数";
+    steps_hint: "How many steps the run makes: each sees one batch.", "训练的步数：每步处理一批图像。";
     seed: "Seed", "随机种子";
     seed_hint: "Where all randomness begins: the same seed gives the same start and the same order of images; on the same device and with the same settings it gives the same run.",
         "一切随机的起点：种子相同，则初始权重和图像顺序相同；设备和设置也相同时，结果相同。";
@@ -160,7 +165,7 @@ texts! {
     refused: "Not accepted: {}", "不被接受：{}";
     need_number: "a number is needed", "需要一个数字";
     copy_yourself: "Pages without https may not copy: take the link from the address bar", "没有 https 的页面不能复制：请从地址栏复制链接";
-    help: "What is “{}”?", "什么是“{}”？";
+    help: "Help", "帮助";
     copy_link: "Copy link", "复制链接";
     copied: "Link copied", "链接已复制";
     reset: "Reset settings", "恢复默认";
@@ -173,8 +178,6 @@ texts! {
     test: "test", "测试";
     images_a_second: "Images/s", "图像/秒";
     step_time: "Time a step", "每步用时";
-    time_left: "Time left", "剩余时间";
-    time_taken: "Time taken", "总用时";
     gradient_norm: "Gradient norm", "梯度范数";
     current_rate: "Learning rate", "学习率";
     no_value: "–", "–";
@@ -182,17 +185,31 @@ texts! {
         "网络识别正确的比例。网络不从验证图像学习，因此其曲线反映它对新图像的表现——前提是没有人根据它来挑选设置。最终以测试图像为准。";
     loss_hint: "How surprised the network is by the right answers: what training makes smaller. Pure guessing among ten digits gives 2.3.",
         "网络对正确答案的“意外程度”，训练的目标就是减小它。在十个数字中纯猜约为 2.3。";
-    chart_empty: "The curve appears with the first step.", "第一步之后显示曲线。";
-    chart_loss: "Loss over steps. {}", "损失随步数变化。{}";
-    chart_accuracy: "Accuracy over steps. {}", "准确率随步数变化。{}";
-    chart_norm: "Gradient norm over steps. {}", "梯度范数随步数变化。{}";
-    chart_part: "{}: from {} to {}.", "{}：从 {} 到 {}。";
-    logarithmic: "log", "对数坐标";
-    selected: "selected runs", "选中的训练";
+    loss_promise: "The loss appears here, step by step.", "损失会逐步显示在这里。";
+    accuracy_promise: "How much it gets right appears here: guessing among ten digits gives 10 %.",
+        "识别正确的比例显示在这里：在十个数字中乱猜约为 10 %。";
+    step_axis: "step", "步";
+    chart_keys: "Arrow keys read off values.", "用方向键读取数值。";
+    axis: "Axis", "坐标轴";
+    linear: "linear", "线性";
+    as_table: "Table", "表格";
+    mark_rate: "rate {}", "学习率 {}";
+    mark_momentum: "momentum {}", "动量 {}";
+    mark_best: "best", "最佳";
+    mark_stopped: "stopped", "已停止";
+    mark_failed: "failed", "失败";
+    logarithmic: "log", "对数";
     steps: "steps", "步";
 
-    strip: "Test digits and answers", "测试数字与回答";
+    strip: "What the network reads", "网络的回答";
     strip_hint: "Digits that the network has never learned from. Below each: its answer.", "网络从未学过的数字，下方是它的回答。";
+    strip_untrained: "Not trained yet: it guesses. Press Train and watch the guesses get better.",
+        "尚未训练：它只是在猜。按“开始训练”，看回答如何变好。";
+    what_next: "What now?", "接下来？";
+    next_draw: "Draw a digit", "画一个数字";
+    next_mistakes: "See its mistakes", "看看它的错误";
+    next_change: "Change one thing", "改一处设置";
+    next_compare: "Compare runs", "比较各次训练";
     strip_empty: "Answers appear when training starts.", "训练开始后显示回答。";
     strip_one: "{}, read as {}", "{}，识别为 {}";
     strip_right: "{} of {} right", "{} / {} 正确";
@@ -208,13 +225,12 @@ texts! {
     sketch_undo: "Undo", "撤销";
     sketch_erase: "Eraser", "橡皮";
     sketch_sample: "Test digit", "测试数字";
-    sketch_seen: "What the network gets", "网络看到的图像";
     sketch_blank: "nothing drawn yet", "尚未绘制";
     doubt_small: "Too small for a digit: draw larger", "太小，不像数字：请画大一些";
     doubt_full: "Too much ink for a digit: undo or clear", "笔迹太多，不像数字：请撤销或清除";
     pen_down: "Pen down", "已落笔";
     pen_up: "Pen up", "已抬笔";
-    nearest: "Nearest training images", "最相近的训练图像";
+    nearest: "Neighbours", "近邻";
     nearest_hint: "The images to learn from that differ least from the drawing, by the sum over all pixels of the squared difference. To answer what most of them are is a classifier, too: k nearest neighbours, which has no weights to train and keeps all images instead. Click one to put it on the drawing board.",
         "学习材料中与所画图像差异最小的几张，差异为各像素差的平方和。取其中多数作为回答也是一种分类器：k 近邻法，它没有权重可训练，而是保留全部图像。点击可放到画板上。";
     nearest_vote: "{} of the {} nearest are a {}", "{} / {} 张最相近的图像是 {}";
@@ -222,18 +238,17 @@ texts! {
     to_board: "{}: put it on the drawing board", "{}：放到画板上";
     answers: "Answer", "回答";
     answer_none: "The network answers once it is there.", "网络就绪后会回答。";
-    answer_is: "It reads {} (score {})", "识别为 {}（得分 {}）";
-    answer_value: "{}: {}", "{}：{}";
+    answer_is: "It reads {}", "识别为 {}";
+    answer_score: "score {}", "得分 {}";
 
-    mistakes: "Worst mistakes", "最严重的错误";
+    mistakes: "Mistakes", "错误";
     mistakes_hint: "Among the first 512 test images, those whose right answer got the least: what they are → what the network says. Click one to put it on the drawing board.",
         "前 512 张测试图像中，正确答案得分最低的图像：真实数字 → 网络的回答。点击可放到画板上。";
     mistakes_empty: "They appear after the first epoch.", "第一轮结束后显示。";
     mistakes_one: "{} → {}, score {}: put it on the drawing board", "{} → {}，得分 {}：放到画板上";
-    images: "Browse the images", "浏览图像";
+    images: "Images", "图像";
     images_hint: "All images of the run. Training: what the network learns from. Validation: what its progress is judged by. Test: what it is tried on at the end. Click a bar to see only that digit, an image to put it on the drawing board.",
         "本次运行的全部图像。训练：网络的学习材料；验证：用来评判进展；测试：最后的检验。点击条形只看该数字，点击图像可放到画板上。";
-    images_open: "Show", "显示";
     images_empty: "There is no run, whose images could be shown.", "尚无运行，因此没有图像可显示。";
     images_load: "Begin one that waits", "准备一次运行（先不训练）";
     images_classes: "Images of each digit", "各数字的图像数";
@@ -241,23 +256,24 @@ texts! {
     images_place: "{} to {} of {}", "第 {} 到 {} 张，共 {} 张";
     images_back: "Back", "上一页";
     images_next: "Next", "下一页";
-    confusion: "Confusion matrix", "混淆矩阵";
-    confusion_hint: "Rows: the digit that it is. Columns: the digit that the network said. Off the diagonal are mistakes.",
-        "行是真实数字，列是网络的回答，对角线以外是错误。";
+    confusion: "Matrix", "混淆矩阵";
+    confusion_hint: "Confusion matrix. Rows: the digit that it is. Columns: the digit that the network said. Off the diagonal are mistakes.",
+        "混淆矩阵。行是真实数字，列是网络的回答，对角线以外是错误。";
     confusion_of: "on {} images, {}.", "{}图像，共 {} 张。";
     confusion_worst: "Most frequent mistake: {} read as {}, {} times.", "最常见的错误：{} 被认作 {}，{} 次。";
     confusion_none: "No mistakes.", "没有错误。";
     confusion_empty: "Appears with the first evaluation.", "首次评估后显示。";
     actual: "is", "真实";
-    classes: "Digit by digit", "逐个数字";
-    classes_hint: "Precision: how many answers with this digit are right. Recall: how many of these digits are found. F1: both in one.",
-        "精确率：回答为该数字的有多少正确。召回率：该数字有多少被找到。F1：二者的综合。";
+    classes_hint: "Precision: how many of the answers with this digit are right. Recall: how many of these digits are found. F1: their harmonic mean.",
+        "精确率：回答为该数字的有多少正确。召回率：该数字有多少被找到。F1：二者的调和平均。";
     class: "digit", "数字";
     precision: "precision", "精确率";
+    precision_hint: "Of the answers with a digit, the part that is right.", "回答为某数字的，其中正确的比例。";
     recall: "recall", "召回率";
+    recall_hint: "Of the images of a digit, the part that is found.", "某数字的图像中，被找到的比例。";
     count: "images", "张数";
 
-    timing: "Where the time goes", "时间花在哪里";
+    timing: "Time", "用时";
     was_hidden: "Some steps were made while this tab was hidden, where browsers may slow them down.", "部分训练在标签页隐藏时进行，浏览器可能会降低其速度。";
     timing_hint: "Preparation happens once. Read-back is waiting for numbers from the device.", "准备只发生一次；读回是等待设备返回数据。";
     time_download: "download", "下载";
@@ -268,9 +284,9 @@ texts! {
     time_readback: "read-back", "读回";
     time_evaluation: "evaluation", "评估";
 
-    device: "Your device", "你的设备";
+    device: "Device", "设备";
+    device_hint: "What this browser offers to train on, and why it does not offer more.", "此浏览器可用于训练的设备，以及为何没有更多。";
     device_used: "In use: {}", "正在使用：{}";
-    available: "available", "可用";
     software: "software: correct, but slow; its speed says nothing of a GPU", "软件模拟：结果正确但慢，其速度不代表显卡";
     facts: "Limits and features", "限制与特性";
     features: "features", "特性";
@@ -286,7 +302,7 @@ texts! {
     cpu_instead: "The CPU can train the same network. Which of the two is faster depends on the network: “Compare” measures it.",
         "CPU 可以训练同样的网络。哪一个更快取决于网络：可用“比较”测量。";
 
-    network: "Layers", "网络各层";
+    network: "Layers", "各层";
     network_hint: "What each layer makes of one image, and how many numbers it learns, and how many operations one image takes.", "每一层的输出形状、它学习的参数个数，以及处理一张图像的运算量。";
     layer: "layer", "层";
     shape: "output", "输出";
@@ -311,32 +327,70 @@ texts! {
     edit_hint: "The whole run, as the command line reads it too.", "完整的运行配置，命令行工具也读取同样的格式。";
     apply: "Apply", "应用";
 
-    files: "Keep and continue", "保存与继续";
+    files: "Files", "文件";
     files_hint: "A checkpoint holds the weights and all that is needed to go on. The command line reads and writes the same files.",
         "检查点保存权重和继续训练所需的一切，命令行工具读写同样的文件。";
     save: "Save checkpoint", "保存检查点";
     open: "Open a file", "打开文件";
-    drop: "Drop a checkpoint (.safetensors), a configuration (.json) or the four files of an image set (IDX) anywhere on this page.",
-        "可将检查点（.safetensors）、配置（.json）或图像集的四个 IDX 文件拖放到页面任意处。";
-    file_unknown: "`{}` is neither a checkpoint of this playground (.safetensors), a configuration (.json) nor a file of an image set (IDX).",
-        "“{}”既不是本站的检查点（.safetensors）、配置（.json），也不是图像集文件（IDX）。";
+    drop: "Drop a checkpoint (.safetensors), a configuration or saved runs (.json), a picture of a digit (.png, .jpg) or the four files of an image set (IDX) anywhere on this page.",
+        "可将检查点（.safetensors）、配置或保存的训练记录（.json）、数字图片（.png、.jpg）或图像集的四个 IDX 文件拖放到页面任意处。";
+    file_unknown: "`{}` is neither a checkpoint of this playground (.safetensors), a configuration or runs (.json), a picture, nor a file of an image set (IDX).",
+        "“{}”既不是本站的检查点（.safetensors）、配置或训练记录（.json）、图片，也不是图像集文件（IDX）。";
     file_large: "`{}` is larger than {}.", "“{}”大于 {}。";
+    file_damaged: "`{}` ends too early: it was not saved or sent whole. What trains here goes on.",
+        "“{}”不完整：保存或传送时中断了。正在进行的训练不受影响。";
+    file_no_picture: "`{}` shows no digit that the page could read.",
+        "“{}”中没有可识别的数字。";
+    listed: "{} run(s) listed under “Runs”.",
+        "已将 {} 次训练列入“训练记录”。";
+    listed_failed: "The run is listed under “Runs”. There it went wrong: {}",
+        "该训练已列入“训练记录”。当时出了问题：{}";
+    replaced: "The run before was ended and is listed under “Runs”.",
+        "前一次训练已结束，并列入“训练记录”。";
+    forgotten: "Taken off the list.",
+        "已从列表中移除。";
+    undo: "Undo",
+        "撤销";
+    left_behind: "A run of {} was left at step {} of {}.",
+        "有一次 {} 的训练停在第 {} / {} 步。";
+    go_on: "Go on",
+        "继续";
+    give_up: "Leave it",
+        "不再继续";
+    unavailable: "The device of this run cannot be used in this browser: “Device” says why. The CPU can train the same network.",
+        "此浏览器无法使用这次训练所需的设备，原因见“设备”。CPU 可以训练同样的网络。";
+    on_cpu: "Train on the CPU",
+        "在 CPU 上训练";
+    diverged: "It diverged: the loss began at {} and rose to {}. The steps were too large; try a learning rate of {}.",
+        "训练发散了：损失从 {} 开始，升至 {}。步子太大，请试试学习率 {}。";
+    one_answer: "It answers {} to nearly every image: it has learned nothing of use. Mostly the steps were too large; try a learning rate of {}.",
+        "它对几乎所有图像都回答 {}：没有学到有用的东西。多半是步子太大，请试试学习率 {}。";
+    train_calmer: "Train with {}",
+        "以 {} 训练";
+    was_complete: "This run is complete: raise its length to train on.",
+        "这次训练已完成：增加长度即可继续。";
     files_ready: "Image set `{}`: {} training and {} test images.", "图像集“{}”：{} 张训练图像，{} 张测试图像。";
 
-    runs: "Compare", "比较";
-    runs_hint: "Finished runs. A selected one is drawn into the charts as a thin line.", "已完成的训练。选中的会以细线画在图中。";
-    runs_empty: "Finished runs are listed here.", "完成的训练会列在这里。";
+    runs: "Runs", "训练记录";
+    acts: "What can be done with it", "操作";
+    name: "Name", "名称";
+    open_run: "Open", "打开";
+    kept_week: "This browser forgets the list after a week without a visit: save it as a file.",
+        "此浏览器在一周未访问后会清除列表：请保存为文件。";
+    runs_hint: "Runs that have ended, with all in which they differ. What is ticked is drawn into the charts, in the colour beside its name.",
+        "已结束的训练及其所有不同之处。勾选的会画入图中，颜色见名称旁。";
+    runs_empty: "Runs are listed here when they end.", "训练结束后会列在这里。";
     compare: "CPU against WebGPU", "CPU 与 WebGPU 对比";
     compare_hint: "Trains the present settings on the CPU, then on WebGPU, from the same weights and on the same batches: the curves agree up to rounding.",
         "用当前设置先在 CPU、再在 WebGPU 上训练，初始权重与各批图像相同：曲线除舍入误差外一致。";
-    compare_missing: "This needs WebGPU, which is not available here: see “Your device”.", "需要 WebGPU，而此处不可用：参见“你的设备”。";
+    compare_missing: "This needs WebGPU, which is not available here: see “Device”.", "需要 WebGPU，而此处不可用：参见“设备”。";
     run: "run", "训练";
     show: "show", "显示";
     time: "time", "用时";
     export_json: "Save as JSON", "保存为 JSON";
     export_csv: "Save as CSV", "保存为 CSV";
-    kept_here: "The list, at most 50 runs, is kept in this browser. The events of a run on the command line (train --json) can be dropped on the page, too.",
-        "列表（最多 50 次训练）保存在此浏览器中。也可将命令行训练的事件（train --json）拖放到页面上。";
+    kept_here: "The list, at most 50 runs, is kept in this browser. Files of it, and the events of a run on the command line (train --json), can be dropped on the page.",
+        "列表（最多 50 次训练）保存在此浏览器中。可将其文件或命令行训练的事件（train --json）拖放到页面上。";
     not_kept: "This browser does not keep the list of runs ({}): it goes with this page. Save it as a file.", "此浏览器无法保存训练列表（{}），关闭页面后即消失。可将其保存为文件。";
     forget: "Clear the list", "清空列表";
     difference: "With the same settings, {} makes {} times as many images a second as {}; their losses differ by at most {}. That is one run each: where it matters, repeat both.",
@@ -351,20 +405,28 @@ texts! {
     worker_died: "The part of the page that trains has crashed: {}", "训练部分崩溃了：{}";
     worker_again: "It was started again and goes on from the last checkpoint.", "已重新启动，并从最近的检查点继续。";
     worker_fresh: "It was started again. Press Train.", "已重新启动，请按“开始训练”。";
-    no_device: "Nothing in this browser can train: see the devices below.", "这个浏览器中没有可用于训练的设备，请见下方设备列表。";
+    no_device: "Nothing in this browser can train: see “Device”.", "这个浏览器中没有可用于训练的设备，请见“设备”。";
     bad_link: "The link could not be read ({}); these are the default settings.", "无法读取链接（{}），已使用默认设置。";
     close: "Close", "关闭";
+    cannot_start: "The part of the page that trains could not be loaded ({}). The network may be gone, or a new version of the page is there: reload it.",
+        "页面的训练部分无法加载（{}）。可能网络中断，或页面已有新版本：请重新加载。";
+    no_worker: "it is not there", "尚未加载";
+    reload: "Reload", "重新加载";
+    drop_here: "Drop it here", "拖放到这里";
+    closer: "Look closer", "细看";
     shortcuts: "Keys", "快捷键";
-    shortcuts_text: "T trains, P pauses and resumes, S makes one step, R rewinds, X stops.", "T 开始训练，P 暂停或继续，S 单步，R 倒回，X 停止。";
+    shortcuts_text: "T begins a run, P pauses and resumes, S makes one step, R rewinds, X stops. In charts arrow keys read off values; on the drawing board they move the pen.",
+        "T 开始训练，P 暂停或继续，S 单步，R 倒回，X 停止。图中方向键读数，画板上方向键移动画笔。";
+    shortcuts_on: "Single keys do what buttons do", "启用单键快捷键";
 
     tour: "Tour", "导览";
     tour_next: "Next", "下一步";
     tour_back: "Back", "上一步";
     tour_end: "Done", "完成";
-    tour_place: "{} of 5", "{} / 5";
+    tour_place: "{} of {}", "{} / {}";
     tour_1: "One button trains a network", "一个按钮即可训练网络";
-    tour_1_text: "Press Train. The network begins with random weights and knows nothing; after each small batch of images its weights move a little.",
-        "按“开始训练”。网络从随机权重开始，一无所知；每看一小批图像，权重就移动一点。";
+    tour_1_text: "Press Train. The network begins with random weights and guesses; after each small batch of images its weights move a little. The same button pauses it.",
+        "按“开始训练”。网络从随机权重开始，只会乱猜；每看一小批图像，权重就移动一点。同一按钮可暂停。";
     tour_2: "Watch the curves", "看曲线";
     tour_2_text: "Usually the loss falls and the accuracy rises. The validation curve is measured on images that the network does not learn from.",
         "通常损失下降、准确率上升。验证曲线用网络没有学过的图像测得。";

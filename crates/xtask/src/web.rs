@@ -102,6 +102,10 @@ const PROGRAMS: [Program; 3] = [
 
 /// Where the HTML is, and scripts that are not compiled.
 const FOLDER: &str = "web";
+/// Where the styles are, each beside its component.
+const STYLES: &str = "web/src/parts";
+/// The style of the page as a whole; it comes first, so that a component's wins.
+const FIRST_STYLE: &str = "page.css";
 /// What is packed.
 const PACKED: [&str; 5] = ["html", "js", "wasm", "css", "svg"];
 
@@ -125,6 +129,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         let paths = sources()?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|found| found == extension)).collect())
     };
+    site.hashed("page.css", &style(&root.join(STYLES))?)?;
     for script in with("js")? {
         let text = fs::read_to_string(&script)?;
         site.hashed(file_name(&script), &site.rename(&text))?;
@@ -135,6 +140,14 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     }
     site.copy_mnist()?;
     site.pack()
+}
+
+/// All styles as one.
+fn style(folder: &Path) -> Result<String> {
+    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "css"));
+    paths.sort_by_key(|path| (file_name(path) != FIRST_STYLE, path.clone()));
+    paths.iter().map(|path| Ok(fs::read_to_string(path)?)).collect()
 }
 
 /// The site in the making.

@@ -1,158 +1,184 @@
+use leptos::html::Div;
 use leptos::prelude::*;
+use plot::{Chart as Drawn, Mark, Scale, Series};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::Closure;
 
 use crate::app::App;
-use crate::format::{fill, grouped};
-use crate::parts::hint::Hint;
-use crate::plot::{Axis, line, smooth};
+use crate::format::{grouped, number};
 
-/// One curve.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Series {
-    /// What it shows, for the text equivalent.
-    pub name: String,
-    /// How it is drawn.
-    pub look: Look,
-    /// Step and value.
-    pub points: Vec<(f64, f64)>,
-}
-
-/// How a curve is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Look {
-    /// Pale as it is, and above it a smooth line.
-    Training,
-    Validation,
-    /// Of another run.
-    Other,
-}
-
-/// What a chart draws at one moment.
+/// What a chart shows, whatever its size.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Drawn {
-    paths: Vec<(&'static str, String)>,
-    /// Place from 0 to 1, and text.
-    ticks: Vec<(f64, String)>,
-    summary: String,
+pub struct Content {
+    /// The curves.
+    pub series: Vec<Series>,
+    /// What happened.
+    pub marks: Vec<Mark>,
+    /// The last step of the longest run.
+    pub last: f64,
 }
 
-/// Curves over the steps of a run.
+/// Curves over the steps of a run, with a cross-hair that all charts share.
 #[component]
 pub fn Chart(
     /// The heading.
     title: &'static str,
-    /// What it is.
-    hint: &'static str,
-    /// The text equivalent, with a place for its numbers.
-    equivalent: &'static str,
-    /// The curves.
+    /// What is said while there is nothing to draw.
+    empty: &'static str,
+    /// What is drawn.
     #[prop(into)]
-    series: Signal<Vec<Series>>,
-    /// Steps of the whole run.
-    #[prop(into)]
-    steps: Signal<u64>,
-    /// Shows values as they are to be read.
-    show: fn(f64) -> String,
-    /// Values are parts of a whole: the axis goes from 0 to 1.
+    content: Signal<Content>,
+    /// Values are parts of a whole.
     #[prop(optional)]
-    unit: bool,
+    share: bool,
+    /// The step that is read off, in this chart and the others.
+    hair: RwSignal<Option<f64>>,
 ) -> impl IntoView {
     let t = expect_context::<App>().language.get_untracked().texts();
     let logarithmic = RwSignal::new(false);
+    let place = NodeRef::<Div>::new();
+    let size = RwSignal::new((0.0, 0.0));
+    watch_size(place, size);
     let drawn = Memo::new(move |_| {
-        series.with(|series| draw(series, steps.get() as f64, unit, logarithmic.get(), show, t.chart_part))
+        let ((width, height), Content { series, marks, last }) = (size.get(), content.get());
+        let scale = match (share, logarithmic.get()) {
+            (true, _) => Scale::Share,
+            (false, true) => Scale::Logarithmic,
+            (false, false) => Scale::Linear,
+        };
+        let (x_title, y_title) = (t.step_axis.into(), title.to_lowercase());
+        Drawn { width, height, x_title, y_title, last, scale, series, marks }
     });
-    let label = move || match drawn.with(|drawn| drawn.summary.clone()) {
-        summary if summary.is_empty() => fill(equivalent, &[t.chart_empty]),
-        summary => fill(equivalent, &[&summary]),
+    let svg = move || drawn.with(|drawn| if drawn.width > 0.0 { drawn.svg() } else { String::new() });
+    let show = move |value: f64| if share { format!("{:.1}\u{a0}%", 100.0 * value) } else { number(value) };
+    // The step there is a point for, its place in pixels, and the value of each curve.
+    let read = Memo::new(move |_| {
+        let step = hair.get()?;
+        drawn.with(|drawn| {
+            let reading = drawn.reading(step)?;
+            let value = |(series, point): (&Series, &Option<plot::Point>)| {
+                point.map(|point| (series.name.clone(), series.class.clone(), show(point.smooth)))
+            };
+            let values: Vec<_> = drawn.series.iter().zip(&reading.points).filter_map(value).collect();
+            Some((reading.x, drawn.place(reading.x), values))
+        })
+    });
+    let point = move |event: web_sys::PointerEvent| {
+        let Some(element) = place.get_untracked() else { return };
+        let x = f64::from(event.client_x()) - element.get_bounding_client_rect().left();
+        hair.set(drawn.with_untracked(|drawn| drawn.at(x)).map(|reading| reading.x));
     };
-    let ticks = Memo::new(move |_| drawn.with(|drawn| drawn.ticks.clone()));
-    let lines = move || {
-        let line = |(place, _): (f64, String)| view! { <line x1="0" x2="1000" y1=1000.0 * (1.0 - place) y2=1000.0 * (1.0 - place) /> };
-        ticks.get().into_iter().map(line).collect_view()
+    let key = move |event: web_sys::KeyboardEvent| {
+        let step = hair.get_untracked();
+        let to = |from: f64, forward| drawn.with_untracked(|drawn| drawn.next(from, forward));
+        let next = match event.key().as_str() {
+            "ArrowRight" => to(step.unwrap_or(f64::NEG_INFINITY), true),
+            "ArrowLeft" => to(step.unwrap_or(f64::INFINITY), false),
+            "Home" => to(f64::NEG_INFINITY, true),
+            "End" => to(f64::INFINITY, false),
+            "Escape" => None,
+            _ => return,
+        };
+        event.prevent_default();
+        hair.set(next.or(step).filter(|_| event.key() != "Escape"));
     };
-    let labels = move || {
-        let label =
-            |(place, text): (f64, String)| view! { <span style:bottom=format!("{}%", 100.0 * place)>{text}</span> };
-        ticks.get().into_iter().map(label).collect_view()
+    let values = move || {
+        read.get().map(|(step, place, values)| {
+            let right = place > size.get().0 / 2.0;
+            let one = |(name, class, value): (String, String, String)| view! { <li class=class><span>{name}</span><b>{value}</b></li> };
+            view! {
+                <i class="hair" style:left=format!("{place}px")></i>
+                <ul class="values" class:right=right style:left=format!("{place}px")>
+                    <li>{format!("{} {}", t.step_axis, grouped(step as i64))}</li>
+                    {values.into_iter().map(one).collect_view()}
+                </ul>
+            }
+        })
     };
-    let paths = move || {
-        let path = |(class, d): (&'static str, String)| view! { <path class=class d=d /> };
-        drawn.with(|drawn| drawn.paths.clone()).into_iter().map(path).collect_view()
+    let spoken = move || {
+        read.get().map(|(step, _, values)| {
+            let values = values.into_iter().map(|(name, _, value)| format!("{name} {value}")).collect::<Vec<_>>();
+            format!("{} {step}: {}", t.step_axis, values.join(", "))
+        })
+    };
+    let is_empty = Memo::new(move |_| content.with(|content| content.series.iter().all(|one| one.points.is_empty())));
+    let open = RwSignal::new(false);
+    let table = move || {
+        open.get().then(|| {
+            let (names, rows) = drawn.with(|drawn| {
+                let names: Vec<_> = drawn.series.iter().map(|series| series.name.clone()).collect();
+                (names, drawn.table())
+            });
+            let row = move |(step, values): (f64, Vec<Option<f64>>)| {
+                let cell = move |value: Option<f64>| view! { <td>{value.map_or(t.no_value.to_owned(), show)}</td> };
+                view! { <tr><th scope="row">{grouped(step as i64)}</th>{values.into_iter().map(cell).collect_view()}</tr> }
+            };
+            view! {
+                <div class="scroll" tabindex="0" role="group" aria-label=title><table>
+                    <thead><tr>
+                        <th scope="col">{t.step_axis}</th>
+                        {names.into_iter().map(|name| view! { <th scope="col">{name}</th> }).collect_view()}
+                    </tr></thead>
+                    <tbody>{rows.into_iter().map(row).collect_view()}</tbody>
+                </table></div>
+            }
+        })
+    };
+    let scale = move |name: &'static str, is_log: bool| {
+        let pressed = move || (logarithmic.get() == is_log).to_string();
+        view! { <button aria-pressed=pressed on:click=move |_| logarithmic.set(is_log)>{name}</button> }
     };
     view! {
         <figure class="card chart">
             <figcaption class="card-head">
                 <h2>{title}</h2>
-                <Hint of=title text=hint />
-                <span class="legend"><i class="training"></i>{t.training}</span>
-                <span class="legend"><i class="validation"></i>{t.validation}</span>
-                <span
-                    class="legend"
-                    hidden=move || series.with(|series| series.iter().all(|one| one.look != Look::Other))
-                >
-                    <i class="other"></i>{t.selected}
-                </span>
-                {(!unit).then(|| view! {
-                    <label class="chart-log">
-                        <input type="checkbox" on:change=move |event| logarithmic.set(event_target_checked(&event)) />
-                        {t.logarithmic}
-                    </label>
+                {(!share).then(|| view! {
+                    <div class="switch" role="group" aria-label=t.axis>{scale(t.linear, false)}{scale(t.logarithmic, true)}</div>
                 })}
             </figcaption>
-            <div class="plot" role="img" aria-label=label>
-                <p
-                    class="plot-empty muted" class:shown=move || drawn.with(|drawn| drawn.summary.is_empty())
-                >
-                    {t.chart_empty}
-                </p>
-                <div class="plot-y">{labels}</div>
-                <svg viewBox="0 0 1000 1000" preserveAspectRatio="none"><g class="grid">{lines}</g>{paths}</svg>
-                <div class="plot-x">
-                    <span>"0"</span>
-                    <span>{move || format!("{} {}", grouped(steps.get() as i64), t.steps)}</span>
-                </div>
+            <div
+                class="plot" class:empty=move || is_empty.get() node_ref=place tabindex="0" role="group" translate="no"
+                aria-label=format!("{title}. {}", t.chart_keys) on:pointermove=point on:pointerdown=point
+                on:pointerleave=move |_| hair.set(None) on:keydown=key on:blur=move |_| hair.set(None)
+            >
+                <div class="plot-svg" inner_html=svg></div>
+                <p class="promise muted" hidden=move || !is_empty.get()>{empty}</p>
+                <div class="plot-values" aria-hidden="true">{values}</div>
+                <p class="hidden" role="status">{spoken}</p>
             </div>
+            <details class="chart-table" on:toggle=move |event| open.set(event_target::<web_sys::Element>(&event).has_attribute("open"))>
+                <summary>{t.as_table}</summary>
+                {table}
+            </details>
         </figure>
     }
 }
 
-fn draw(series: &[Series], width: f64, unit: bool, logarithmic: bool, show: fn(f64) -> String, part: &str) -> Drawn {
-    let smoothed: Vec<_> = series
-        .iter()
-        .map(|one| match one.look {
-            Look::Training | Look::Other => smooth(&one.points),
-            Look::Validation => one.points.clone(),
-        })
-        .collect();
-    let axis = match unit {
-        true => Axis::UNIT,
-        false => Axis::over(smoothed.iter().flatten().map(|point| point.1), logarithmic),
-    };
-    let (mut paths, mut summary) = (vec![], vec![]);
-    for (one, smoothed) in series.iter().zip(&smoothed) {
-        let class = match one.look {
-            Look::Training => {
-                paths.push(("raw", line(&one.points, width, axis)));
-                "training"
+/// Keeps the size of an element in CSS pixels, as it changes.
+fn watch_size(element: NodeRef<Div>, size: RwSignal<(f64, f64)>) {
+    let measure = move || {
+        if let Some(element) = element.get_untracked() {
+            let now = (f64::from(element.client_width()), f64::from(element.client_height()));
+            if now != size.get_untracked() {
+                size.set(now);
             }
-            Look::Validation => "validation",
-            Look::Other => "other",
-        };
-        paths.push((class, line(smoothed, width, axis)));
-        if let (Some(first), Some(last)) = (smoothed.first(), smoothed.last()) {
-            summary.push(fill(part, &[&one.name, &show(first.1), &show(last.1)]));
         }
-    }
-    let ticks = axis
-        .ticks()
-        .into_iter()
-        .map(|value| (axis.place(value), if unit { show(value) } else { tick(value) }))
-        .collect();
-    Drawn { paths, ticks, summary: summary.join(" ") }
-}
-
-/// A round value without zeros at its end.
-fn tick(value: f64) -> String {
-    if value >= 1e6 { format!("{value:.0e}") } else { ((value * 1e6).round() / 1e6).to_string() }
+    };
+    let observer = StoredValue::new_local(None::<web_sys::ResizeObserver>);
+    Effect::new(move || {
+        let Some(element) = element.get() else { return };
+        measure();
+        let changed = Closure::<dyn Fn()>::new(measure).into_js_value();
+        if let Ok(watch) = web_sys::ResizeObserver::new(changed.unchecked_ref()) {
+            watch.observe(&element);
+            observer.set_value(Some(watch));
+        }
+    });
+    on_cleanup(move || {
+        observer.with_value(|observer| {
+            if let Some(observer) = observer {
+                observer.disconnect();
+            }
+        });
+    });
 }

@@ -3,7 +3,7 @@ use protocol::Part;
 
 use crate::app::App;
 use crate::format::{fill, grouped};
-use crate::parts::hint::Card;
+use crate::parts::card::Panel;
 use crate::scores::{classes, worst};
 
 /// Which digits are taken for which, and how good the network is at each.
@@ -68,20 +68,21 @@ pub fn Confusion() -> impl IntoView {
     };
     let heads = [t.class, t.precision, t.recall, "F1", t.count].map(|name| view! { <th scope="col">{name}</th> });
     view! {
-        <div class="scores">
-            <Card name="confusion" title=t.confusion hint=t.confusion_hint>
-                <p class="confusion-of muted">{of}</p>
-                <table>
+        <Panel name="confusion" hint=t.confusion_hint>
+            <p class="confusion-of" translate="no">{of}</p>
+            <div class="scores" translate="no">
+                <table class="matrix">
                     <thead><tr><th scope="col">{t.actual}</th>{(0..10).map(|i| view! { <th scope="col">{i}</th> }).collect_view()}</tr></thead>
                     <tbody>{(0..10).map(row).collect_view()}</tbody>
                 </table>
-            </Card>
-            <Card name="classes" title=t.classes hint=t.classes_hint>
-                <table>
-                    <thead><tr>{heads}</tr></thead>
-                    <tbody>{(0..10).map(class).collect_view()}</tbody>
-                </table>
-            </Card>
-        </div>
+                <div>
+                    <table class="classes">
+                        <thead><tr>{heads}</tr></thead>
+                        <tbody>{(0..10).map(class).collect_view()}</tbody>
+                    </table>
+                    <p class="muted small">{t.classes_hint}</p>
+                </div>
+            </div>
+        </Panel>
     }
 }

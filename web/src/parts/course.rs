@@ -3,7 +3,6 @@ use leptos::prelude::*;
 use crate::app::App;
 use crate::course::{course, known};
 use crate::format::{fill, grouped, number};
-use crate::plot::{Axis, line};
 
 /// The learning rate over the steps of the next run.
 #[component]
@@ -26,8 +25,11 @@ pub fn Course() -> impl IntoView {
         let rates = || points.iter().map(|point| point.1);
         let [first, last] = [points[0], points[points.len() - 1]].map(|point| number(point.1));
         let most = number(rates().fold(0.0, f64::max));
-        let text = fill(t.course, &[&grouped(steps as i64), &first, &most, &last]);
-        (line(&points, steps as f64 - 1.0, Axis::over(rates(), false)), text)
+        let text = match first == most && most == last {
+            true => fill(t.course_constant, &[&grouped(steps as i64), &first]),
+            false => fill(t.course, &[&grouped(steps as i64), &first, &most, &last]),
+        };
+        (path(&points), text)
     };
     let (path, text) = (Memo::new(move |_| drawn().0), Memo::new(move |_| drawn().1));
     view! {
@@ -38,4 +40,15 @@ pub fn Course() -> impl IntoView {
             <figcaption class="muted">{move || text.get()}</figcaption>
         </figure>
     }
+}
+
+/// The points in a square of 1000 × 1000, from 0 to the largest rate.
+fn path(points: &[(f64, f64)]) -> String {
+    let (end, most) =
+        points.iter().fold((1.0_f64, f64::MIN_POSITIVE), |(x, y), point| (x.max(point.0), y.max(point.1)));
+    let place = |(i, (x, y)): (usize, &(f64, f64))| {
+        let letter = if i == 0 { 'M' } else { 'L' };
+        format!("{letter}{:.0} {:.0}", 1000.0 * x / end, 1000.0 - 960.0 * y / most)
+    };
+    points.iter().enumerate().map(place).collect()
 }

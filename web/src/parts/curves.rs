@@ -1,55 +1,89 @@
 use leptos::prelude::*;
+use plot::{Curve, Mark, Point, Series, Symbol};
 
 use crate::app::App;
-use crate::format::number;
-use crate::parts::chart::{Chart, Look, Series};
-use crate::state::RunState;
+use crate::format::{fill, number};
+use crate::kept::Kept;
+use crate::parts::chart::{Chart, Content};
+use crate::state::{Evaluated, RunState, Stage};
+use crate::text::Texts;
 
 /// Loss and accuracy over the steps: training, validation, and the runs that are compared.
 #[component]
 pub fn Curves() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let series = move |training: fn(&RunState) -> Vec<(f64, f64)>, validation: fn(&RunState) -> Vec<(f64, f64)>| {
+    let content = move |curve: fn(&RunState) -> &Curve, value: fn(&Evaluated) -> f64| {
         Signal::derive(move || {
-            let mut series: Vec<Series> = app.run.finished.with(|runs| {
-                let shown = runs.iter().filter(|kept| kept.shown);
-                shown
-                    .map(|kept| Series {
-                        name: format!("{} {}", t.run, kept.number),
-                        look: Look::Other,
-                        points: training(&kept.state),
-                    })
-                    .collect()
+            let mut content = Content::default();
+            app.run.finished.with(|runs| {
+                for kept in runs.iter().filter(|kept| kept.shown) {
+                    content.series.push(other(kept, curve, t));
+                    content.last = content.last.max(steps(&kept.state));
+                }
             });
             app.run.state.with(|state| {
-                let name = |name: &str| name.to_owned();
-                series.push(Series { name: name(t.training), look: Look::Training, points: training(state) });
-                series.push(Series { name: name(t.validation), look: Look::Validation, points: validation(state) });
+                content.series.push(training(state, curve, t));
+                content.series.push(validation(state, value, t));
+                content.marks = marks(state, t);
+                content.last = content.last.max(steps(state));
             });
-            series
+            content
         })
     };
-    let steps = Memo::new(move |_| {
-        let present = app.run.state.with(|state| state.start.as_ref().map_or(0, |start| start.steps));
-        app.run.finished.with(|runs| {
-            let shown = runs.iter().filter(|kept| kept.shown);
-            shown.filter_map(|kept| kept.state.start.as_ref()).map(|start| start.steps).fold(present, u64::max)
-        })
-    });
+    let hair = RwSignal::new(None);
+    let hidden = move || app.choice.settings.with(|settings| settings.hide.iter().any(|hidden| hidden == "charts"));
     view! {
-        <div class="curves">
-            <Chart title=t.loss hint=t.loss_hint equivalent=t.chart_loss steps show=number series=series(
-                |state| state.loss.points().collect(),
-                |state| state.validation.iter().map(|at| (at.step as f64, at.loss)).collect(),
-            ) />
-            <Chart title=t.accuracy hint=t.accuracy_hint equivalent=t.chart_accuracy steps unit=true
-                show=|part| format!("{:.0}\u{a0}%", 100.0 * part)
-                series=series(
-                    |state| state.accuracy.points().collect(),
-                    |state| state.validation.iter().map(|at| (at.step as f64, at.accuracy)).collect(),
-                )
+        <div class="charts" hidden=hidden>
+            <Chart title=t.loss empty=t.loss_promise hair content=content(|state| &state.loss, |at| at.loss) />
+            <Chart
+                title=t.accuracy empty=t.accuracy_promise hair share=true
+                content=content(|state| &state.accuracy, |at| at.accuracy)
             />
         </div>
     }
+}
+
+fn steps(state: &RunState) -> f64 {
+    state.start.as_ref().map_or(0.0, |start| start.steps as f64)
+}
+
+fn training(state: &RunState, curve: fn(&RunState) -> &Curve, t: &Texts) -> Series {
+    Series { name: t.training.into(), class: "training".into(), symbol: None, points: curve(state).points().collect() }
+}
+
+fn validation(state: &RunState, value: fn(&Evaluated) -> f64, t: &Texts) -> Series {
+    let points = state.validation.iter().map(|at| Point::exact(at.step as f64, value(at))).collect();
+    Series { name: t.validation.into(), class: "validation".into(), symbol: Some(Symbol::Circle), points }
+}
+
+/// The training curve of another run, in a colour and a dash of its own.
+fn other(kept: &Kept, curve: fn(&RunState) -> &Curve, t: &Texts) -> Series {
+    let name = if kept.name.is_empty() { format!("{} {}", t.run, kept.number) } else { kept.name.clone() };
+    let points = curve(&kept.state).points().collect();
+    Series { name, class: format!("other other-{}", kept.number % 5), symbol: None, points }
+}
+
+/// What happened in the run.
+fn marks(state: &RunState, t: &Texts) -> Vec<Mark> {
+    let mark = |step: f64, text: String| Mark { x: step, title: text.clone(), text };
+    let rates = state.rates.iter().map(|(rate, step)| mark((*step).into(), fill(t.mark_rate, &[&number(*rate)])));
+    let momenta =
+        state.momenta.iter().map(|(value, step)| mark((*step).into(), fill(t.mark_momentum, &[&number(*value)])));
+    let mut all: Vec<Mark> = rates.chain(momenta).collect();
+    if let Some(best) = best(&state.validation).filter(|_| !state.stage.is_live()) {
+        all.push(mark(best.step as f64, t.mark_best.into()));
+    }
+    match state.stage {
+        Stage::Stopped => all.push(mark(state.step as f64, t.mark_stopped.into())),
+        Stage::Failed => all.push(mark(state.step as f64, t.mark_failed.into())),
+        _ => {}
+    }
+    all
+}
+
+/// The evaluation with the smallest loss, unless it is the last one.
+fn best(validation: &[Evaluated]) -> Option<&Evaluated> {
+    let best = validation.iter().min_by(|a, b| a.loss.total_cmp(&b.loss))?;
+    (Some(best) != validation.last()).then_some(best)
 }

@@ -1,10 +1,10 @@
 use leptos::prelude::*;
-use protocol::EngineName;
 use protocol::{DeviceState, Missing, worker::DeviceReport};
 
 use crate::app::App;
+use crate::compare::engine_name;
 use crate::format::fill;
-use crate::parts::hint::Card;
+use crate::parts::card::Panel;
 use crate::text::Texts;
 
 /// What the visitor's machine offers, and why it does not offer more.
@@ -24,21 +24,10 @@ pub fn Devices() -> impl IntoView {
         Some(devices) => devices.into_iter().map(|report| one(report, t)).collect_view().into_any(),
     };
     view! {
-        <Card name="device" title=t.device>
+        <Panel name="device" hint=t.device_hint>
             {used}
             {list}
-        </Card>
-    }
-}
-
-/// An engine as visitors know it.
-pub fn engine_name(engine: EngineName) -> &'static str {
-    match engine {
-        EngineName::Wgpu => "WebGPU",
-        EngineName::Cpu => "CPU",
-        EngineName::CandleCpu => "candle CPU",
-        EngineName::CandleCuda => "candle CUDA",
-        EngineName::CandleMetal => "candle Metal",
+        </Panel>
     }
 }
 

@@ -7,10 +7,11 @@ use web_sys::{File, FileList, HtmlInputElement};
 
 use crate::app::App;
 use crate::browser;
-use crate::kept::from_events;
+use crate::checkpoint::Unusable;
+use crate::kept::{Place, from_events, from_json};
 use crate::notice::Notice;
-use crate::parts::hint::Card;
-use crate::problem::Problem;
+use crate::parts::card::Panel;
+use crate::problem::{Problem, trouble_of};
 use crate::shapes::rows;
 
 /// Largest file that is read, in bytes: above any checkpoint of a network that is within bounds, and any image set.
@@ -28,7 +29,7 @@ pub fn Files() -> impl IntoView {
         input.set_value(""); // so that the same file can be chosen again
     };
     view! {
-        <Card name="files" title=t.files hint=t.files_hint>
+        <Panel name="files" hint=t.files_hint>
             <div class="files-buttons">
                 <button id="save" disabled=move || !can_save.get() on:click=move |_| app.save()>{t.save}</button>
                 <label class="button">
@@ -37,7 +38,7 @@ pub fn Files() -> impl IntoView {
                 </label>
             </div>
             <p class="muted">{t.drop}</p>
-        </Card>
+        </Panel>
     }
 }
 
@@ -60,26 +61,30 @@ impl App {
                     Err(message) => return self.notice.set(Some(Notice::Refused(message.into()))),
                 }
             }
-            if let Err(notice) = self.open(read) {
+            if let Err(notice) = self.open(read).await {
                 self.notice.set(Some(notice));
             }
         });
     }
 
-    fn open(self, mut files: Vec<(String, Vec<u8>)>) -> Result<(), Notice> {
+    async fn open(self, mut files: Vec<(String, Vec<u8>)>) -> Result<(), Notice> {
         let kind = |name: &str| name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
         match &mut files[..] {
             [(name, bytes)] if kind(name) == "safetensors" => {
-                if !self.open_checkpoint(std::mem::take(bytes)) {
-                    return Err(Notice::UnknownFile(name.clone()));
-                }
+                self.open_checkpoint(std::mem::take(bytes)).map_err(|unusable| match unusable {
+                    Unusable::Other => Notice::UnknownFile(name.clone()),
+                    Unusable::Damaged => Notice::Damaged(name.clone()),
+                })?;
             }
             [(name, bytes)] if ["json", "jsonl", "ndjson", "txt", "log"].contains(&kind(name).as_str()) => {
                 let text = data::text(bytes).unwrap_or_else(|| String::from_utf8_lossy(bytes).into_owned());
-                match from_events(&text) {
-                    Some(run) => self.keep(run),
-                    None => self.open_config(&text).map_err(|message| Notice::Refused(message.into()))?,
-                }
+                self.open_text(&text)?;
+            }
+            [(name, bytes)] if ["png", "jpg", "jpeg", "webp", "gif", "bmp", "avif"].contains(&kind(name).as_str()) => {
+                let (width, height, gray) =
+                    browser::shades(bytes).await.map_err(|_| Notice::NoPicture(name.clone()))?;
+                let picture = data::prepare::pixels(&paper_is_black(gray), width, height);
+                self.put_on_board(&picture.map_err(|_| Notice::NoPicture(name.clone()))?);
             }
             all => {
                 if let Some((name, _)) = all.iter().find(|(name, _)| !name.contains("idx")) {
@@ -89,6 +94,22 @@ impl App {
                 let buffers: Vec<&[u8]> = all.iter().map(|(_, bytes)| bytes.as_slice()).collect();
                 self.ask(&Request::Files { name: "own".into(), names }, &buffers);
             }
+        }
+        Ok(())
+    }
+
+    /// Runs that the page has saved, a run that the command line told of, or a configuration.
+    fn open_text(self, text: &str) -> Result<(), Notice> {
+        if let Some(runs) = from_json(text) {
+            self.notice.set(Some(Notice::Listed { number: runs.len(), failure: None }));
+            self.keep_all(runs);
+        } else if let Some(run) = from_events(text) {
+            let t = self.language.get_untracked().texts();
+            let failure = trouble_of(&run, t).map(|trouble| trouble.message);
+            self.notice.set(Some(Notice::Listed { number: 1, failure }));
+            self.keep(run, Place::File);
+        } else {
+            self.open_config(text).map_err(|message| Notice::Refused(message.into()))?;
         }
         Ok(())
     }
@@ -108,14 +129,44 @@ impl App {
     }
 }
 
-/// Takes files that are dropped anywhere on the page.
-pub fn listen(app: App) {
+/// Dark ink on light paper, as pictures mostly have it, becomes light ink on black.
+fn paper_is_black(mut gray: Vec<u8>) -> Vec<u8> {
+    let sum: u64 = gray.iter().copied().map(u64::from).sum();
+    if sum > 127 * gray.len() as u64 {
+        gray.iter_mut().for_each(|shade| *shade = 255 - *shade);
+    }
+    gray
+}
+
+/// Takes files that are dropped anywhere on the page; text goes where it is dropped.
+pub fn listen(app: App, dragging: RwSignal<bool>) {
+    let has_files = |event: &web_sys::DragEvent| {
+        event.data_transfer().is_some_and(|data| data.types().includes(&"Files".into(), 0))
+    };
     // Without the first a browser opens what is dropped in place of the page.
-    let over = window_event_listener(leptos::ev::dragover, |event| event.prevent_default());
-    let dropped = window_event_listener(leptos::ev::drop, move |event| {
-        event.prevent_default();
-        let event: &web_sys::DragEvent = event.unchecked_ref();
-        app.open_files(event.data_transfer().and_then(|data| data.files()));
+    let over = window_event_listener(leptos::ev::dragover, move |event| {
+        if has_files(event.unchecked_ref()) {
+            event.prevent_default();
+            dragging.set(true);
+        }
     });
-    on_cleanup(move || (over.remove(), dropped.remove()).0);
+    let left = window_event_listener(leptos::ev::dragleave, move |event| {
+        let event: &web_sys::DragEvent = event.unchecked_ref();
+        if event.related_target().is_none() {
+            dragging.set(false);
+        }
+    });
+    let dropped = window_event_listener(leptos::ev::drop, move |event| {
+        dragging.set(false);
+        let event: &web_sys::DragEvent = event.unchecked_ref();
+        if has_files(event) {
+            event.prevent_default();
+            app.open_files(event.data_transfer().and_then(|data| data.files()));
+        }
+    });
+    on_cleanup(move || {
+        over.remove();
+        left.remove();
+        dropped.remove();
+    });
 }

@@ -3,8 +3,8 @@ use protocol::Part;
 
 use crate::app::App;
 use crate::format::{fill, grouped, percent};
+use crate::parts::card::Panel;
 use crate::parts::gallery::{Gallery, labelled};
-use crate::parts::hint::Card;
 use crate::signals::Browse;
 
 /// Images a page.
@@ -15,13 +15,12 @@ const PAGE: u32 = 48;
 pub fn Images() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let open = RwSignal::new(false);
     let browse = app.data.browse;
     let started = Memo::new(move |_| app.run.state.with(|state| state.start.is_some()));
-    // Nothing is asked before somebody looks.
+    // Nothing is asked before somebody looks: the tab is made when it is opened.
     Effect::new(move || {
         let wanted = browse.get();
-        if open.get() && started.get() {
+        if started.get() {
             app.ask_images(wanted, PAGE);
         }
     });
@@ -39,7 +38,7 @@ pub fn Images() -> impl IntoView {
             <li>
                 <button class="quiet" aria-pressed=move || (browse.get().class == this).to_string() on:click=choose>
                     <b>{digit}</b>
-                    <span class="bar"><i style:transform=move || format!("scaleX({})", count(digit) as f64 / most() as f64)></i></span>
+                    <span class="track"><i style:transform=move || format!("scaleX({})", count(digit) as f64 / most() as f64)></i></span>
                     <span class="value">{move || grouped(count(digit) as i64)}</span>
                     <span class="value">{share}</span>
                 </button>
@@ -71,30 +70,27 @@ pub fn Images() -> impl IntoView {
         browse.set(Browse { first, ..now });
     };
     view! {
-        <Card name="images" title=t.images hint=t.images_hint>
-            <details on:toggle=move |event| open.set(event_target::<web_sys::Element>(&event).has_attribute("open"))>
-                <summary>{t.images_open}</summary>
-                <div hidden=move || started.get()>
-                    <p class="muted">{t.images_empty}</p>
-                    <button on:click=move |_| app.step()>{t.images_load}</button>
+        <Panel name="images" hint=t.images_hint>
+            <div hidden=move || started.get()>
+                <p class="muted">{t.images_empty}</p>
+                <button on:click=move |_| app.prepare()>{t.images_load}</button>
+            </div>
+            <div hidden=move || !started.get()>
+                <div class="images-parts" role="group" aria-label=t.images>
+                    {parts.map(|(part, name)| choose_part(part, name))}
                 </div>
-                <div hidden=move || !started.get()>
-                    <div class="images-parts" role="group" aria-label=t.images>
-                        {parts.map(|(part, name)| choose_part(part, name))}
-                    </div>
-                    <ol class="images-classes" aria-label=t.images_classes>{(0..10).map(bar).collect_view()}</ol>
-                    <div class="images-pages">
-                        <button disabled=move || first() == 0 on:click=move |_| turn(false)>{t.images_back}</button>
-                        <p class="muted" role="status">{place}</p>
-                        <button
-                            disabled=at_end on:click=move |_| turn(true)
-                        >
-                            {t.images_next}
-                        </button>
-                    </div>
-                    <Gallery shown=Box::new(shown) places=PAGE as usize />
+                <ol class="images-classes" aria-label=t.images_classes>{(0..10).map(bar).collect_view()}</ol>
+                <div class="images-pages">
+                    <button disabled=move || first() == 0 on:click=move |_| turn(false)>{t.images_back}</button>
+                    <p class="muted" role="status">{place}</p>
+                    <button
+                        disabled=at_end on:click=move |_| turn(true)
+                    >
+                        {t.images_next}
+                    </button>
                 </div>
-            </details>
-        </Card>
+                <Gallery shown=Box::new(shown) places=PAGE as usize />
+            </div>
+        </Panel>
     }
 }

@@ -3,8 +3,8 @@ use leptos::prelude::*;
 use crate::app::App;
 use crate::format::{fill, percent};
 use crate::mistakes::{MOST, Mistake};
+use crate::parts::card::Panel;
 use crate::parts::gallery::{Gallery, Shown};
-use crate::parts::hint::Card;
 
 /// The test images that the network is most wrong about.
 #[component]
@@ -23,9 +23,9 @@ pub fn Mistakes() -> impl IntoView {
         Some(_) => "",
     };
     view! {
-        <Card name="mistakes" title=t.mistakes hint=t.mistakes_hint>
+        <Panel name="mistakes" hint=t.mistakes_hint>
             <p class="strip-score muted">{about}</p>
             <Gallery shown=Box::new(shown) places=MOST />
-        </Card>
+        </Panel>
     }
 }

@@ -3,8 +3,8 @@ use leptos::prelude::*;
 use crate::app::App;
 use crate::format::fill;
 use crate::nearest::{ASKED, vote};
+use crate::parts::card::Panel;
 use crate::parts::gallery::{Gallery, labelled};
-use crate::parts::hint::Hint;
 
 /// The training images nearest to the drawing, and what they say of it.
 #[component]
@@ -22,10 +22,9 @@ pub fn Nearest() -> impl IntoView {
         }
     };
     view! {
-        <div class="nearest">
-            <div class="card-head"><h3>{t.nearest}</h3><Hint of=t.nearest text=t.nearest_hint /></div>
-            <p class="muted" id="nearest">{says}</p>
+        <Panel name="nearest" hint=t.nearest_hint>
+            <p id="nearest">{says}</p>
             <Gallery shown=Box::new(shown) places=ASKED as usize />
-        </div>
+        </Panel>
     }
 }

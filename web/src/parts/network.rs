@@ -2,8 +2,8 @@ use leptos::prelude::*;
 
 use crate::app::App;
 use crate::format::{fill, grouped, indented};
+use crate::parts::card::Panel;
 use crate::parts::editor::Editor;
-use crate::parts::hint::Card;
 use crate::problem::Problem;
 use crate::shapes::{Row, rows};
 
@@ -63,7 +63,7 @@ pub fn Layers() -> impl IntoView {
         Err(message) => refused.set(Some(message)),
     };
     view! {
-        <Card name="network" title=t.network hint=t.network_hint>
+        <Panel name="network" hint=t.network_hint>
             {table}
             <details>
                 <summary>{t.edit}</summary>
@@ -77,6 +77,6 @@ pub fn Layers() -> impl IntoView {
                 <p class="problem" role="alert">{move || refused.get().map(|message| fill(t.refused, &[&message]))}</p>
                 <button on:click=apply>{t.apply}</button>
             </details>
-        </Card>
+        </Panel>
     }
 }

@@ -3,17 +3,19 @@ use protocol::{DeviceState, EngineName};
 
 use crate::app::App;
 use crate::browser;
-use crate::format::{duration, fill, number, percent};
+use crate::compare::{Facet, device, differing, verdict};
+use crate::format::{duration, number, percent};
 use crate::kept::{Kept, to_csv, to_json};
-use crate::parts::device::engine_name;
-use crate::parts::hint::Card;
-use crate::text::Texts;
+use crate::parts::card::Panel;
+use crate::problem::trouble_of;
+use crate::state::Stage;
 
-/// Finished runs side by side, and one configuration on two devices.
+/// Runs that have ended: how they differ, how good and how fast they were.
 #[component]
 pub fn Runs() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
+    let finished = app.run.finished;
     let can_compare = Memo::new(move |_| {
         app.run.devices.with(|devices| {
             let ready = |engine| {
@@ -25,58 +27,40 @@ pub fn Runs() -> impl IntoView {
             ready(EngineName::Cpu) && ready(EngineName::Wgpu)
         })
     });
-    let row = move |kept: &Kept| {
-        let number_of = kept.number;
-        let show = move |event| {
-            app.run.finished.update(|runs| {
-                if let Some(kept) = runs.iter_mut().find(|kept| kept.number == number_of) {
-                    kept.shown = event_target_checked(&event);
-                }
-            })
-        };
-        let (Some(start), Some(summary)) = (&kept.state.start, &kept.state.summary) else { return None };
-        let seconds = summary.seconds.steps + summary.seconds.readback;
-        let network = match &start.config.model {
-            protocol::Model::Preset(name) => name.clone(),
-            protocol::Model::Network(_) => t.preset_own.into(),
-        };
-        let rate = match kept.state.first_and_last_rate()? {
-            (rate, None) => rate.to_string(),
-            (first, Some(last)) => format!("{first} → {last}"),
-        };
-        Some(view! {
-            <tr>
-                <th scope="row">{kept.number}</th>
-                <td>{engine_name(summary.engine)}<small>{summary.device.clone()}</small></td>
-                <td>{network}<small>{format!("{}: {} · {}: {}", t.rate, rate, t.batch, start.config.batch)}</small></td><td>{percent(summary.test_accuracy)}</td>
-                <td>{number(summary.images_per_second)}</td><td>{duration(seconds)}</td>
-                <td><input type="checkbox" prop:checked=kept.shown on:change=show aria-label=format!("{} {} {}", t.show, t.run, kept.number) /></td>
-            </tr>
-        })
-    };
-    let heads = move || {
-        [t.run, t.engine, t.preset, t.accuracy, t.images_a_second, t.time, t.show]
-            .map(|name| view! { <th scope="col">{name}</th> })
-    };
-    let table = move || match &*app.run.finished.read() {
-        runs if runs.is_empty() => view! { <p class="muted">{t.runs_empty}</p> }.into_any(),
-        runs => view! {
-            <div class="scroll" tabindex="0" role="group" aria-label=t.runs><table>
-                <thead><tr>{heads()}</tr></thead>
-                <tbody>{runs.iter().map(row).collect_view()}</tbody>
-            </table></div>
+    let facets = Memo::new(move |_| finished.with(|runs| differing(runs, t)));
+    // The network is said of each run, also where all have the same.
+    let columns = Memo::new(move |_| {
+        let mut columns = facets.get();
+        if !columns.contains(&Facet::Network) {
+            columns.insert(0, Facet::Network);
         }
-        .into_any(),
+        columns
+    });
+    let table = move || match &*finished.read() {
+        runs if runs.is_empty() => view! { <p class="muted">{t.runs_empty}</p> }.into_any(),
+        runs => {
+            let columns = columns.get();
+            let names = [t.run, t.engine].into_iter().chain(columns.iter().map(|facet| facet.name(t)));
+            let names = names.chain([t.accuracy, t.images_a_second, t.time, t.show]);
+            let heads = names.map(|name| view! { <th scope="col">{name}</th> }).collect_view();
+            let rows = runs.iter().map(|run| row(app, run, &columns)).collect_view();
+            view! {
+                <div class="scroll" tabindex="0" role="group" aria-label=t.runs translate="no"><table>
+                    <thead><tr>{heads}<th scope="col"><span class="hidden">{t.acts}</span></th></tr></thead>
+                    <tbody>{rows}</tbody>
+                </table></div>
+            }
+            .into_any()
+        }
     };
-    let none = move || app.run.finished.with(Vec::is_empty);
+    let none = move || finished.with(Vec::is_empty);
     let export = move |name: &str, text: fn(&[Kept]) -> String| {
-        browser::save(name, app.run.finished.with_untracked(|runs| text(runs)).as_bytes())
+        browser::save(name, finished.with_untracked(|runs| text(runs)).as_bytes())
     };
-    let differ = move || app.run.finished.with(|runs| difference(runs, t));
     view! {
-        <Card name="runs" title=t.runs hint=t.runs_hint>
+        <Panel name="runs" hint=t.runs_hint>
+            <p class="runs-differ">{move || finished.with(|runs| verdict(runs, t))}</p>
             {table}
-            <p class="runs-differ">{differ}</p>
             <div class="files-buttons">
                 <button
                     id="compare" disabled=move || !can_compare.get()
@@ -84,41 +68,75 @@ pub fn Runs() -> impl IntoView {
                 >
                     {t.compare}
                 </button>
-                <button
-                    class="quiet" disabled=none on:click=move |_| export("runs.json", to_json)
-                >
-                    {t.export_json}
-                </button>
+                <button class="quiet" disabled=none on:click=move |_| export("runs.json", to_json)>{t.export_json}</button>
                 <button class="quiet" disabled=none on:click=move |_| export("runs.csv", to_csv)>{t.export_csv}</button>
-                <button class="quiet" disabled=none on:click=move |_| app.forget_runs()>{t.forget}</button>
+                <button class="quiet" disabled=none on:click=move |_| app.forget_runs(|_| true)>{t.forget}</button>
             </div>
-            <p class="muted">{t.kept_here}</p>
-            <p class="muted">{move || if can_compare.get() || app.run.devices.with(Option::is_none) { t.compare_hint } else { t.compare_missing }}</p>
-        </Card>
+            <p class="muted small">
+                {move || if can_compare.get() || app.run.devices.with(Option::is_none) { t.compare_hint } else { t.compare_missing }}
+            </p>
+            <p class="muted small">{t.kept_here}" "{browser::forgets_soon().then_some(t.kept_week)}</p>
+        </Panel>
     }
 }
 
-/// How far the latest run and the last one of the same configuration on another engine are apart.
-fn difference(runs: &[Kept], t: &Texts) -> Option<String> {
-    let of = |kept: &Kept| Some((kept.state.start.clone()?, kept.state.summary.clone()?));
-    let latest = runs.first()?;
-    let (start, summary) = of(latest)?;
-    let (other, (_, other_summary)) = runs.iter().skip(1).find_map(|kept| {
-        let found = of(kept)?;
-        let is_same_job = found.0.config == start.config
-            && kept.state.rates == latest.state.rates
-            && kept.state.momenta == latest.state.momenta;
-        (is_same_job && found.1.engine != summary.engine).then_some((kept, found))
-    })?;
-    let pairs = latest.state.loss.points().zip(other.state.loss.points());
-    let most = pairs.map(|(a, b)| (a.1 - b.1).abs()).fold(0.0, f64::max);
-    let [(slow, slow_speed), (fast, fast_speed)] = {
-        let one = |kept: &Kept, summary: &protocol::Summary| {
-            (format!("{} ({} {})", engine_name(summary.engine), t.run, kept.number), summary.images_per_second)
-        };
-        let mut both = [one(latest, &summary), one(other, &other_summary)];
-        both.sort_by(|a, b| a.1.total_cmp(&b.1));
-        both
+fn row(app: App, kept: &Kept, columns: &[Facet]) -> impl IntoView + use<> {
+    let t = app.language.get_untracked().texts();
+    let Kept { number: number_of, state, .. } = kept;
+    let number_of = *number_of;
+    let show = move |event| {
+        app.run.finished.update(|runs| {
+            if let Some(kept) = runs.iter_mut().find(|kept| kept.number == number_of) {
+                kept.shown = event_target_checked(&event);
+            }
+        })
     };
-    Some(fill(t.difference, &[&fast, &slow, &number(most), &fast, &number(fast_speed / slow_speed.max(1e-9))]))
+    let ended = match state.stage {
+        Stage::Stopped => Some(t.mark_stopped),
+        Stage::Failed => Some(t.mark_failed),
+        _ => None,
+    };
+    let ended = ended.map(|ended| {
+        let why = trouble_of(state, t).map(|trouble| trouble.message);
+        view! { <small title=why>{ended}</small> }
+    });
+    let spent = state.seconds.steps + state.seconds.readback;
+    let name = |name: &'static str| name;
+    let facets = columns.iter().map(|facet| {
+        let value = facet.of(kept, t).unwrap_or_default();
+        view! { <td data-name=name(facet.name(t))>{value}</td> }
+    });
+    let device_name = state.start.as_ref().map(|start| start.device.name.clone());
+    let default_name = format!("{} {number_of}", t.run);
+    let label = format!("{}: {default_name}", t.name);
+    view! {
+        <tr>
+            <th scope="row">
+                <i class=format!("chip other-{}", number_of % 5) aria-hidden="true"></i>
+                <input
+                    type="text" class="run-name" maxlength="60" aria-label=label placeholder=default_name.clone()
+                    prop:value=kept.name.clone() on:change=move |event| app.name_run(number_of, event_target_value(&event))
+                />
+            </th>
+            <td data-name=t.engine>{device(kept, t)}<small>{device_name}</small></td>
+            {facets.collect_view()}
+            <td data-name=t.accuracy>{state.accuracy_now().map_or(t.no_value.into(), percent)}{ended}</td>
+            <td data-name=t.images_a_second>{state.measured().map_or(t.no_value.into(), number)}</td>
+            <td data-name=t.time>{if spent > 0.0 { duration(spent) } else { t.no_value.into() }}</td>
+            <td data-name=t.show>
+                <input type="checkbox" prop:checked=kept.shown on:change=show aria-label=format!("{}: {default_name}", t.show) />
+            </td>
+            <td class="run-acts">
+                <button class="quiet" aria-label=format!("{}: {default_name}", t.open_run) on:click=move |_| app.open_run(number_of)>
+                    {t.open_run}
+                </button>
+                <button
+                    class="quiet" aria-label=format!("{}: {default_name}", t.remove)
+                    on:click=move |_| app.forget_runs(move |run| run.number == number_of)
+                >
+                    "×"
+                </button>
+            </td>
+        </tr>
+    }
 }

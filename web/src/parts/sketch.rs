@@ -1,10 +1,9 @@
 use leptos::prelude::*;
 
 use crate::app::App;
-use crate::parts::answer::Answer;
+use crate::parts::answer::{Answer, Says};
 use crate::parts::board::Board;
-use crate::parts::hint::Card;
-use crate::parts::nearest::Nearest;
+use crate::parts::card::Card;
 use crate::parts::picture::Picture;
 
 /// A board to draw a digit on, what the network gets of it, and what it says.
@@ -31,27 +30,23 @@ pub fn Sketch() -> impl IntoView {
     let no_samples = move || app.data.samples.with(|samples| samples.pictures.is_empty());
     view! {
         <Card name="sketch" title=t.sketch hint=t.sketch_hint>
-            <div class="sketch-parts">
-                <div class="sketch-draw">
-                    <Board erases />
-                    <div class="sketch-buttons">
-                        <button disabled=cannot_undo on:click=move |_| app.draw(|board| board.undo())>{t.sketch_undo}</button>
-                        <button
-                            aria-pressed=move || erases.get().to_string() on:click=move |_| erases.update(|erases| *erases = !*erases)
-                        >
-                            {t.sketch_erase}
-                        </button>
-                        <button class="sketch-clear" on:click=move |_| app.draw(|board| board.clear())>{t.sketch_clear}</button>
-                        <button class="sketch-sample" disabled=no_samples on:click=take>{t.sketch_sample}</button>
-                    </div>
-                </div>
-                <div class="sketch-seen">
-                    <p class="muted">{t.sketch_seen}</p>
-                    <Picture pixels=app.questions.drawing width=data::SIDE />
-                </div>
-                <Answer />
+            <Board erases />
+            <div class="sketch-buttons">
+                <button class="sketch-undo" disabled=cannot_undo on:click=move |_| app.draw(|board| board.undo())>{t.sketch_undo}</button>
+                <button
+                    class="sketch-erase" aria-pressed=move || erases.get().to_string()
+                    on:click=move |_| erases.update(|erases| *erases = !*erases)
+                >
+                    {t.sketch_erase}
+                </button>
+                <button class="sketch-clear" on:click=move |_| app.draw(|board| board.clear())>{t.sketch_clear}</button>
+                <button class="sketch-sample" disabled=no_samples on:click=take>{t.sketch_sample}</button>
             </div>
-            <Nearest />
+            <div class="sketch-seen">
+                <Picture pixels=app.questions.drawing width=data::SIDE />
+                <Says />
+            </div>
+            <Answer />
         </Card>
     }
 }

@@ -1,10 +1,12 @@
 use leptos::prelude::*;
 
 use crate::app::App;
+use crate::browser;
 use crate::format::fill;
-use crate::parts::hint::Card;
+use crate::parts::card::Card;
 use crate::parts::picture::Picture;
 use crate::questions::SAMPLES;
+use crate::state::Stage;
 
 /// Test digits, and what the network says of them now.
 #[component]
@@ -18,36 +20,63 @@ pub fn Strip() -> impl IntoView {
             app.questions.answers.with(|answers| answers.iter().map(|scores| best(scores)).collect::<Vec<_>>());
         labels.into_iter().zip(answers).collect::<Vec<_>>()
     });
-    let score = move || {
+    let score = Signal::derive(move || {
         read.with(|read| match read.len() {
-            0 => t.strip_empty.into(),
+            0 => String::new(),
             all => {
                 let right = read.iter().filter(|(label, answer)| usize::from(*label) == *answer).count();
                 fill(t.strip_right, &[&right.to_string(), &all.to_string()])
             }
         })
-    };
+    });
+    let stage = Memo::new(move |_| app.run.state.with(|state| (state.stage, state.step > 0)));
+    let untrained = move || !stage.get().1;
     let one = move |i: usize| {
         let at = move || read.with(|read| read.get(i).copied());
         let right = move || at().map(|(label, answer)| usize::from(label) == answer);
         let pixels = Memo::new(move |_| app.data.samples.with(|samples| samples.pictures.get(i).cloned()));
-        let width = 28;
+        let says = move || at().map(|(label, answer)| fill(t.strip_one, &[&label.to_string(), &answer.to_string()]));
         view! {
             <li class:right=move || right() == Some(true) class:wrong=move || right() == Some(false)>
-                <Picture pixels width />
-                <span aria-hidden="true">{move || match (at(), right()) {
-                    (Some((_, answer)), Some(true)) => format!("{answer} ✓"),
-                    (Some((_, answer)), _) => format!("{answer} ✗"),
+                <Picture pixels width=data::SIDE />
+                <b aria-hidden="true">{move || match (at(), right()) {
+                    (Some((_, answer)), Some(true)) => format!("{answer}\u{a0}✓"),
+                    (Some((_, answer)), _) => format!("{answer}\u{a0}✗"),
                     (None, _) => t.no_value.into(),
-                }}</span>
-                <span class="hidden">{move || at().map(|(label, answer)| fill(t.strip_one, &[&label.to_string(), &answer.to_string()]))}</span>
+                }}</b>
+                <span class="hidden">{says}</span>
             </li>
         }
     };
+    let about = move || match (stage.get().0, read.with(Vec::is_empty)) {
+        (_, true) => t.strip_empty,
+        _ if untrained() => t.strip_untrained,
+        _ => "",
+    };
+    let next = move || {
+        let look = |name: &'static str| {
+            move |_| {
+                app.choice.tab.set(name);
+                browser::focus(&format!("tab-{name}"));
+            }
+        };
+        (stage.get().0 == Stage::Done).then(|| {
+            view! {
+                <div class="next">
+                    <b>{t.what_next}</b>
+                    <button on:click=move |_| browser::focus("board")>{t.next_draw}</button>
+                    <button on:click=look("mistakes")>{t.next_mistakes}</button>
+                    <button on:click=move |_| browser::focus("settings-title")>{t.next_change}</button>
+                    <button on:click=look("runs")>{t.next_compare}</button>
+                </div>
+            }
+        })
+    };
     view! {
-        <Card name="strip" title=t.strip hint=t.strip_hint>
-            <p class="strip-score muted">{score}</p>
-            <ol>{(0..SAMPLES as usize).map(one).collect_view()}</ol>
+        <Card name="strip" title=t.strip hint=t.strip_hint aside=score>
+            <ol class:untrained=untrained translate="no">{(0..SAMPLES as usize).map(one).collect_view()}</ol>
+            <p class="strip-about muted small">{about}</p>
+            {next}
         </Card>
     }
 }

@@ -1,14 +1,19 @@
 use leptos::prelude::*;
 
 use crate::app::App;
-use crate::format::{duration, percent};
-use crate::parts::hint::Card;
+use crate::format::{duration, number, percent};
+use crate::parts::card::Panel;
+use crate::state::RunState;
 
-/// Where the time of the run went.
+/// How fast the run is, and where its time went.
 #[component]
 pub fn Timing() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
+    let figure = move |name: &'static str, value: fn(&RunState) -> Option<String>| {
+        let value = Memo::new(move |_| app.run.state.with(value).unwrap_or_else(|| t.no_value.into()));
+        view! { <div><dt>{name}</dt><dd>{move || value.get()}</dd></div> }
+    };
     let seconds = Memo::new(move |_| app.run.state.with(|state| state.seconds));
     let hidden = Memo::new(move |_| app.run.state.with(|state| state.hidden));
     let parts = Memo::new(move |_| {
@@ -23,16 +28,22 @@ pub fn Timing() -> impl IntoView {
         view! {
             <li>
                 <span>{name}</span>
-                <span class="bar"><i style:transform=move || format!("scaleX({})", part())></i></span>
+                <span class="track"><i style:transform=move || format!("scaleX({})", part())></i></span>
                 <span class="value">{move || if value() > 0.0 { duration(value()) } else { t.no_value.into() }}</span>
                 <span class="value">{move || if value() > 0.0 { percent(part()) } else { String::new() }}</span>
             </li>
         }
     };
     view! {
-        <Card name="timing" title=t.timing hint=t.timing_hint>
-            <ul>{names.into_iter().enumerate().map(row).collect_view()}</ul>
-            <p class="muted">{move || if hidden.get() { t.was_hidden } else { "" }}</p>
-        </Card>
+        <Panel name="timing" hint=t.timing_hint>
+            <dl class="figures" translate="no">
+                {figure(t.images_a_second, |state| state.images_per_second().map(number))}
+                {figure(t.step_time, |state| state.speed().map(|speed| duration(1.0 / speed)))}
+                {figure(t.gradient_norm, |state| state.gradient_norm.recent(1).map(number))}
+                {figure(t.current_rate, |state| state.rate.map(|rate| number(rate.into())))}
+            </dl>
+            <ul translate="no">{names.into_iter().enumerate().map(row).collect_view()}</ul>
+            <p class="muted small">{move || if hidden.get() { t.was_hidden } else { "" }}</p>
+        </Panel>
     }
 }

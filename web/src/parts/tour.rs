@@ -3,6 +3,9 @@ use leptos::prelude::*;
 
 use crate::app::App;
 use crate::browser;
+use crate::format::fill;
+use crate::parts::card::is_hidden;
+use crate::parts::tabs::TABS;
 
 /// Five steps through the page; each brings what it speaks of into view.
 #[component]
@@ -14,37 +17,51 @@ pub fn Tour(
     let t = app.language.get_untracked().texts();
     let dialog = NodeRef::<Dialog>::new();
     let at = RwSignal::new(0_usize);
-    let steps = [
-        (t.tour_1, t.tour_1_text, "controls"),
-        (t.tour_2, t.tour_2_text, "chart"),
+    let all = [
+        (t.tour_1, t.tour_1_text, "bar"),
+        (t.tour_2, t.tour_2_text, "charts"),
         (t.tour_3, t.tour_3_text, "sketch"),
         (t.tour_4, t.tour_4_text, "settings"),
         (t.tour_5, t.tour_5_text, "files"),
     ];
+    // What a lesson hides is not spoken of.
+    let steps = move || all.into_iter().filter(|(_, _, part)| !is_hidden(app, part)).collect::<Vec<_>>();
+    let step = move || steps()[at.get().min(steps().len() - 1)];
     let go = move |to: usize| {
-        browser::point_out(Some(steps[to].2));
         at.set(to);
-    };
-    let end = move || {
-        browser::remember("tour", "seen");
-        browser::point_out(None);
-        at.set(0);
-        open.set(false);
-    };
-    Effect::new(move || match (dialog.get(), open.get()) {
-        (Some(dialog), true) => {
-            dialog.show(); // not modal: the page it speaks of stays in use
-            let _ = dialog.focus();
+        let part = step().2;
+        if TABS.contains(&part) {
+            app.choice.tab.set(part);
+            browser::point_out(Some("tabs"));
+        } else {
+            browser::point_out(Some(part));
         }
-        (Some(dialog), false) => dialog.close(),
-        (None, _) => {}
+    };
+    let end = move || open.set(false);
+    Effect::new(move |was_open: Option<bool>| {
+        let Some(dialog) = dialog.get() else { return false };
+        match open.get() {
+            true => {
+                dialog.show(); // not modal: the page it speaks of stays in use
+                let _ = dialog.focus();
+            }
+            false if was_open == Some(true) => {
+                dialog.close();
+                browser::remember("tour", "seen");
+                browser::point_out(None);
+                at.set(0);
+                browser::to_top();
+                browser::refocus("train");
+            }
+            false => {}
+        }
+        open.get()
     });
     view! {
-        <dialog class="tour card" node_ref=dialog aria-labelledby="tour-title" tabindex="-1"
-            on:keydown=move |event| if event.key() == "Escape" { end() }>
-            <p class="muted">{move || crate::format::fill(t.tour_place, &[&(at.get() + 1).to_string()])}</p>
-            <h2 id="tour-title">{move || steps[at.get()].0}</h2>
-            <p aria-live="polite">{move || steps[at.get()].1}</p>
+        <dialog class="tour card" node_ref=dialog aria-labelledby="tour-title" tabindex="-1">
+            <p class="muted">{move || fill(t.tour_place, &[&(at.get() + 1).to_string(), &steps().len().to_string()])}</p>
+            <h2 id="tour-title">{move || step().0}</h2>
+            <p aria-live="polite">{move || step().1}</p>
             <div class="tour-buttons">
                 <button class="quiet" on:click=move |_| end()>{t.close}</button>
                 <button
@@ -54,9 +71,9 @@ pub fn Tour(
                 </button>
                 <button
                     class="primary"
-                    on:click=move |_| if at.get_untracked() + 1 < steps.len() { go(at.get_untracked() + 1) } else { end() }
+                    on:click=move |_| if at.get_untracked() + 1 < steps().len() { go(at.get_untracked() + 1) } else { end() }
                 >
-                    {move || if at.get() + 1 < steps.len() { t.tour_next } else { t.tour_end }}
+                    {move || if at.get() + 1 < steps().len() { t.tour_next } else { t.tour_end }}
                 </button>
             </div>
         </dialog>
