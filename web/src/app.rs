@@ -404,9 +404,11 @@ impl App {
         match self.run.state.with_untracked(|state| state.stage) {
             Stage::Running => self.tell(Command::Pause),
             Stage::Paused => self.tell(Command::Resume),
-            Stage::Preparing => {}
-            Stage::Idle | Stage::Done | Stage::Stopped | Stage::Failed if self.why_not().is_none() => self.train(),
-            Stage::Idle | Stage::Done | Stage::Stopped | Stage::Failed => {}
+            Stage::Preparing | Stage::Idle | Stage::Done | Stage::Stopped | Stage::Failed => {
+                if self.why_not().is_none() {
+                    self.train();
+                }
+            }
         }
     }
 

@@ -25,7 +25,7 @@ pub fn Bar() -> impl IntoView {
         Stage::Idle | Stage::Preparing => (Sign::Train, t.train),
         Stage::Done | Stage::Stopped | Stage::Failed => (Sign::Train, t.train_again),
     };
-    let cannot_train = move || stage.get() == Stage::Preparing || (!is_live() && why_not.with(Option::is_some));
+    let cannot_train = move || !matches!(stage.get(), Stage::Running | Stage::Paused) && why_not.with(Option::is_some);
     let cannot_step =
         move || matches!(stage.get(), Stage::Preparing | Stage::Done) || (!is_live() && why_not.with(Option::is_some));
     let status = Memo::new(move |_| app.run.state.with(|state| say(state, app, t)));

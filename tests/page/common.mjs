@@ -1,0 +1,120 @@
+// What all tests of the page need: a browser, a served site, and a few words for what a visitor does.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import * as runner from "node:test";
+
+import puppeteer from "puppeteer-core";
+
+import { serve } from "./site.mjs";
+
+export const { SITE, CLI, BROWSER } = process.env;
+assert(BROWSER, "run chromium.test.mjs or firefox.test.mjs");
+export const PATIENCE = 120_000;
+export const FIREFOX = BROWSER === "firefox";
+const LAUNCH = FIREFOX ? {
+    browser: "firefox",
+    executablePath: "/usr/bin/firefox-esr",
+    extraPrefsFirefox: {
+        "dom.webgpu.enabled": true,
+        "dom.webgpu.workers.enabled": true,
+        "gfx.webgpu.ignore-blocklist": true,
+        "network.dns.localDomains": "school.test",
+    },
+} : {
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--enable-unsafe-webgpu", "--disable-quic", "--no-first-run", "--disable-component-update",
+        "--disable-background-networking", "--disable-sync", "--host-resolver-rules=MAP school.test 127.0.0.1"],
+};
+// What WebDriver BiDi, by which Firefox is driven, cannot do.
+export const CHROMIUM_ONLY = { skip: FIREFOX && "needs Chromium's own protocol" };
+const HAS_MNIST = SITE && fs.existsSync(path.join(SITE, "data/mnist/train-images-idx3-ubyte.gz"));
+export const NEEDS_MNIST = { skip: !HAS_MNIST && "needs MNIST: PLAYGROUND_DATA" };
+// Small enough for a slow machine, on digits that the page draws itself.
+export const SMALL = {
+    model: { preset: "mlp" },
+    dataset: { name: "digits", digits: 2000, split: { standard: { validation: 200 } } },
+    optimizer: { rule: { adam: {} } },
+    schedule: { rate: 0.002 },
+    length: { steps: 120 },
+    evaluate_every: 30,
+};
+
+/// A test whose name says in which browser, since both run at the same time.
+export const test = (name, ...rest) => runner.test(`${name} [${BROWSER}]`, ...rest);
+
+export let site, browser, downloads;
+runner.before(async () => {
+    site = await serve(path.resolve(SITE));
+    browser = await puppeteer.launch({ ...LAUNCH, headless: true, protocolTimeout: 2 * PATIENCE });
+    downloads = fs.mkdtempSync(path.join(os.tmpdir(), "page-"));
+});
+runner.after(async () => {
+    await browser.close();
+    site.server.close();
+    fs.rmSync(downloads, { recursive: true });
+});
+
+export const link = (config, engine) =>
+    `#run=${encodeURIComponent(JSON.stringify({ version: 1, ...config }))}${engine ? `&engine=${engine}` : ""}`;
+
+/// A page of a visitor who has not been here before, with all that goes wrong on it.
+export async function visit(fragment = "", { width = 1280, theme = "light", language = "en-US", url = site.url, tour = false } = {}) {
+    const context = await browser.createBrowserContext();
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    const faults = [];
+    page.on("pageerror", error => faults.push(String(error)));
+    page.on("console", message => message.type() === "error" && faults.push(message.text()));
+    page.on("request", request => new URL(request.url()).origin !== new URL(url).origin
+        && !/^(data|blob):/.test(request.url()) && faults.push(`request to ${request.url()}`));
+    await page.setViewport({ width, height: 900 });
+    if (!FIREFOX) await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+    await page.evaluateOnNewDocument((language, tour) => {
+        Object.defineProperty(navigator, "languages", { get: () => [language] });
+        if (!tour) localStorage.setItem("tour", "seen");
+    }, language, tour);
+    await page.goto(url + fragment);
+    await page.waitForSelector("#train");
+    return { page, faults, close: () => context.close() };
+}
+
+export const status = page => page.$eval("#status", element => element.innerText);
+export const reaches = (page, words) =>
+    page.waitForFunction(words => new RegExp(words).test(document.querySelector("#status").innerText), {}, words);
+export const told = page => page.$eval(".alerts", element => element.innerText);
+/// What the browser keeps of finished runs, the latest first.
+export const finished = page => page.evaluate(async () => (await keptRuns.all())[1].map(text => JSON.parse(text).state).reverse());
+export const keeps = (page, count) => page.waitForFunction(async count => (await keptRuns.all())[1].length === count, {}, count);
+
+/// Asks the probe in the worker.
+export const dispatches = page => page.evaluate(() => new Promise(answer => {
+    const channel = new BroadcastChannel("probe");
+    channel.onmessage = ({ data }) => answer(data.dispatches);
+    channel.postMessage("count");
+}));
+export const break_ = (page, what) => page.evaluate(what => new BroadcastChannel("probe").postMessage(what), what);
+
+/// Trains to the end, and returns what the browser kept of the run.
+export async function train(page) {
+    await page.click("#train");
+    await reaches(page, "^(Done|Failed|Stopped)");
+    assert.match(await status(page), /^Done/, await told(page));
+    await page.waitForFunction(async () => (await keptRuns.all())[1].length > 0);
+    return (await finished(page))[0];
+}
+
+/// Opens a tab, and waits for what it shows.
+export async function tab(page, name) {
+    await page.$eval(`#tab-${name}`, button => button.click());
+    await page.waitForSelector(`.panel.${name}`);
+}
+/// The worker has said what it can train on.
+export const known = page => page.waitForFunction(() => document.querySelectorAll("select[name=engine] option").length > 1);
+
+/// Puts a value into a field of the settings, as typing it would.
+export const put = (page, name, value) => page.$eval(`.settings [name="${name}"]`, (field, value) => {
+    field.value = value;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+}, value);
