@@ -1,2 +1,3 @@
 process.env.BROWSER = "chromium";
 await import("./page.mjs");
+await import("./worker.mjs");

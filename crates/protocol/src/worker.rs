@@ -16,7 +16,8 @@ use crate::{
 pub enum Request {
     /// What can this browser train on? The answer is [`Reply::Devices`].
     Devices,
-    /// Begin a run in place of any other.
+    /// Begin a run in place of any other. Where its images, its configuration or its checkpoint speak against it, the
+    /// answer is [`Reply::NotStarted`], and the other one goes on.
     Start {
         /// The id that its events will carry.
         run: String,
@@ -95,6 +96,13 @@ pub enum Reply {
         done: u64,
         /// Of so much, where that is known.
         total: Option<u64>,
+    },
+    /// A run that was to begin cannot. The one that there is goes on.
+    NotStarted {
+        /// The id that its events would have carried.
+        run: String,
+        /// Why, and what to do.
+        failure: Failure,
     },
     /// An event of a run.
     Run {

@@ -79,6 +79,10 @@ fn replies_are_read_as_they_were_written() {
         &Reply::Run { run: "r1".into(), event: Event::Rewound {} },
         expect![[r#"{"run":{"run":"r1","event":{"rewound":{}}}}"#]],
     );
+    check(
+        &Reply::NotStarted { run: "r2".into(), failure: "m".to_owned().into() },
+        expect![[r#"{"not_started":{"run":"r2","failure":{"message":"m"}}}"#]],
+    );
     let scores = vec![vec![0.1, f32::NAN], vec![f32::INFINITY, 1e-7]];
     check(
         &Reply::Prediction { request: 7, scores },

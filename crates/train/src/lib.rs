@@ -13,5 +13,5 @@ mod samples;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Origin, Progress};
 pub use remarks::Remark;
-pub use run::{Run, RunError, evaluate, predict};
+pub use run::{Prepared, Run, RunError, evaluate, predict};
 pub use samples::{Samples, Set, feed, inputs};

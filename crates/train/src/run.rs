@@ -7,22 +7,23 @@ mod diverge;
 mod evaluate;
 mod pace;
 mod predict;
+mod prepared;
 mod resume;
 mod setting;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use data::Order;
-use engine::{Choices, Device, Engine, EngineError, Program, Ran};
+use engine::{Device, Engine, EngineError, Program, Ran};
 use graph::{Graph, Values};
-use protocol::{Cause, Command, ConfigError, Data, EarlyEnd, Event, Failure, Part, Phase, RunConfig, Seconds, Summary};
+use protocol::{Cause, Command, ConfigError, EarlyEnd, Event, Failure, Part, Phase, RunConfig, Seconds, Summary};
 use web_time::Instant;
 
 use crate::{
     Checkpoint, Progress, Remark, Samples,
-    checkpoint::{CheckpointError, Origin, not_finite},
+    checkpoint::{CheckpointError, not_finite},
     feed,
-    programs::{self, BuildError, names},
+    programs::{BuildError, names},
     remarks::{self, Before},
 };
 
@@ -31,10 +32,12 @@ use evaluate::Evaluation;
 pub use evaluate::evaluate;
 use pace::Pace;
 pub use predict::predict;
+pub use prepared::Prepared;
 use setting::Setting;
 
 /// Most steps of one piece.
 const PIECE_STEPS: usize = 256;
+
 /// Why a run cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -130,121 +133,17 @@ pub struct Run {
 }
 
 impl Run {
-    /// Prepares everything up to the first step: compiles, uploads, writes the initial or the resumed state. The first
-    /// of the returned events is `started`.
+    /// Prepares everything up to the first step: [`Prepared::new`], [`Prepared::start`].
     ///
     /// # Errors
     /// [`RunError`]: nothing has been trained then.
     pub async fn start(
-        mut engine: Box<dyn Engine>,
+        engine: Box<dyn Engine>,
         config: RunConfig,
         samples: Samples,
         resume: Option<Checkpoint>,
     ) -> Result<(Self, Vec<Event>), RunError> {
-        let (table, resident) = programs::upload(&samples.images);
-        if let Some(checkpoint) = resume.as_ref().filter(|checkpoint| checkpoint.image != table.size) {
-            return Err(RunError::Image { checkpoint: checkpoint.image, data: table.size });
-        }
-        if samples.split.test.is_empty() {
-            return Err(RunError::NoTest);
-        }
-        let order = samples.order(&config)?;
-        let steps_per_epoch = u64::from(order.steps_per_epoch());
-        let steps = config.length.steps(steps_per_epoch);
-        let mut seconds = Seconds { download: samples.download, data: samples.seconds, ..Default::default() };
-
-        let clock = Instant::now();
-        let graphs = [programs::train(&config, &table, true)?, programs::evaluate(&config, &table)?];
-        seconds.compile = clock.elapsed().as_secs_f64();
-        let [train, _] = &graphs;
-        let parameters = train.gradients.iter().map(|(_, id)| train.nodes[*id].shape.count() as u64).sum();
-        let mut before = None;
-        let mut origin = Origin { images: Some(samples.checksum), weights: None };
-        let (state, progress) = match resume {
-            Some(checkpoint) => {
-                if !checkpoint.has_slots(train.slots().map(|(name, node)| (name, &node.shape))) {
-                    return Err(RunError::OtherNetwork);
-                }
-                if let Some(name) = not_finite(&checkpoint.state) {
-                    return Err(CheckpointError::NotFinite { name: name.to_owned() }.into());
-                }
-                let same_images = checkpoint.is_on(&samples, &config);
-                let progress = resume::progress(&checkpoint, &config, same_images)?;
-                origin.weights = checkpoint.origin.weights;
-                let mut choices = Choices::new();
-                if checkpoint.engine == engine.device().engine.to_string() {
-                    choices = checkpoint.choices;
-                    engine.choose(&choices);
-                }
-                let Checkpoint { config, progress: Progress { step, .. }, engine, .. } = checkpoint;
-                before = Some(Before { config, step, engine, choices, same_images });
-                (checkpoint.state, progress)
-            }
-            None => (programs::initial(&config, table.size)?, Progress::default()),
-        };
-        let programs = set_up(engine.as_mut(), &graphs, &resident, &state, &mut seconds).await?;
-
-        let engine_name = engine.device().engine.to_string();
-        let first = Checkpoint {
-            config: config.clone(),
-            image: table.size,
-            progress: progress.clone(),
-            engine: engine_name,
-            choices: engine.choices(),
-            origin,
-            state,
-        };
-        let started = Event::Started {
-            device: engine.device().clone(),
-            versions: engine.versions(),
-            choices: engine.choices(),
-            parameters,
-            config: Box::new(config.clone()),
-            data: Data {
-                name: samples.name.clone(),
-                training: samples.split.train.len() as u64,
-                validation: samples.split.validation.len() as u64,
-                test: samples.split.test.len() as u64,
-            },
-            steps,
-            steps_per_epoch,
-            first_step: progress.step,
-            seconds,
-        };
-        let run = Run {
-            engine,
-            first: config.clone(),
-            config,
-            changes: vec![],
-            samples,
-            order,
-            graphs,
-            programs,
-            predictors: BTreeMap::new(),
-            steps,
-            in_flight: VecDeque::new(),
-            clock: Instant::now(),
-            first_step: progress.step,
-            progress,
-            phase: Phase::Running,
-            told: Phase::Running,
-            single: false,
-            rewind: false,
-            seconds,
-            epoch_seconds: 0.0,
-            last_epoch_loss: f64::NAN,
-            ended_early: None,
-            evaluation: None,
-            pace: Pace::new(PIECE_STEPS, 2.0),
-            last_loss: f64::NAN,
-            last_norm: None,
-            copies: Copies::new(first),
-            untold: vec![],
-            times_lost: 0,
-            repeated: 0,
-            before,
-        };
-        Ok((run, vec![started]))
+        Ok(Prepared::new(config, samples, resume)?.start(engine).await?)
     }
 
     /// The engine, for whatever comes next. It still holds the run's programs, images and state.

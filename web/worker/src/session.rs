@@ -4,7 +4,7 @@ use protocol::{
     Cause, Command, Event, Failure, Part, Phase, RunConfig, Target,
     worker::{Reply, Request, Work},
 };
-use train::{Checkpoint, Run};
+use train::{Checkpoint, Prepared, Run};
 use web_time::Instant;
 
 use crate::{
@@ -23,52 +23,110 @@ struct Start {
     paused: bool,
 }
 
-/// Answers the page for ever.
+/// Answers the page for ever: goes from piece to piece of the run that there is, and looks for messages in between.
 pub(crate) async fn serve(mut line: Line) {
-    let mut store = Store::default();
-    let mut next = None;
+    let mut desk = Desk::default();
     loop {
-        next = match next.take() {
-            Some(start) => train(&mut line, &mut store, start).await,
-            None => {
+        while let Some(heard) = line.heard() {
+            desk.hear(&line, heard).await;
+        }
+        match desk.advance(&line).await {
+            true => breathe().await,
+            false => {
                 let heard = line.listen().await;
-                hear(&line, &mut store, heard, None).await
+                desk.hear(&line, heard).await;
             }
+        }
+    }
+}
+
+/// What the worker has.
+#[derive(Default)]
+struct Desk {
+    store: Store,
+    session: Option<Session>,
+}
+
+impl Desk {
+    /// A piece of the run that there is. Returns whether another one follows.
+    async fn advance(&mut self, line: &Line) -> bool {
+        let Some(session) = &mut self.session else { return false };
+        session.advance(line).await;
+        session.run.phase() == Phase::Running
+    }
+
+    /// Begins a run. The one that there is ends only for one that nothing speaks against but its device.
+    async fn start(&mut self, line: &Line, start: Start) {
+        let prepared = match self.prepare(line, &start).await {
+            Ok(prepared) => prepared,
+            Err(failure) => return line.tell(&Reply::NotStarted { run: start.run, failure }),
         };
-    }
-}
-
-/// Trains until another run is to begin, which is returned.
-async fn train(line: &mut Line, store: &mut Store, start: Start) -> Option<Start> {
-    match prepare(line, store, &start).await {
-        Ok((run, events)) => {
-            tell(line, &start.run, events);
-            let mut session = Session { run, id: start.run };
-            if start.paused {
-                session.run.command(&Command::Pause).expect("a pause has no bounds");
+        self.session = None; // there may not be room for both
+        match begin(prepared, &start.target).await {
+            Ok((mut run, events)) => {
+                tell(line, &start.run, events);
+                if start.paused {
+                    run.command(&Command::Pause).expect("a pause has no bounds");
+                }
+                self.session = Some(Session { run, id: start.run });
             }
-            session.drive(line, store).await
+            Err(failure) => tell(line, &start.run, vec![Event::Failed { failure, step: 0, checkpoint: None }]),
         }
-        Err(failure) => {
-            tell(line, &start.run, vec![Event::Failed { failure, step: 0, checkpoint: None }]);
-            None
+    }
+
+    /// Everything that needs no device.
+    async fn prepare(&mut self, line: &Line, start: &Start) -> Result<Prepared, Failure> {
+        let resume = start.checkpoint.as_deref().map(Checkpoint::from_bytes).transpose()?;
+        let mut config = start.config.clone();
+        config.check().map_err(text)?;
+        let clock = Instant::now();
+        let set = self.store.load(&config.dataset.name, config.dataset.digits, line).await?;
+        set.settle(&mut config).map_err(text)?;
+        let seconds = clock.elapsed().as_secs_f64() - set.download;
+        let samples = set.samples(&config, seconds).map_err(text)?;
+        line.tell(&Reply::Progress { what: Work::Prepare, done: 0, total: None });
+        Ok(Prepared::new(config, samples, resume)?)
+    }
+
+    /// Does what was asked.
+    async fn hear(&mut self, line: &Line, heard: Heard) {
+        let Heard { request, mut buffers } = heard;
+        let no_run = || Failure { message: "there is no run: start one first".into(), cause: Some(Cause::NoRun) };
+        match (request, &mut self.session) {
+            (Request::Start { run, config, target, checkpoint, paused }, _) => {
+                let checkpoint = checkpoint.then(|| buffers.pop().unwrap_or_default());
+                self.start(line, Start { run, config: *config, target, checkpoint, paused }).await;
+            }
+            (Request::Devices, _) => line.tell(&Reply::Devices { devices: engine::devices().await }),
+            (Request::Files { name, names }, _) => match self.store.give(name.clone(), &names, buffers).await {
+                Ok(images) => line.tell(&Reply::Files { name, images }),
+                Err(failure) => line.refuse(None, failure),
+            },
+            (Request::Bench { request, spec }, _) => match bench::run(&spec, &buffers).await {
+                Ok(report) => line.tell(&Reply::Bench { request, report: Box::new(report) }),
+                Err(message) => line.refuse(Some(request), message),
+            },
+            (Request::Run(command), Some(session)) => session.command(line, &command),
+            (Request::Run(_), None) => line.refuse(None, no_run()),
+            (Request::Predict { request, count }, Some(session)) => {
+                session.predict(line, request, count, buffers.first().map_or(&[], Vec::as_slice)).await;
+            }
+            (Request::Save { request }, Some(session)) => session.save(line, request).await,
+            (Request::Images { request, part, class, near, first, count }, Some(session)) => {
+                let picture = near.then(|| buffers.pop().unwrap_or_default());
+                let found = session.find(part, class, picture.as_deref(), first.saturating_add(count));
+                session.images(line, request, part, first, &found);
+            }
+            (Request::Predict { request, .. } | Request::Save { request } | Request::Images { request, .. }, None) => {
+                line.refuse(Some(request), no_run());
+            }
         }
     }
 }
 
-/// Everything up to the first step.
-async fn prepare(line: &Line, store: &mut Store, start: &Start) -> Result<(Run, Vec<Event>), Failure> {
-    let resume = start.checkpoint.as_deref().map(Checkpoint::from_bytes).transpose()?;
-    let mut config = start.config.clone();
-    config.check().map_err(text)?;
-    let clock = Instant::now();
-    let set = store.load(&config.dataset.name, config.dataset.digits, line).await?;
-    set.settle(&mut config).map_err(text)?;
-    let seconds = clock.elapsed().as_secs_f64() - set.download;
-    let samples = set.samples(&config, seconds).map_err(text)?;
-    line.tell(&Reply::Progress { what: Work::Prepare, done: 0, total: None });
-    let engine = engine::open(&start.target).await?;
-    Ok(Run::start(engine, config, samples, resume).await?)
+async fn begin(prepared: Prepared, target: &Target) -> Result<(Run, Vec<Event>), Failure> {
+    let engine = engine::open(target).await?;
+    Ok(prepared.start(engine).await?)
 }
 
 /// The run that there is.
@@ -84,26 +142,6 @@ fn tell(line: &Line, run: &str, events: Vec<Event>) {
 }
 
 impl Session {
-    /// Goes from piece to piece, and looks for messages in between. Returns the run that is to begin in its place.
-    async fn drive(&mut self, line: &mut Line, store: &mut Store) -> Option<Start> {
-        loop {
-            while let Some(heard) = line.heard() {
-                if let Some(start) = hear(line, store, heard, Some(self)).await {
-                    return Some(start);
-                }
-            }
-            self.advance(line).await;
-            if self.run.phase() == Phase::Running {
-                breathe().await;
-                continue;
-            }
-            let heard = line.listen().await;
-            if let Some(start) = hear(line, store, heard, Some(self)).await {
-                return Some(start);
-            }
-        }
-    }
-
     async fn advance(&mut self, line: &Line) {
         let events = self.run.advance().await;
         tell(line, &self.id, events);
@@ -163,42 +201,6 @@ impl Session {
         let counts = images.classes(samples.rows(part)).to_vec();
         line.tell_with(&Reply::Images { request, first, labels, size, counts }, &bytes);
     }
-}
-
-/// Answers a request, or returns the run that it wants to begin.
-async fn hear(line: &Line, store: &mut Store, heard: Heard, session: Option<&mut Session>) -> Option<Start> {
-    let Heard { request, mut buffers } = heard;
-    let no_run = || Failure { message: "there is no run: start one first".into(), cause: Some(Cause::NoRun) };
-    match (request, session) {
-        (Request::Start { run, config, target, checkpoint, paused }, _) => {
-            let file = checkpoint.then(|| buffers.pop().unwrap_or_default());
-            return Some(Start { run, config: *config, target, checkpoint: file, paused });
-        }
-        (Request::Devices, _) => line.tell(&Reply::Devices { devices: engine::devices().await }),
-        (Request::Files { name, names }, _) => match store.give(name.clone(), &names, buffers).await {
-            Ok(images) => line.tell(&Reply::Files { name, images }),
-            Err(failure) => line.refuse(None, failure),
-        },
-        (Request::Bench { request, spec }, _) => match bench::run(&spec, &buffers).await {
-            Ok(report) => line.tell(&Reply::Bench { request, report: Box::new(report) }),
-            Err(message) => line.refuse(Some(request), message),
-        },
-        (Request::Run(command), Some(session)) => session.command(line, &command),
-        (Request::Run(_), None) => line.refuse(None, no_run()),
-        (Request::Predict { request, count }, Some(session)) => {
-            session.predict(line, request, count, buffers.first().map_or(&[], Vec::as_slice)).await;
-        }
-        (Request::Save { request }, Some(session)) => session.save(line, request).await,
-        (Request::Images { request, part, class, near, first, count }, Some(session)) => {
-            let picture = near.then(|| buffers.pop().unwrap_or_default());
-            let found = session.find(part, class, picture.as_deref(), first.saturating_add(count));
-            session.images(line, request, part, first, &found);
-        }
-        (Request::Predict { request, .. } | Request::Save { request } | Request::Images { request, .. }, None) => {
-            line.refuse(Some(request), no_run());
-        }
-    }
-    None
 }
 
 fn text(error: impl ToString) -> String {
