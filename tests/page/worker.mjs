@@ -89,4 +89,30 @@ runner.describe(`the worker [${BROWSER}]`, () => {
         assert.deepEqual([...new Set((await all()).map(({ run }) => run?.run))], ["second"]);
         await close();
     });
+
+    runner.test("what a run makes is told of once a frame, and all of it", async () => {
+        const { event, ask, start, all, forget, close } = await open();
+        await start("quick", { ...SMALL, model: { preset: "softmax" }, batch: 16 });
+        await event("quick", "steps");
+        await forget();
+        await new Promise(done => setTimeout(done, 2000));
+        await ask({ run: "pause" });
+        const last = await event("quick", "paused");
+        const replies = await all();
+        const times = replies.filter(({ run }) => run).map(({ at }) => at);
+        const rate = 1000 * (times.length - 1) / (times.at(-1) - times[0]);
+        console.log(`${rate.toFixed(1)} messages a second`);
+        assert.ok(times.length > 10 && rate < 33, `${times.length} messages, ${rate} a second`);
+        const told = steps(replies);
+        assert.equal(told.at(-1).step, last.step);
+        told.slice(1).forEach(({ step, losses, hits }, i) => {
+            assert.equal(step - losses.length, told[i].step);
+            assert.equal(losses.length, hits.length);
+        });
+        // A single step is told of though nothing follows it.
+        await forget();
+        await ask({ run: "step" });
+        assert.equal((await event("quick", "steps")).step, last.step + 1);
+        await close();
+    });
 });

@@ -224,6 +224,34 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Takes in what follows, where both are steps that can be told of as one; else returns it.
+    pub fn join(&mut self, next: Event) -> Option<Event> {
+        match (self, next) {
+            (
+                Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback },
+                Event::Steps {
+                    step: last,
+                    losses: more_losses,
+                    hits: more_hits,
+                    rate: last_rate,
+                    gradient_norm: last_norm,
+                    seconds: more_seconds,
+                    readback: more_readback,
+                },
+            ) => {
+                (*step, *rate, *gradient_norm) = (last, last_rate, last_norm);
+                losses.extend(more_losses);
+                hits.extend(more_hits);
+                *seconds += more_seconds;
+                *readback += more_readback;
+                None
+            }
+            (_, next) => Some(next),
+        }
+    }
+}
+
 /// Part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -104,12 +104,13 @@ pub enum Reply {
         /// Why, and what to do.
         failure: Failure,
     },
-    /// An event of a run.
+    /// Events of a run: what it has made (steps, epochs, evaluations) is told of at most once a frame, and steps that follow
+    /// each other as one event; anything else at once.
     Run {
         /// The run's id.
         run: String,
-        /// What it says.
-        event: Event,
+        /// What it says, in this order.
+        events: Vec<Event>,
     },
     /// Scores of the pictures that were asked for: probabilities, or for squared error the network's output as it is.
     Prediction {

@@ -76,8 +76,8 @@ fn replies_are_read_as_they_were_written() {
         expect![[r#"{"progress":{"what":"download","done":3,"total":9}}"#]],
     );
     check(
-        &Reply::Run { run: "r1".into(), event: Event::Rewound {} },
-        expect![[r#"{"run":{"run":"r1","event":{"rewound":{}}}}"#]],
+        &Reply::Run { run: "r1".into(), events: vec![Event::Rewound {}] },
+        expect![[r#"{"run":{"run":"r1","events":[{"rewound":{}}]}}"#]],
     );
     check(
         &Reply::NotStarted { run: "r2".into(), failure: "m".to_owned().into() },
@@ -102,6 +102,26 @@ fn replies_are_read_as_they_were_written() {
         expect![[r#"{"refused":{"request":null,"failure":{"message":"m"}}}"#]],
     );
     check(&Reply::Crashed { message: "m".into() }, expect![[r#"{"crashed":{"message":"m"}}"#]]);
+}
+
+#[test]
+fn steps_that_follow_steps_are_told_of_as_one() {
+    let steps = |step: u64, losses: &[f32], gradient_norm| Event::Steps {
+        step,
+        losses: losses.to_vec(),
+        hits: losses.iter().map(|loss| *loss as u32).collect(),
+        rate: step as f32,
+        gradient_norm,
+        seconds: 0.5,
+        readback: 0.25,
+    };
+    let mut first = steps(2, &[4.0, 3.0], Some(9.0));
+    assert_eq!(first.join(steps(3, &[2.0], None)), None);
+    let (losses, hits) = (vec![4.0, 3.0, 2.0], vec![4, 3, 2]);
+    let joined = Event::Steps { step: 3, losses, hits, rate: 3.0, gradient_norm: None, seconds: 1.0, readback: 0.5 };
+    assert_eq!(first, joined);
+    assert_eq!(first.join(Event::Paused { step: 3 }), Some(Event::Paused { step: 3 }));
+    assert_eq!(Event::Rewound {}.join(joined.clone()), Some(joined));
 }
 
 #[test]

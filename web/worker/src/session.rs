@@ -1,5 +1,7 @@
 //! The loop: requests, and the run that there is.
 
+use std::time::Duration;
+
 use protocol::{
     Cause, Command, Event, Failure, Part, Phase, RunConfig, Target,
     worker::{Reply, Request, Work},
@@ -13,6 +15,10 @@ use crate::{
     engine,
     line::{Heard, Line, breathe},
 };
+
+/// What a run has made waits so long until the page is told of it: it draws no more often, and each message takes its
+/// time there, too.
+const FRAME: Duration = Duration::from_millis(33);
 
 /// A run to begin.
 struct Start {
@@ -51,8 +57,7 @@ impl Desk {
     /// A piece of the run that there is. Returns whether another one follows.
     async fn advance(&mut self, line: &Line) -> bool {
         let Some(session) = &mut self.session else { return false };
-        session.advance(line).await;
-        session.run.phase() == Phase::Running
+        session.advance(line).await
     }
 
     /// Begins a run. The one that there is ends only for one that nothing speaks against but its device.
@@ -64,13 +69,16 @@ impl Desk {
         self.session = None; // there may not be room for both
         match begin(prepared, &start.target).await {
             Ok((mut run, events)) => {
-                tell(line, &start.run, events);
+                line.tell(&Reply::Run { run: start.run.clone(), events });
                 if start.paused {
                     run.command(&Command::Pause).expect("a pause has no bounds");
                 }
-                self.session = Some(Session { run, id: start.run });
+                self.session = Some(Session { run, id: start.run, untold: vec![], told: Instant::now() });
             }
-            Err(failure) => tell(line, &start.run, vec![Event::Failed { failure, step: 0, checkpoint: None }]),
+            Err(failure) => {
+                let events = vec![Event::Failed { failure, step: 0, checkpoint: None }];
+                line.tell(&Reply::Run { run: start.run, events });
+            }
         }
     }
 
@@ -133,18 +141,33 @@ async fn begin(prepared: Prepared, target: &Target) -> Result<(Run, Vec<Event>),
 struct Session {
     run: Run,
     id: String,
-}
-
-fn tell(line: &Line, run: &str, events: Vec<Event>) {
-    for event in events {
-        line.tell(&Reply::Run { run: run.to_owned(), event });
-    }
+    /// Events that the page does not know yet.
+    untold: Vec<Event>,
+    /// When it was told of some.
+    told: Instant,
 }
 
 impl Session {
-    async fn advance(&mut self, line: &Line) {
-        let events = self.run.advance().await;
-        tell(line, &self.id, events);
+    /// A piece of the run. Returns whether another one follows.
+    async fn advance(&mut self, line: &Line) -> bool {
+        for event in self.run.advance().await {
+            let apart = match self.untold.last_mut() {
+                Some(last) => last.join(event),
+                None => Some(event),
+            };
+            self.untold.extend(apart);
+        }
+        let goes_on = self.run.phase() == Phase::Running;
+        let can_wait = self
+            .untold
+            .iter()
+            .all(|event| matches!(event, Event::Steps { .. } | Event::Epoch { .. } | Event::Evaluation { .. }));
+        let waits = goes_on && can_wait && self.told.elapsed() < FRAME;
+        if !(waits || self.untold.is_empty()) {
+            line.tell(&Reply::Run { run: self.id.clone(), events: std::mem::take(&mut self.untold) });
+            self.told = Instant::now();
+        }
+        goes_on
     }
 
     fn command(&mut self, line: &Line, command: &Command) {
