@@ -197,7 +197,7 @@ impl RunState {
                 let (stage, start) = (Stage::Running, Some(start));
                 *self = RunState { stage, start, step, loss, accuracy, gradient_norm, seconds, ..Default::default() };
             }
-            Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback } => {
+            Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback, asleep, aside } => {
                 let batch = self.start.as_ref().map_or(1, |start| start.config.batch.max(1)) as f64;
                 let before = step.saturating_sub(losses.len() as u64);
                 for (at, loss) in (before + 1..).zip(&losses) {
@@ -218,6 +218,8 @@ impl RunState {
                 (self.step, self.rate) = (step, Some(rate));
                 self.seconds.steps += seconds - readback;
                 self.seconds.readback += readback;
+                self.seconds.asleep += asleep;
+                self.seconds.aside += aside;
                 self.pieces.push_back((losses.len() as u64, seconds));
                 let mut known: f64 = self.pieces.iter().map(|piece| piece.1).sum();
                 while let Some(oldest) = self.pieces.front().filter(|piece| known - piece.1 >= SPEED_SECONDS) {
@@ -426,6 +428,8 @@ mod tests {
             gradient_norm: Some(2.0),
             seconds,
             readback: 0.2 * seconds,
+            asleep: 0.0,
+            aside: 0.0,
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) trait Listener {
 
 /// What a listener is told.
 enum Told {
-    Event(Event),
+    Event(Box<Event>),
     Warning(String),
 }
 
@@ -84,7 +84,7 @@ impl Threaded {
 
 impl Listener for Threaded {
     fn hear(&mut self, event: &Event) -> io::Result<()> {
-        self.tell(Told::Event(event.clone()))
+        self.tell(Told::Event(Box::new(event.clone())))
     }
 
     fn warn(&mut self, text: &str) {

@@ -103,7 +103,7 @@ pub(crate) fn confusion(confusion: &Confusion) -> String {
 /// Where the time went.
 pub(crate) fn seconds(seconds: &Seconds, images_per_second: f64) -> String {
     let all = total(seconds);
-    let Seconds { download, data, compile, upload, steps, readback, evaluation } = *seconds;
+    let Seconds { download, data, compile, upload, steps, readback, evaluation, aside, asleep } = *seconds;
     let parts = [
         ("download", download),
         ("data", data),
@@ -113,8 +113,10 @@ pub(crate) fn seconds(seconds: &Seconds, images_per_second: f64) -> String {
         ("read-back", readback),
         ("evaluation", evaluation),
     ];
+    // Most runs have none of these.
+    let rare = [("aside", aside), ("asleep", asleep)].into_iter().filter(|(_, part)| *part > 0.0);
     let mut text = format!("\n{:>18}{:>11}\n", "time", "seconds");
-    for (name, part) in parts {
+    for (name, part) in parts.into_iter().chain(rare) {
         let note = match name {
             "steps" => format!("   {} images/s", thousands(images_per_second as u64)),
             _ => String::new(),
@@ -125,8 +127,8 @@ pub(crate) fn seconds(seconds: &Seconds, images_per_second: f64) -> String {
 }
 
 fn total(seconds: &Seconds) -> f64 {
-    let Seconds { download, data, compile, upload, steps, readback, evaluation } = *seconds;
-    download + data + compile + upload + steps + readback + evaluation
+    let Seconds { download, data, compile, upload, steps, readback, evaluation, aside, asleep } = *seconds;
+    download + data + compile + upload + steps + readback + evaluation + aside + asleep
 }
 
 /// The epochs of a run beside the two runs of the article.
@@ -273,6 +275,8 @@ mod tests {
             steps: 8.0,
             readback: 0.25,
             evaluation: 0.25,
+            aside: 0.0,
+            asleep: 0.0,
         };
         expect![[r#"
             |
@@ -287,6 +291,8 @@ mod tests {
             |               all      10.00
         "#]]
         .assert_eq(&framed(&super::seconds(&seconds, 12_345.6)));
+        let slept = super::seconds(&Seconds { asleep: 10.0, ..seconds }, 12_345.6);
+        assert!(slept.contains("            asleep      10.00   50.0 %\n               all      20.00\n"), "{slept}");
         expect![[r#"
             |
             |                            this run                   2014, CPU                   2014, GPU

@@ -72,6 +72,7 @@ impl<'l> Session<'l> {
                 self.listener.warn(&format!("warning: {error}; the run goes on, and each evaluation tries again"));
             }
             self.fails = failed.is_some();
+            self.run.aside();
         }
         Ok(None)
     }

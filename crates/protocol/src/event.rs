@@ -26,7 +26,7 @@ pub struct Seconds {
     pub download: f64,
     /// Reading and preparing images.
     pub data: f64,
-    /// Recording and compiling the network.
+    /// Recording and compiling the network, and opening the device where that happens in between.
     pub compile: f64,
     /// Moving images and weights to the device.
     pub upload: f64,
@@ -36,12 +36,22 @@ pub struct Seconds {
     pub readback: f64,
     /// Evaluation on validation and test images.
     pub evaluation: f64,
+    /// What was done for others while it trained: predictions, images, checkpoints.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub aside: f64,
+    /// Time in which the machine slept, or was kept from running: no time of steps, but it did pass.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub asleep: f64,
+}
+
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 impl Seconds {
     /// Those of the preparation, which stay when a run is rewound.
     pub fn of_preparation(self) -> Self {
-        Seconds { steps: 0.0, readback: 0.0, evaluation: 0.0, ..self }
+        Seconds { steps: 0.0, readback: 0.0, evaluation: 0.0, aside: 0.0, asleep: 0.0, ..self }
     }
 }
 
@@ -130,6 +140,12 @@ pub enum Event {
         /// Those of them that were spent on waiting for values.
         #[serde(default)]
         readback: f64,
+        /// Seconds before them in which the machine slept; `seconds` has none of these.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        asleep: f64,
+        /// Seconds since the steps before that were spent on others, see [`Seconds::aside`]; nor any of these.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        aside: f64,
     },
     /// An epoch's worth of steps is complete.
     Epoch {
@@ -229,7 +245,7 @@ impl Event {
     pub fn join(&mut self, next: Event) -> Option<Event> {
         match (self, next) {
             (
-                Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback },
+                Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback, asleep, aside },
                 Event::Steps {
                     step: last,
                     losses: more_losses,
@@ -238,6 +254,8 @@ impl Event {
                     gradient_norm: last_norm,
                     seconds: more_seconds,
                     readback: more_readback,
+                    asleep: more_asleep,
+                    aside: more_aside,
                 },
             ) => {
                 (*step, *rate, *gradient_norm) = (last, last_rate, last_norm);
@@ -245,6 +263,8 @@ impl Event {
                 hits.extend(more_hits);
                 *seconds += more_seconds;
                 *readback += more_readback;
+                *asleep += more_asleep;
+                *aside += more_aside;
                 None
             }
             (_, next) => Some(next),

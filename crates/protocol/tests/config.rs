@@ -383,6 +383,8 @@ fn floats_that_json_lacks_travel_as_words() {
         gradient_norm: Some(f32::NEG_INFINITY),
         seconds: 0.5,
         readback: 0.25,
+        asleep: 0.0,
+        aside: 0.0,
     };
     let json = Message { version: 1, run: "r".into(), event }.to_json();
     let text = expect![[

@@ -114,11 +114,23 @@ fn steps_that_follow_steps_are_told_of_as_one() {
         gradient_norm,
         seconds: 0.5,
         readback: 0.25,
+        asleep: 2.0,
+        aside: 1.0,
     };
     let mut first = steps(2, &[4.0, 3.0], Some(9.0));
     assert_eq!(first.join(steps(3, &[2.0], None)), None);
     let (losses, hits) = (vec![4.0, 3.0, 2.0], vec![4, 3, 2]);
-    let joined = Event::Steps { step: 3, losses, hits, rate: 3.0, gradient_norm: None, seconds: 1.0, readback: 0.5 };
+    let joined = Event::Steps {
+        step: 3,
+        losses,
+        hits,
+        rate: 3.0,
+        gradient_norm: None,
+        seconds: 1.0,
+        readback: 0.5,
+        asleep: 4.0,
+        aside: 2.0,
+    };
     assert_eq!(first, joined);
     assert_eq!(first.join(Event::Paused { step: 3 }), Some(Event::Paused { step: 3 }));
     assert_eq!(Event::Rewound {}.join(joined.clone()), Some(joined));
@@ -150,7 +162,7 @@ fn every_event_is_read_as_it_was_written() {
         test_loss: 0.5,
         test_accuracy: 0.75,
         images_per_second: 64.0,
-        seconds: Seconds { steps: 1.5, ..Default::default() },
+        seconds: Seconds { steps: 1.5, asleep: 9.0, ..Default::default() },
         ended_early: Some(EarlyEnd::NoImprovement { evaluations: 3 }),
     };
     let (loss, seconds, checkpoint) = (f64::INFINITY, 0.25, Some("c.safetensors".to_owned()));
@@ -175,6 +187,8 @@ fn every_event_is_read_as_it_was_written() {
             gradient_norm: None,
             seconds,
             readback: 0.125,
+            asleep: 2.0,
+            aside: 0.0,
         },
         Event::Epoch { epoch: 1, loss, error: 0.5, seconds },
         Event::Evaluation {

@@ -10,6 +10,7 @@ mod predict;
 mod prepared;
 mod resume;
 mod setting;
+mod sleep;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,7 +24,7 @@ use crate::{
     Checkpoint, Progress, Remark, Samples,
     checkpoint::{CheckpointError, not_finite},
     feed,
-    programs::{BuildError, names},
+    programs::{self, BuildError, names},
     remarks::{self, Before},
 };
 
@@ -34,6 +35,7 @@ use pace::Pace;
 pub use predict::predict;
 pub use prepared::Prepared;
 use setting::Setting;
+use sleep::{Judged, Sleep};
 
 /// Most steps of one piece.
 const PIECE_STEPS: usize = 256;
@@ -98,8 +100,11 @@ pub struct Run {
     steps: u64,
     /// Pieces that the engine has and that were not collected, the oldest first: the rate of each step.
     in_flight: VecDeque<Vec<f32>>,
-    /// When the last piece came back, or the first one left.
+    /// Up to when time is booked, see [`Run::lap`].
     clock: Instant,
+    sleep: Sleep,
+    /// Seconds of [`Run::aside`] that no event has told of.
+    aside: f64,
     /// Where the run stands after all that was collected.
     progress: Progress,
     phase: Phase,
@@ -198,7 +203,7 @@ impl Run {
         };
         self.single = *command == Command::Step && phase == Phase::Running;
         if (self.phase, phase) == (Phase::Paused, Phase::Running) {
-            self.clock = Instant::now(); // the pause is not time of steps
+            self.lap(); // the pause is nobody's time
         }
         self.phase = phase;
         Ok(())
@@ -241,12 +246,29 @@ impl Run {
         while self.evaluation.as_ref().is_some_and(Evaluation::is_judged) {
             self.evaluate().await?;
         }
-        match self.phase {
-            Phase::Failed => Ok(self.last_good().clone()),
-            Phase::Running | Phase::Paused | Phase::Done => {
-                Ok(self.read().await?.unwrap_or_else(|| self.last_good().clone()))
-            }
+        let read = match self.phase {
+            Phase::Failed => None,
+            Phase::Running | Phase::Paused | Phase::Done => self.read().await?,
+        };
+        self.aside();
+        Ok(read.unwrap_or_else(|| self.last_good().clone()))
+    }
+
+    /// What was done since the run was last heard of is no time of steps: whoever drives it has answered questions about
+    /// it, say, or written it to a file. [`Run::predict`] and [`Run::checkpoint`] say so themselves.
+    pub fn aside(&mut self) {
+        let seconds = self.lap();
+        if self.phase == Phase::Running {
+            self.seconds.aside += seconds;
+            self.aside += seconds;
         }
+    }
+
+    /// Seconds since this was last asked. Every moment in which the run runs is booked once, so that its seconds sum to
+    /// what a clock on the wall shows.
+    fn lap(&mut self) -> f64 {
+        let now = Instant::now();
+        now.duration_since(std::mem::replace(&mut self.clock, now)).as_secs_f64()
     }
 
     /// The run as it stood when it was last known to be sound: as it began, or behind an evaluation since then. All
@@ -374,9 +396,6 @@ impl Run {
                     feed(&config, &mut self.order, step, self.steps)
                 })
                 .collect();
-            if self.in_flight.is_empty() {
-                self.clock = Instant::now();
-            }
             self.engine.submit(self.programs[0], &feeds).await?;
             let rate = |feed: &Values| feed[names::RATE].as_f32().expect("a rate is f32")[0];
             self.in_flight.push_back(feeds.iter().map(rate).collect());
@@ -389,11 +408,16 @@ impl Run {
     async fn collect(&mut self) -> Result<(), EngineError> {
         let ran = self.engine.collect().await?;
         let rates = self.in_flight.pop_front().expect("pieces are in flight here as in the engine");
-        let seconds = self.clock.elapsed().as_secs_f64();
-        self.clock = Instant::now();
-        self.pace.took(rates.len(), seconds);
-        self.seconds.steps += seconds - ran.readback_seconds;
-        self.seconds.readback += ran.readback_seconds;
+        let took = self.lap();
+        let Judged { seconds, asleep, is_sure } = self.sleep.judge(took, self.pace.seconds(rates.len()));
+        // What a piece is thought to have taken is not taken apart.
+        let readback = if is_sure { ran.readback_seconds } else { 0.0 };
+        if is_sure {
+            self.pace.took(rates.len(), took);
+        }
+        self.seconds.steps += seconds - readback;
+        self.seconds.readback += readback;
+        self.seconds.asleep += asleep;
         self.epoch_seconds += seconds;
         self.progress.seconds += seconds;
 
@@ -420,10 +444,11 @@ impl Run {
             self.last_norm = Some(norm);
         }
         let (step, made) = (self.progress.step, losses.len());
-        let (gradient_norm, readback) = (self.last_norm, ran.readback_seconds);
         if made > 0 {
-            let rate = rates[made - 1];
-            self.untold.push(Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback });
+            let (rate, gradient_norm) = (rates[made - 1], self.last_norm);
+            let aside = std::mem::take(&mut self.aside);
+            let told = Event::Steps { step, losses, hits, rate, gradient_norm, seconds, readback, asleep, aside };
+            self.untold.push(told);
         }
         if let Some(loss) = broken {
             self.progress.step += 1;
@@ -485,7 +510,9 @@ impl Run {
     /// Keeps the state behind an evaluation, and what its loss was, where there are images for it.
     async fn conclude(&mut self, ended: Option<EarlyEnd>, loss: Option<f64>) -> Result<(), EngineError> {
         self.progress.finished = ended.is_some() || self.progress.step == self.steps;
-        let Some(copy) = self.read().await? else { return Ok(()) };
+        let copy = self.read().await?;
+        self.seconds.readback += self.lap();
+        let Some(copy) = copy else { return Ok(()) };
         match loss {
             Some(loss) => self.copies.put(copy, loss),
             None => self.copies.put_unjudged(copy),
@@ -497,9 +524,7 @@ impl Run {
 
     /// The state on the device, with nothing in flight. None where it is not finite: the run has failed then.
     async fn read(&mut self) -> Result<Option<Checkpoint>, EngineError> {
-        let clock = Instant::now();
         let state = self.engine.read_state().await?;
-        self.seconds.readback += clock.elapsed().as_secs_f64();
         if let Some(name) = not_finite(&state) {
             self.diverge_behind(&format!("`{name}` holds numbers that are not finite"), self.last_loss);
             return Ok(None);
@@ -528,6 +553,7 @@ impl Run {
     /// The end, after the evaluation on test images.
     fn finish(&mut self, test_loss: f64, test_accuracy: f64) {
         (self.phase, self.told) = (Phase::Done, Phase::Done);
+        self.seconds.asleep += self.sleep.end();
         let train_loss = match self.last_epoch_loss.is_nan() && self.progress.epoch_steps > 0 {
             true => self.progress.epoch_loss / self.progress.epoch_steps as f64, // less than an epoch
             false => self.last_epoch_loss,
@@ -555,7 +581,7 @@ impl Run {
 async fn set_up(
     engine: &mut dyn Engine,
     graphs: &[Graph; 2],
-    resident: &Values,
+    images: &data::Images,
     state: &Values,
     seconds: &mut Seconds,
 ) -> Result<[Program; 2], EngineError> {
@@ -563,7 +589,8 @@ async fn set_up(
     let programs = [engine.load(&graphs[0]).await?, engine.load(&graphs[1]).await?];
     seconds.compile += clock.elapsed().as_secs_f64();
     let clock = Instant::now();
-    for (name, value) in resident {
+    let (_, resident) = programs::upload(images);
+    for (name, value) in &resident {
         engine.upload(name, value).await?;
     }
     engine.write_state(state).await?;

@@ -96,8 +96,15 @@ impl Desk {
         Ok(Prepared::new(config, samples, resume)?)
     }
 
-    /// Does what was asked.
+    /// Does what was asked. The run that there is waits meanwhile.
     async fn hear(&mut self, line: &Line, heard: Heard) {
+        self.answer(line, heard).await;
+        if let Some(session) = &mut self.session {
+            session.run.aside();
+        }
+    }
+
+    async fn answer(&mut self, line: &Line, heard: Heard) {
         let Heard { request, mut buffers } = heard;
         let no_run = || Failure { message: "there is no run: start one first".into(), cause: Some(Cause::NoRun) };
         match (request, &mut self.session) {

@@ -2,8 +2,9 @@
 
 use engine::EngineError;
 use protocol::{Event, Phase};
+use web_time::Instant;
 
-use super::{Copies, Run, set_up};
+use super::{Copies, Run, Sleep, set_up};
 use crate::{Progress, programs};
 
 /// Losses of the device that are tolerated between two evaluations.
@@ -15,7 +16,7 @@ impl Run {
         if !std::mem::take(&mut self.rewind) {
             return Ok(());
         }
-        self.seconds = self.seconds.of_preparation();
+        (self.seconds, self.aside, self.sleep) = (self.seconds.of_preparation(), 0.0, Sleep::default());
         (self.progress, self.first_step, self.repeated) = (Progress::default(), 0, 0);
         (self.epoch_seconds, self.last_epoch_loss) = (0.0, f64::NAN);
         (self.last_loss, self.last_norm) = (f64::NAN, None);
@@ -50,9 +51,10 @@ impl Run {
         self.in_flight.clear();
         self.evaluation = None;
         self.engine.reopen().await?;
-        let (_, resident) = programs::upload(&self.samples.images);
-        let copy = self.copies.newest();
-        self.programs = set_up(self.engine.as_mut(), &self.graphs, &resident, &copy.state, &mut self.seconds).await?;
+        self.seconds.readback += self.lap(); // the device was waited for
+        let (copy, images) = (self.copies.newest(), &self.samples.images);
+        self.programs = set_up(self.engine.as_mut(), &self.graphs, images, &copy.state, &mut self.seconds).await?;
+        self.clock = Instant::now(); // `set_up` has booked its own time
         let step = copy.progress.step;
         let repeated = self.progress.step - step;
         self.repeated += repeated;

@@ -20,6 +20,7 @@ pub(super) struct Evaluation {
     /// Why the run ends behind it, if that is known before.
     ended: Option<EarlyEnd>,
     tally: Tally,
+    seconds: f64,
 }
 
 /// What some images came to, piece by piece.
@@ -28,7 +29,6 @@ struct Tally {
     count: usize,
     loss: f64,
     confusion: Confusion,
-    seconds: f64,
     /// In batches.
     pace: Pace,
 }
@@ -43,23 +43,27 @@ impl Evaluation {
 impl Run {
     /// An evaluation comes next.
     pub(super) fn begin_evaluation(&mut self, part: Part, ended: Option<EarlyEnd>) {
-        self.evaluation = Some(Evaluation { part, ended, tally: Tally::new() });
+        self.evaluation = Some(Evaluation { part, ended, tally: Tally::new(), seconds: 0.0 });
     }
 
     /// Some batches of the evaluation under way; after the last one, what follows it.
     pub(super) async fn evaluate(&mut self) -> Result<(), EngineError> {
         let Some(evaluation) = &mut self.evaluation else { return Ok(()) };
         let rows = self.samples.rows(evaluation.part);
-        let before = evaluation.tally.seconds;
         let batch = programs::evaluation_batch(&self.graphs[1]);
         let (engine, labels) = (self.engine.as_mut(), &self.samples.images.labels);
         evaluation.tally.piece(engine, self.programs[1], batch, rows, labels).await?;
-        self.seconds.evaluation += evaluation.tally.seconds - before;
-        if evaluation.tally.count < rows.len() {
+        let is_done = evaluation.tally.count == rows.len();
+        let lap = self.lap();
+        self.seconds.evaluation += lap;
+        if let Some(evaluation) = &mut self.evaluation {
+            evaluation.seconds += lap;
+        }
+        if !is_done {
             return Ok(());
         }
-        let Some(Evaluation { part, ended, tally }) = self.evaluation.take() else { return Ok(()) };
-        let (loss, seconds) = (tally.loss / tally.count as f64, tally.seconds);
+        let Some(Evaluation { part, ended, tally, seconds }) = self.evaluation.take() else { return Ok(()) };
+        let loss = tally.loss / tally.count as f64;
         let (step, accuracy) = (self.progress.step, tally.confusion.accuracy());
         let confusion = tally.confusion.0;
         self.untold.push(Event::Evaluation { step, on: part, loss, accuracy, confusion, seconds });
@@ -95,7 +99,7 @@ impl Run {
 impl Tally {
     fn new() -> Self {
         let pace = Pace::new(PIECE_BATCHES, 4.0);
-        Tally { count: 0, loss: 0.0, confusion: Confusion::new(CLASSES), seconds: 0.0, pace }
+        Tally { count: 0, loss: 0.0, confusion: Confusion::new(CLASSES), pace }
     }
 
     /// Some batches, as many as the pace says.
@@ -132,9 +136,7 @@ impl Tally {
             }
         }
         self.count += rows.len();
-        let seconds = clock.elapsed().as_secs_f64();
-        self.seconds += seconds;
-        self.pace.took(feeds.len(), seconds);
+        self.pace.took(feeds.len(), clock.elapsed().as_secs_f64());
         Ok(())
     }
 }

@@ -26,6 +26,11 @@ impl Pace {
         units.clamp(1, self.most)
     }
 
+    /// What a piece of so many units will take, once one was made.
+    pub(super) fn seconds(&self, units: usize) -> Option<f64> {
+        Some(self.unit_seconds? * units as f64)
+    }
+
     /// A piece of so many units took so long.
     pub(super) fn took(&mut self, units: usize, seconds: f64) {
         let seconds = seconds / units.max(1) as f64;
@@ -41,8 +46,9 @@ mod tests {
     fn a_piece_takes_its_time() {
         let mut pace = Pace::new(256, 2.0);
         assert_eq!(pace.units(), 1);
+        assert_eq!(pace.seconds(3), None);
         pace.took(1, 0.01);
-        assert_eq!(pace.units(), 5);
+        assert_eq!((pace.units(), pace.seconds(2)), (5, Some(0.02)));
         pace.took(5, 0.001); // done while the host was elsewhere
         assert_eq!(pace.units(), 10);
         pace.took(10, 10.0);

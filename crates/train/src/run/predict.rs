@@ -41,7 +41,9 @@ impl Run {
     /// Where the bytes are not whole pictures of the size of the data set's.
     pub async fn predict(&mut self, pictures: &[u8]) -> Result<Vec<Vec<f32>>, RunError> {
         loop {
-            match self.scores(pictures).await {
+            let outcome = self.scores(pictures).await;
+            self.aside();
+            match outcome {
                 Err(RunError::Engine(error)) => self.survive(error).await?,
                 outcome => return outcome,
             }

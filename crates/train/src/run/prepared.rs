@@ -8,7 +8,7 @@ use graph::{Graph, Values};
 use protocol::{Data, Event, Phase, RunConfig, Seconds};
 use web_time::Instant;
 
-use super::{Copies, PIECE_STEPS, Pace, Run, RunError, resume, set_up};
+use super::{Copies, PIECE_STEPS, Pace, Run, RunError, Sleep, resume, set_up};
 use crate::{
     Checkpoint, Progress, Samples,
     checkpoint::{CheckpointError, Origin, not_finite},
@@ -28,7 +28,8 @@ pub struct Prepared {
     progress: Progress,
     origin: Origin,
     before: Option<Before>,
-    seconds: Seconds,
+    /// Since this began.
+    clock: Instant,
 }
 
 impl Prepared {
@@ -37,6 +38,7 @@ impl Prepared {
     /// # Errors
     /// [`RunError`], but for what an engine says.
     pub fn new(config: RunConfig, samples: Samples, resume: Option<Checkpoint>) -> Result<Self, RunError> {
+        let clock = Instant::now();
         let table = programs::table(&samples.images);
         if let Some(checkpoint) = resume.as_ref().filter(|checkpoint| checkpoint.image != table.size) {
             return Err(RunError::Image { checkpoint: checkpoint.image, data: table.size });
@@ -45,9 +47,7 @@ impl Prepared {
             return Err(RunError::NoTest);
         }
         let order = samples.order(&config)?;
-        let clock = Instant::now();
         let graphs = [programs::train(&config, &table, true)?, programs::evaluate(&config, &table)?];
-        let compile = clock.elapsed().as_secs_f64();
         let mut origin = Origin { images: Some(samples.checksum), weights: None };
         let (state, progress, before) = match resume {
             Some(checkpoint) => {
@@ -65,8 +65,7 @@ impl Prepared {
             }
             None => (programs::initial(&config, table.size)?, Progress::default(), None),
         };
-        let seconds = Seconds { download: samples.download, data: samples.seconds, compile, ..Default::default() };
-        Ok(Prepared { config, samples, table, order, graphs, state, progress, origin, before, seconds })
+        Ok(Prepared { config, samples, table, order, graphs, state, progress, origin, before, clock })
     }
 
     /// Everything else up to the first step: compiles, uploads, writes the initial or the resumed state. The first of the
@@ -75,7 +74,9 @@ impl Prepared {
     /// # Errors
     /// [`EngineError`] where the device fails.
     pub async fn start(self, mut engine: Box<dyn Engine>) -> Result<(Run, Vec<Event>), EngineError> {
-        let Prepared { config, samples, table, order, graphs, state, progress, origin, mut before, mut seconds } = self;
+        let Prepared { config, samples, table, order, graphs, state, progress, origin, mut before, clock } = self;
+        let (download, data, compile) = (samples.download, samples.seconds, clock.elapsed().as_secs_f64());
+        let mut seconds = Seconds { download, data, compile, ..Default::default() };
         let engine_name = engine.device().engine.to_string();
         if let Some(before) = &mut before {
             match before.engine == engine_name {
@@ -83,8 +84,7 @@ impl Prepared {
                 false => before.choices.clear(), // another engine's
             }
         }
-        let (_, resident) = programs::upload(&samples.images);
-        let programs = set_up(engine.as_mut(), &graphs, &resident, &state, &mut seconds).await?;
+        let programs = set_up(engine.as_mut(), &graphs, &samples.images, &state, &mut seconds).await?;
 
         let steps_per_epoch = u64::from(order.steps_per_epoch());
         let steps = config.length.steps(steps_per_epoch);
@@ -128,6 +128,8 @@ impl Prepared {
             steps,
             in_flight: VecDeque::new(),
             clock: Instant::now(),
+            sleep: Sleep::default(),
+            aside: 0.0,
             first_step: progress.step,
             progress,
             phase: Phase::Running,

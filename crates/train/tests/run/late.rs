@@ -24,8 +24,8 @@ pub(crate) struct Late {
     pub(crate) most: Rc<Cell<usize>>,
     /// Submissions that were not collected.
     left: Rc<Cell<usize>>,
-    /// How long the first piece takes: the longer, the smaller are those that follow.
-    first: Duration,
+    /// How long the first pieces take: the longer, the smaller are those that follow.
+    delays: VecDeque<Duration>,
     /// Asked whenever steps or state are to cross: is the device lost in this moment?
     fails: Box<dyn FnMut() -> bool>,
     lost: bool,
@@ -33,9 +33,9 @@ pub(crate) struct Late {
 
 impl Late {
     pub(crate) fn new(fails: impl FnMut() -> bool + 'static) -> Self {
-        let (waiting, done, first) = (VecDeque::new(), VecDeque::new(), Duration::from_millis(60));
+        let (waiting, done, delays) = (VecDeque::new(), VecDeque::new(), VecDeque::from([Duration::from_millis(60)]));
         let (most, left) = Default::default();
-        Late { engine: engine(), waiting, done, most, left, first, fails: Box::new(fails), lost: false }
+        Late { engine: engine(), waiting, done, most, left, delays, fails: Box::new(fails), lost: false }
     }
 
     fn alive(&self) -> Result<(), EngineError> {
@@ -105,7 +105,7 @@ impl Engine for Late {
 
     async fn collect(&mut self) -> Result<Ran, EngineError> {
         self.cross()?;
-        std::thread::sleep(std::mem::take(&mut self.first));
+        std::thread::sleep(self.delays.pop_front().unwrap_or_default());
         self.left.set(self.left.get() - 1);
         if let Some(ran) = self.done.pop_front() {
             return Ok(ran);
@@ -134,7 +134,9 @@ pub(crate) fn timeless(events: Vec<Event>) -> Vec<Event> {
     for mut event in events {
         match &mut event {
             Event::Started { seconds, .. } => *seconds = Seconds::default(),
-            Event::Steps { seconds, readback, .. } => (*seconds, *readback) = (0.0, 0.0),
+            Event::Steps { seconds, readback, asleep, aside, .. } => {
+                (*seconds, *readback, *asleep, *aside) = (0.0, 0.0, 0.0, 0.0);
+            }
             Event::Epoch { seconds, .. } | Event::Evaluation { seconds, .. } => *seconds = 0.0,
             Event::Finished(summary) => (summary.seconds, summary.images_per_second) = (Seconds::default(), 0.0),
             _ => {}
@@ -224,6 +226,54 @@ fn pieces_behind_a_diverged_one_are_dropped() {
     let kept = block_on(run.checkpoint()).expect("it is at hand");
     assert_eq!(&kept, run.last_good());
     assert_eq!((most.get(), left.get()), (3, 0));
+}
+
+/// The seconds of a run that ends, and the images a second.
+fn end(events: &[Event]) -> (Seconds, f64) {
+    let Some(Event::Finished(summary)) = events.last() else { panic!("{:?}", events.last()) };
+    (summary.seconds, summary.images_per_second)
+}
+
+#[test]
+fn a_machine_that_sleeps_in_between_trains_no_slower() {
+    let plain = config(Length::Steps(20));
+    let (expected, state) = trained(engine(), &plain);
+    let nap = Duration::from_millis(2500);
+    let mut late = Late::new(|| false);
+    late.delays = [20, 20, 20, 20].map(Duration::from_millis).into_iter().chain([nap]).collect();
+    let (events, late_state) = trained(late, &plain);
+    let told: f64 = events.iter().map(|e| if let Event::Steps { asleep, .. } = e { *asleep } else { 0.0 }).sum();
+    let (seconds, speed) = end(&events);
+    assert!(seconds.asleep > 2.0 && seconds.asleep < 2.6 && seconds.asleep == told, "{seconds:?}, {told} s told");
+    assert!(seconds.steps < 0.6 && speed > 16.0 * 20.0 / 0.6, "{seconds:?}, {speed} images/s");
+    assert_eq!((timeless(events), late_state), (timeless(expected), state));
+}
+
+#[test]
+fn all_seconds_sum_to_those_of_the_wall() {
+    let mut longer = uneven();
+    longer.length = Length::Steps(40);
+    let clock = Instant::now();
+    let mut late = Late::new(|| false);
+    late.delays = vec![Duration::from_millis(5); 40].into();
+    let (mut run, mut events) = start(late, &longer);
+    let picture = vec![0; 784];
+    while run.phase() == Phase::Running {
+        events.extend(block_on(run.advance()));
+        block_on(run.predict(&picture)).expect("it predicts");
+        if run.step().is_multiple_of(10) && run.phase() == Phase::Running {
+            block_on(run.checkpoint()).expect("the state is read");
+            std::thread::sleep(Duration::from_millis(10)); // and is written somewhere
+            run.aside();
+        }
+    }
+    let wall = clock.elapsed().as_secs_f64();
+    let told: f64 = events.iter().map(|e| if let Event::Steps { aside, .. } = e { *aside } else { 0.0 }).sum();
+    let (seconds, _) = end(&events);
+    let Seconds { download, data, compile, upload, steps, readback, evaluation, aside, asleep } = seconds;
+    let sum = download + data + compile + upload + steps + readback + evaluation + aside + asleep;
+    assert!((sum / wall - 1.0).abs() < 0.02, "{sum} s of {wall} s: {seconds:?}");
+    assert!(aside > 0.03 && told > 0.5 * aside && told <= aside, "{seconds:?}, {told} s told");
 }
 
 /// Takes back what was told since the evaluation that the run went back to.
