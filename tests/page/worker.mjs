@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import * as runner from "node:test";
 
-import { launch } from "./browser.mjs";
+import { FIREFOX, launch } from "./browser.mjs";
 import { serve } from "./site.mjs";
 
 const { SITE, BROWSER } = process.env;
@@ -114,5 +114,50 @@ runner.describe(`the worker [${BROWSER}]`, () => {
         await ask({ run: "step" });
         assert.equal((await event("quick", "steps")).step, last.step + 1);
         await close();
+    });
+
+    runner.test("all seconds sum to the wall's, however much is asked", async () => {
+        const { page, event, start, close } = await open();
+        await start("asked", { ...SMALL, length: { steps: 600 } });
+        await event("asked", "started");
+        const { wall, summary, started } = await page.evaluate(async () => {
+            const events = () => self.replies.flatMap(({ run }) => run?.events ?? []);
+            const end = () => events().find(event => event.finished);
+            const begun = self.replies.find(({ run }) => run?.events[0].started).at;
+            for (let request = 100; !end(); request += 2) {
+                self.ask({ predict: { request, count: 24 } }, new Uint8Array(24 * 784).buffer);
+                self.ask({ images: { request: request + 1, part: "training", near: true, first: 0, count: 8 } }, new Uint8Array(784).buffer);
+                await new Promise(done => setTimeout(done, 20));
+            }
+            const { at } = self.replies.find(({ run }) => run?.events.some(event => event.finished));
+            const { started } = events()[0];
+            return { wall: (at - begun) / 1000, summary: end().finished, started: started.seconds };
+        });
+        const sum = seconds => Object.values(seconds).reduce((sum, part) => sum + part, 0);
+        const told = sum(summary.seconds) - sum(started);
+        console.log(`${told.toFixed(3)} s of ${wall.toFixed(3)} s, ${summary.seconds.aside.toFixed(3)} s of these aside`);
+        assert.ok(Math.abs(told / wall - 1) < 0.02, `${told} s of ${wall} s: ${JSON.stringify(summary.seconds)}`);
+        assert.ok(summary.seconds.aside > 0);
+        await close();
+    });
+
+    runner.test("a device that computes wrongly is told from one that computes rightly", async () => {
+        const check = async () => {
+            const { said, ask, close } = await open();
+            await ask({ check: { request: 1 } });
+            const { report } = await said("checked", { request: 1 });
+            await close();
+            console.log(JSON.stringify(report));
+            return report;
+        };
+        const right = await check();
+        assert.ok(right.gap < right.bound / 5, `${right.gap}`);
+        assert.ok(right.gflop_per_second > 0 && right.device.name);
+        // Firefox looks only every 100 ms whether a device is done.
+        assert.ok(right.dispatch_microseconds > 0 || FIREFOX);
+        site.options.without = "rightness";
+        const wrong = await check();
+        site.options.without = "nothing";
+        assert.ok(!(wrong.gap <= wrong.bound), `${wrong.gap}`);
     });
 });

@@ -72,6 +72,7 @@ impl Problem for Failure {
             Some(Cause::OtherSize) => "本页只能显示 28×28 的图像，请改用命令行",
             Some(Cause::Unreachable) => "无法从本站下载，请检查网络后重试",
             Some(Cause::NoRun) => "还没有训练：请先开始训练",
+            Some(Cause::WrongResults) => "这个设备的计算结果有误：请更新浏览器和显卡驱动，或改用 CPU",
         };
         // Names, numbers and what others say are in the English words.
         format!("{said}（{}）", self.message)

@@ -1,4 +1,5 @@
-//! How fast an engine trains: what is measured ([`workload`], [`Workload`]), and how ([`Bench`]).
+//! How fast an engine trains: what is measured ([`workload`], [`Workload`]), and how ([`Bench`]). And whether it computes
+//! rightly at all ([`check`]).
 //!
 //! This crate does not know which engines exist, nor who reads what was measured. Nothing that trains knows it.
 //!
@@ -22,13 +23,16 @@
 //! # Ok::<(), bench::BenchError>(())
 //! ```
 
+mod check;
 mod measure;
 mod workload;
 
 use engine::EngineError;
+use graph::GraphError;
 use protocol::ConfigError;
 use train::programs::BuildError;
 
+pub use check::check;
 pub use measure::{Bench, LOSSES, Length, Timed};
 pub use workload::{Workload, workload};
 
@@ -40,6 +44,8 @@ pub enum BenchError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Build(#[from] BuildError),
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{labels} labels and {pixels} pixels are no whole batches of {batch} images of 28×28")]

@@ -56,6 +56,8 @@ pub enum Cause {
     Unreachable,
     /// There is no run that could answer.
     NoRun,
+    /// The device does not compute what the CPU does.
+    WrongResults,
 }
 
 /// The stop condition that ended a run before its length.

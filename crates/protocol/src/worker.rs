@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Command, Device, DeviceState, EngineName, Event, Failure, Optimizer, Part, RunConfig, Seconds, Target, number,
-    read::by_tree,
+    Cause, Command, Device, DeviceState, EngineName, Event, Failure, Optimizer, Part, RunConfig, Seconds, Target,
+    number, read::by_tree,
 };
 
 /// What the page asks of the worker.
@@ -68,6 +68,12 @@ pub enum Request {
         first: u32,
         /// How many; fewer come where the part ends.
         count: u32,
+    },
+    /// Does WebGPU compute here what the CPU does, and how fast? Any run waits meanwhile: less than 0.3 s on hardware. The
+    /// answer is [`Reply::Checked`].
+    Check {
+        /// Comes back with the answer.
+        request: u64,
     },
     /// How fast an engine trains here; any run waits meanwhile. The spec says which buffers follow. The answer is
     /// [`Reply::Bench`].
@@ -147,6 +153,13 @@ pub enum Reply {
         /// How many images of each class the part has.
         counts: Vec<u64>,
     },
+    /// What WebGPU computes here.
+    Checked {
+        /// The question's.
+        request: u64,
+        /// All of it.
+        report: CheckReport,
+    },
     /// What was measured: for scripts. What reads it would only make the page larger.
     #[serde(skip_deserializing)]
     Bench {
@@ -188,6 +201,44 @@ pub struct DeviceReport {
     pub engine: EngineName,
     /// Whether it can be used.
     pub state: DeviceState,
+}
+
+/// Whether a device computes rightly, and how fast: to be kept for the device in this browser.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// The device.
+    pub device: Device,
+    /// How far it is from the CPU, at most: losses and updates of a training step of a small network, relative to the
+    /// largest of each, and a product of matrices.
+    #[serde(with = "number::one")]
+    pub gap: f64,
+    /// How far it may be.
+    pub bound: f64,
+    /// What a dispatch costs that computes next to nothing; 0 where the browser's clock does not see it.
+    pub dispatch_microseconds: f64,
+    /// Rows and columns of the matrices whose product was timed.
+    pub product_side: usize,
+    /// How fast that was.
+    pub gflop_per_second: f64,
+    /// What the check took.
+    pub seconds: f64,
+}
+
+impl CheckReport {
+    /// Why nobody should train there, if so.
+    pub fn failure(&self) -> Option<Failure> {
+        let CheckReport { device, gap, bound, .. } = self;
+        // No number is no agreement.
+        if gap <= bound {
+            return None;
+        }
+        let message = format!(
+            "the device {} computes wrongly: one training step differs by {gap:.1e} from the CPU's, and {bound:.0e} is \
+             rounding; update the browser and the driver, or choose the CPU",
+            device.name
+        );
+        Some(Failure { message, cause: Some(Cause::WrongResults) })
+    }
 }
 
 /// What is measured.

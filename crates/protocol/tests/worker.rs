@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use protocol::{
     Cause, Command, Data, Device, DeviceState, EarlyEnd, EngineName, Event, Failure, Message, Missing, Part, Seconds,
     Summary, Target, preset,
-    worker::{DeviceReport, Reply, Request, Work},
+    worker::{CheckReport, DeviceReport, Reply, Request, Work},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -27,6 +27,7 @@ fn requests_are_read_as_they_were_written() {
     check(&Request::Run(Command::Momentum { momentum: 0.5 }), expect![[r#"{"run":{"momentum":{"momentum":0.5}}}"#]]);
     check(&Request::Run(Command::Rate { rate: 0.1 }), expect![[r#"{"run":{"rate":{"rate":0.1}}}"#]]);
     check(&Request::Predict { request: 7, count: 2 }, expect![[r#"{"predict":{"request":7,"count":2}}"#]]);
+    check(&Request::Check { request: 5 }, expect![[r#"{"check":{"request":5}}"#]]);
     check(&Request::Save { request: 8 }, expect![[r#"{"save":{"request":8}}"#]]);
     check(
         &Request::Files { name: "mine".into(), names: vec!["a.gz".into()] },
@@ -64,6 +65,21 @@ fn replies_are_read_as_they_were_written() {
         &Reply::Devices { devices },
         expect![[
             r#"{"devices":{"devices":[{"engine":"wgpu","state":{"missing":"insecure_context"}},{"engine":"cpu","state":{"ready":{"device":{"engine":"cpu","name":"CPU","software":false},"facts":{"vendor":"v"},"features":["shader-f16"]}}}]}}"#
+        ]],
+    );
+    let report = CheckReport {
+        device: Device { engine: EngineName::Wgpu, name: "GPU".into(), software: false },
+        gap: f64::NAN,
+        bound: 1e-4,
+        dispatch_microseconds: 5.5,
+        product_side: 1024,
+        gflop_per_second: 900.0,
+        seconds: 0.25,
+    };
+    check(
+        &Reply::Checked { request: 5, report },
+        expect![[
+            r#"{"checked":{"request":5,"report":{"device":{"engine":"wgpu","name":"GPU","software":false},"gap":"NaN","bound":0.0001,"dispatch_microseconds":5.5,"product_side":1024,"gflop_per_second":900.0,"seconds":0.25}}}"#
         ]],
     );
     let refused = DeviceState::Missing(Missing::Refused { reason: "r".into() });

@@ -3,7 +3,10 @@
 use ::engine::{Engine, EngineError};
 use cpu::Cpu;
 use gpu::Gpu;
-use protocol::{DeviceState, EngineName, Target, worker::DeviceReport};
+use protocol::{
+    DeviceState, EngineName, Failure, Target,
+    worker::{CheckReport, DeviceReport},
+};
 
 /// Both engines: the GPU first, unless a CPU imitates it.
 pub(crate) async fn devices() -> Vec<DeviceReport> {
@@ -18,6 +21,15 @@ pub(crate) async fn devices() -> Vec<DeviceReport> {
         DeviceState::Ready { device, .. } if !device.software => vec![webgpu, cpu],
         DeviceState::Ready { .. } | DeviceState::Missing(_) => vec![cpu, webgpu],
     }
+}
+
+/// Whether WebGPU computes here what the CPU does, and how fast.
+///
+/// # Errors
+/// Why that cannot be told.
+pub(crate) async fn check() -> Result<CheckReport, Failure> {
+    let (mut gpu, mut cpu) = (Gpu::open(None).await?, Cpu::open(None)?);
+    Ok(bench::check(&mut gpu, &mut cpu).await.map_err(|error| error.to_string())?)
 }
 
 /// Opens an engine.

@@ -117,6 +117,10 @@ impl Desk {
                 Ok(images) => line.tell(&Reply::Files { name, images }),
                 Err(failure) => line.refuse(None, failure),
             },
+            (Request::Check { request }, _) => match engine::check().await {
+                Ok(report) => line.tell(&Reply::Checked { request, report }),
+                Err(failure) => line.refuse(Some(request), failure),
+            },
             (Request::Bench { request, spec }, _) => match bench::run(&spec, &buffers).await {
                 Ok(report) => line.tell(&Reply::Bench { request, report: Box::new(report) }),
                 Err(message) => line.refuse(Some(request), message),
