@@ -56,14 +56,15 @@ const WITHOUT = {
 };
 
 /// Serves `folder` below a path of its own, since a site must work below any. `options.without` says what
-/// the worker does not find.
+/// the worker does not find, `options.data` whether data sets are there, absent, or out of reach.
 export async function serve(folder) {
-    const options = { without: "nothing" };
+    const options = { without: "nothing", data: "there" };
     const server = http.createServer((request, response) => {
         const { pathname } = new URL(request.url, "http://site");
         const name = pathname.startsWith("/a/class/") ? pathname.slice("/a/class/".length) || "index.html" : "";
         const file = path.join(folder, name);
-        if (!name || !file.startsWith(folder) || !fs.existsSync(file) || !fs.statSync(file).isFile()) {
+        if (name.startsWith("data/") && options.data === "out of reach") return request.socket.destroy();
+        if (!name || name.startsWith("data/") && options.data === "absent" || !file.startsWith(folder) || !fs.existsSync(file) || !fs.statSync(file).isFile()) {
             response.writeHead(404);
             return response.end();
         }

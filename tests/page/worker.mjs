@@ -160,4 +160,25 @@ runner.describe(`the worker [${BROWSER}]`, () => {
         site.options.without = "nothing";
         assert.ok(!(wrong.gap <= wrong.bound), `${wrong.gap}`);
     });
+
+    runner.test("images that are not there are told from images out of reach", async () => {
+        const { said, event, start, close } = await open();
+        const config = name => ({ ...SMALL, dataset: { ...SMALL.dataset, name } });
+        for (const [data, cause, words] of [
+            ["absent", "no_data_set", /^there is no data set `mnist` here \(whoever runs this site sets PLAYGROUND_DATA/],
+            ["out of reach", "unreachable", /^the data set `mnist` does not come from this site \(.+\).* online/],
+        ]) {
+            site.options.data = data;
+            await start(data, config("mnist"));
+            const { failure } = await said("not_started", { run: data });
+            assert.equal(failure.cause, cause);
+            assert.match(failure.message, words);
+            // What is chosen where nobody has chosen is named.
+            await start(`auto, ${data}`, config("auto"));
+            const { data: taken, config: written } = await event(`auto, ${data}`, "started");
+            assert.deepEqual([taken.name, written.dataset.name, taken.training], ["digits", "digits", 1800]);
+        }
+        site.options.data = "there";
+        await close();
+    });
 });

@@ -53,22 +53,21 @@ impl Store {
         if let Some((set, _)) = self.last.as_ref().filter(|(set, digits)| is_wanted(set, *digits)) {
             return Ok(set.clone());
         }
-        self.last = None; // there may not be room for both
         let clock = Instant::now();
-        let set = match (name, Dataset::by_name(name)) {
-            ("digits", _) => drawn(count, line)?,
-            ("auto", _) => match is_on_site(&MNIST).await {
-                true => fetched(&MNIST, line, clock).await?,
-                false => drawn(count, line)?,
+        let to_fetch = match (name, Dataset::by_name(name)) {
+            ("digits", _) => None,
+            ("auto", _) => is_on_site(&MNIST).await.is_ok_and(|there| there).then_some(MNIST),
+            (_, Some(dataset)) => match is_on_site(&dataset).await {
+                Ok(true) => Some(dataset),
+                Ok(false) => return Err(absent(name)),
+                Err(words) => return Err(unreachable(name, &words)),
             },
-            (_, Some(dataset)) if is_on_site(&dataset).await => fetched(&dataset, line, clock).await?,
-            _ => {
-                let message = format!(
-                    "there is no data set `{name}` here: drop its four IDX files on the page, or train on the built-in \
-                     digits"
-                );
-                return Err(Failure { message, cause: Some(Cause::NoDataSet) });
-            }
+            (_, None) => return Err(absent(name)),
+        };
+        self.last = None; // there may not be room for both
+        let set = match to_fetch {
+            Some(dataset) => fetched(&dataset, line, clock).await?,
+            None => drawn(count, line)?,
         };
         self.last = Some((Set { download: 0.0, ..set.clone() }, count)); // the next run need not wait for it
         Ok(set)
@@ -110,6 +109,27 @@ impl Store {
     }
 }
 
+/// What to do without a data set.
+const INSTEAD: &str = "drop its four IDX files on the page, or train on the built-in digits";
+
+/// Nobody has put the data set here.
+fn absent(name: &str) -> Failure {
+    let owner = match name == MNIST.name {
+        true => " (whoever runs this site sets PLAYGROUND_DATA when building it)",
+        false => "",
+    };
+    Failure { message: format!("there is no data set `{name}` here{owner}: {INSTEAD}"), cause: Some(Cause::NoDataSet) }
+}
+
+/// It cannot be told whether the site has the data set.
+fn unreachable(name: &str, words: &str) -> Failure {
+    let message = format!(
+        "the data set `{name}` does not come from this site ({words}), which is asked for it by the first run that wants \
+         it: see whether you are online and try again; or {INSTEAD}"
+    );
+    Failure { message, cause: Some(Cause::Unreachable) }
+}
+
 /// What is wrong with a file.
 fn bad(message: String) -> Failure {
     Failure { message, cause: Some(Cause::BadFile) }
@@ -126,12 +146,16 @@ fn address(dataset: &Dataset, file: &File) -> String {
 }
 
 /// Whether the site has a data set: its smallest file says so.
-async fn is_on_site(dataset: &Dataset) -> bool {
+///
+/// # Errors
+/// Why nobody knows.
+async fn is_on_site(dataset: &Dataset) -> Result<bool, String> {
     let smallest = dataset.test.labels;
     match get(&address(dataset, &smallest), smallest.bytes, |_| {}).await {
         // Some hosts answer everything with a page.
-        Ok(bytes) => unpacked(&bytes).await.is_ok_and(|content| smallest.check(&bytes, &content).is_ok()),
-        Err(_) => false,
+        Ok(bytes) => Ok(unpacked(&bytes).await.is_ok_and(|content| smallest.check(&bytes, &content).is_ok())),
+        Err(Fault::Absent(_)) => Ok(false),
+        Err(Fault::Unreachable(words)) => Err(words),
     }
 }
 
@@ -146,8 +170,8 @@ async fn fetched(dataset: &Dataset, line: &Line, clock: Instant) -> Result<Set, 
         };
         let address = address(dataset, &file);
         packed.push(get(&address, file.bytes, tell).await.map_err(|error| {
-            let message = format!("{address}: {error}");
-            Failure { message, cause: Some(Cause::Unreachable) }
+            let (Fault::Absent(words) | Fault::Unreachable(words)) = error;
+            unreachable(dataset.name, &format!("{address}: {words}"))
         })?);
         before += file.bytes;
     }
@@ -181,16 +205,33 @@ async fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
+/// Why a file does not come from the site, in words.
+enum Fault {
+    /// The site has no such file.
+    Absent(String),
+    /// The site does not answer, or not now.
+    Unreachable(String),
+}
+
+impl From<String> for Fault {
+    fn from(words: String) -> Self {
+        Fault::Unreachable(words)
+    }
+}
+
 /// A file of about `size` packed bytes from the site. Some servers unpack what they send; nothing larger is waited for.
-async fn get(address: &str, size: u64, tell: impl FnMut(u64)) -> Result<Vec<u8>, String> {
+async fn get(address: &str, size: u64, tell: impl FnMut(u64)) -> Result<Vec<u8>, Fault> {
     let limit = 8 * size + (64 << 10);
     let response = JsFuture::from(fetch(address)).await.map_err(words)?;
     let status = member(&response, "status")?.as_f64().unwrap_or_default();
-    if status != 200.0 {
-        return Err(format!("the server answers {status}"));
+    let answer = || format!("the server answers {status}");
+    match status {
+        200.0 => {}
+        400.0..500.0 => return Err(Fault::Absent(answer())),
+        _ => return Err(Fault::Unreachable(answer())),
     }
     let bytes = read(&member(&response, "body")?, limit, tell).await?;
-    bytes.ok_or_else(|| format!("it sends more than {limit} bytes"))
+    bytes.ok_or_else(|| Fault::Absent(format!("it sends more than {limit} bytes")))
 }
 
 /// All that a stream gives; nothing where that is more than `limit` bytes. Tells how many have come.
