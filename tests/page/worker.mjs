@@ -181,4 +181,44 @@ runner.describe(`the worker [${BROWSER}]`, () => {
         site.options.data = "there";
         await close();
     });
+
+    runner.test("a network is looked at before it trains, and then asked what is drawn", async () => {
+        const { page, said, event, ask, start, forget, close } = await open();
+        const predict = request => page.evaluate(request => {
+            self.ask({ predict: { request, count: 2 } }, new Uint8Array(2 * 784).fill(9).buffer);
+        }, request);
+        const preview = (request, config, count) => ask({ preview: { request, config: { version: 1, ...SMALL, ...config }, count } });
+        await predict(1);
+        assert.equal((await said("refused", { request: 1 })).failure.cause, "no_run");
+        await preview(2, {}, 24);
+        const { labels, size, scores } = await said("preview", { request: 2 });
+        assert.deepEqual([labels.length, size, scores.length], [24, [28, 28], 24]);
+        assert.equal(await page.evaluate(() => self.buffer.byteLength), 24 * 784);
+        await predict(3);
+        const drawn = (await said("prediction", { request: 3 })).scores;
+        await preview(4, { seed: 2 }, 1000);
+        const other = await said("preview", { request: 4 });
+        assert.equal(other.labels.length, 512);
+        assert.deepEqual(other.labels.slice(0, 24), labels);
+        assert.notDeepEqual(other.scores[0], scores[0]);
+        await preview(5, {}, 24);
+        assert.deepEqual((await said("preview", { request: 5 })).scores, scores);
+        await preview(6, { model: { network: { layers: ["flatten", { dense: { units: 3000 } }, { dense: { units: 10 } }] } } }, 24);
+        assert.match((await said("refused", { request: 6 })).failure.message, /2385010 parameters/);
+        // A run that waits before its first step is the same network, and makes that step at once when it is told to.
+        await start("waits", SMALL, { paused: true });
+        await event("waits", "started");
+        await predict(7);
+        assert.deepEqual((await said("prediction", { request: 7 })).scores, drawn);
+        await ask({ run: "step" });
+        assert.equal((await event("waits", "steps")).step, 1);
+        await preview(8, {}, 24);
+        assert.deepEqual((await said("preview", { request: 8 })).scores, scores);
+        await predict(9);
+        assert.notDeepEqual((await said("prediction", { request: 9 })).scores, drawn);
+        await ask({ run: "resume" });
+        await forget();
+        await event("waits", "steps");
+        await close();
+    });
 });

@@ -95,8 +95,8 @@ impl App {
                 }
             }
             Reply::Refused { request: None, failure } => self.notice.set(Some(Notice::Refused(failure))),
-            Reply::Checked { .. } => {} // nobody has asked
-            Reply::Bench { .. } => {}   // what bench.html asks for
+            Reply::Checked { .. } | Reply::Preview { .. } => {} // nobody has asked
+            Reply::Bench { .. } => {}                           // what bench.html asks for
             Reply::Crashed { message } => self.revive(message),
         }
     }

@@ -33,6 +33,17 @@ pub enum Request {
     },
     /// To the run that there is. Its events are the answer.
     Run(Command),
+    /// What would a network say of built-in digits before it is trained? Disturbs no run and fetches nothing. While there
+    /// is none, this network also answers [`Request::Predict`]. The answer is [`Reply::Preview`].
+    Preview {
+        /// Comes back with the answer.
+        request: u64,
+        /// Its network and its seed.
+        #[serde(deserialize_with = "by_tree")]
+        config: Box<RunConfig>,
+        /// How many digits; fewer come of a network that is slow, and at most 512.
+        count: u32,
+    },
     /// Scores for pictures that follow as bytes `[count, height · width]`, by the run's weights as they are now; works
     /// while it trains. The answer is [`Reply::Prediction`].
     Predict {
@@ -123,6 +134,18 @@ pub enum Reply {
         /// The question's.
         request: u64,
         /// `[count][classes]`
+        #[serde(with = "number::rows")]
+        scores: Vec<Vec<f32>>,
+    },
+    /// What a network says before it is trained. A buffer with the bytes of the digits follows, `[count, height, width]`.
+    Preview {
+        /// The question's.
+        request: u64,
+        /// The label of each.
+        labels: Vec<u8>,
+        /// Height and width.
+        size: [usize; 2],
+        /// As of a prediction.
         #[serde(with = "number::rows")]
         scores: Vec<Vec<f32>>,
     },

@@ -48,8 +48,11 @@ fn requests_are_read_as_they_were_written() {
         checkpoint: false,
         paused: true,
     };
-    let text = serde_json::to_string(&start).expect("plain data");
-    assert_eq!(serde_json::from_str::<Request>(&text).expect("our own text"), start);
+    let config = Box::new(preset("softmax").expect("a preset"));
+    for request in [start, Request::Preview { request: 3, config, count: 24 }] {
+        let text = serde_json::to_string(&request).expect("plain data");
+        assert_eq!(serde_json::from_str::<Request>(&text).expect("our own text"), request);
+    }
 }
 
 #[test]
@@ -103,6 +106,10 @@ fn replies_are_read_as_they_were_written() {
     check(
         &Reply::Prediction { request: 7, scores },
         expect![[r#"{"prediction":{"request":7,"scores":[[0.1,"NaN"],["inf",1e-7]]}}"#]],
+    );
+    check(
+        &Reply::Preview { request: 4, labels: vec![7], size: [28, 28], scores: vec![vec![0.5]] },
+        expect![[r#"{"preview":{"request":4,"labels":[7],"size":[28,28],"scores":[[0.5]]}}"#]],
     );
     check(&Reply::Saved { request: 8, step: 70 }, expect![[r#"{"saved":{"request":8,"step":70}}"#]]);
     check(

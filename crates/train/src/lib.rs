@@ -10,8 +10,10 @@ pub mod programs;
 mod remarks;
 mod run;
 mod samples;
+mod untrained;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Origin, Progress};
 pub use remarks::Remark;
 pub use run::{Prepared, Run, RunError, evaluate, predict};
 pub use samples::{Samples, Set, feed, inputs};
+pub use untrained::Untrained;

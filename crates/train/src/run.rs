@@ -12,7 +12,7 @@ mod resume;
 mod setting;
 mod sleep;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use data::Order;
 use engine::{Device, Engine, EngineError, Program, Ran};
@@ -32,6 +32,7 @@ use copies::Copies;
 use evaluate::Evaluation;
 pub use evaluate::evaluate;
 use pace::Pace;
+pub(crate) use predict::Predictors;
 pub use predict::predict;
 pub use prepared::Prepared;
 use setting::Setting;
@@ -62,6 +63,10 @@ pub enum RunError {
     Fixed { key: &'static str, begun: String, now: String },
     #[error("the data set has no images for the test: choose another split")]
     NoTest,
+    #[error(
+        "the network has {parameters} parameters and makes {flops} operations a picture: before it trains, only smaller ones are asked"
+    )]
+    Large { parameters: usize, flops: u64 },
 }
 
 impl From<RunError> for Failure {
@@ -74,7 +79,8 @@ impl From<RunError> for Failure {
             | RunError::Data(_)
             | RunError::Image { .. }
             | RunError::Fixed { .. }
-            | RunError::NoTest => error.to_string().into(),
+            | RunError::NoTest
+            | RunError::Large { .. } => error.to_string().into(),
         }
     }
 }
@@ -95,8 +101,7 @@ pub struct Run {
     graphs: [Graph; 2],
     /// What the engine made of them.
     programs: [Program; 2],
-    /// Of prediction, by the number of pictures.
-    predictors: BTreeMap<usize, Program>,
+    predictors: Predictors,
     steps: u64,
     /// Pieces that the engine has and that were not collected, the oldest first: the rate of each step.
     in_flight: VecDeque<Vec<f32>>,

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use cpu::Cpu;
+use data::{Images, SIDE, digits};
 use protocol::{
     Cause, Command, Event, Failure, Part, Phase, RunConfig, Target,
     worker::{Reply, Request, Work},
 };
-use train::{Checkpoint, Prepared, Run};
+use train::{Checkpoint, Prepared, Run, Untrained};
 use web_time::Instant;
 
 use crate::{
@@ -19,6 +21,9 @@ use crate::{
 /// What a run has made waits so long until the page is told of it: it draws no more often, and each message takes its
 /// time there, too.
 const FRAME: Duration = Duration::from_millis(33);
+
+/// Digits to preview with.
+const DIGITS: u32 = 512;
 
 /// A run to begin.
 struct Start {
@@ -51,6 +56,10 @@ pub(crate) async fn serve(mut line: Line) {
 struct Desk {
     store: Store,
     session: Option<Session>,
+    /// What the page has looked at, while there is no run.
+    untrained: Option<Untrained>,
+    /// What it looked at that with.
+    digits: Option<Images>,
 }
 
 impl Desk {
@@ -74,6 +83,7 @@ impl Desk {
                     run.command(&Command::Pause).expect("a pause has no bounds");
                 }
                 self.session = Some(Session { run, id: start.run, untold: vec![], told: Instant::now() });
+                self.untrained = None;
             }
             Err(failure) => {
                 let events = vec![Event::Failed { failure, step: 0, checkpoint: None }];
@@ -94,6 +104,20 @@ impl Desk {
         let samples = set.samples(&config, seconds).map_err(text)?;
         line.tell(&Reply::Progress { what: Work::Prepare, done: 0, total: None });
         Ok(Prepared::new(config, samples, resume)?)
+    }
+
+    /// Shows what a network says before it is trained, and keeps it.
+    async fn preview(&mut self, line: &Line, request: u64, config: RunConfig, count: usize) -> Result<(), Failure> {
+        config.check().map_err(text)?;
+        let size = [SIDE, SIDE];
+        let mut untrained = Untrained::new(Box::new(Cpu::open(None)?), config, size).await?;
+        let digits = self.digits.get_or_insert_with(|| digits::generate(DIGITS, 1));
+        let count = count.min(digits.len()).min(untrained.at_once());
+        let (pictures, labels) = (&digits.pixels[..count * SIDE * SIDE], digits.labels[..count].to_vec());
+        let scores = untrained.predict(pictures).await?;
+        line.tell_with(&Reply::Preview { request, labels, size, scores }, pictures);
+        self.untrained = self.session.is_none().then_some(untrained);
+        Ok(())
     }
 
     /// Does what was asked. The run that there is waits meanwhile.
@@ -127,8 +151,25 @@ impl Desk {
             },
             (Request::Run(command), Some(session)) => session.command(line, &command),
             (Request::Run(_), None) => line.refuse(None, no_run()),
-            (Request::Predict { request, count }, Some(session)) => {
-                session.predict(line, request, count, buffers.first().map_or(&[], Vec::as_slice)).await;
+            (Request::Preview { request, config, count }, _) => {
+                if let Err(failure) = self.preview(line, request, *config, count as usize).await {
+                    line.refuse(Some(request), failure);
+                }
+            }
+            (Request::Predict { request, count }, session) => {
+                let pictures = buffers.first().map_or(&[][..], Vec::as_slice);
+                let scores = match (session, &mut self.untrained) {
+                    (Some(session), _) => session.predict(count, pictures).await,
+                    (None, Some(untrained)) => match fit(count, untrained.size(), pictures) {
+                        Ok(()) => untrained.predict(pictures).await.map_err(Failure::from),
+                        Err(words) => Err(words.into()),
+                    },
+                    (None, None) => Err(no_run()),
+                };
+                match scores {
+                    Ok(scores) => line.tell(&Reply::Prediction { request, scores }),
+                    Err(failure) => line.refuse(Some(request), failure),
+                }
             }
             (Request::Save { request }, Some(session)) => session.save(line, request).await,
             (Request::Images { request, part, class, near, first, count }, Some(session)) => {
@@ -136,7 +177,7 @@ impl Desk {
                 let found = session.find(part, class, picture.as_deref(), first.saturating_add(count));
                 session.images(line, request, part, first, &found);
             }
-            (Request::Predict { request, .. } | Request::Save { request } | Request::Images { request, .. }, None) => {
+            (Request::Save { request } | Request::Images { request, .. }, None) => {
                 line.refuse(Some(request), no_run());
             }
         }
@@ -187,17 +228,10 @@ impl Session {
         }
     }
 
-    async fn predict(&mut self, line: &Line, request: u64, count: usize, pictures: &[u8]) {
+    async fn predict(&mut self, count: usize, pictures: &[u8]) -> Result<Vec<Vec<f32>>, Failure> {
         let images = &self.run.samples().images;
-        let need = count.saturating_mul(images.height * images.width);
-        if pictures.len() != need {
-            let got = pictures.len();
-            return line.refuse(Some(request), format!("{count} pictures are {need} bytes, not {got}"));
-        }
-        match self.run.predict(pictures).await {
-            Ok(scores) => line.tell(&Reply::Prediction { request, scores }),
-            Err(error) => line.refuse(Some(request), error),
-        }
+        fit(count, [images.height, images.width], pictures)?;
+        Ok(self.run.predict(pictures).await?)
     }
 
     async fn save(&mut self, line: &Line, request: u64) {
@@ -234,6 +268,14 @@ impl Session {
         let size = [images.height, images.width];
         let counts = images.classes(samples.rows(part)).to_vec();
         line.tell_with(&Reply::Images { request, first, labels, size, counts }, &bytes);
+    }
+}
+
+/// Whether the bytes are so many pictures.
+fn fit(count: usize, size: [usize; 2], pictures: &[u8]) -> Result<(), String> {
+    match (count.saturating_mul(size[0] * size[1]), pictures.len()) {
+        (need, got) if need == got => Ok(()),
+        (need, got) => Err(format!("{count} pictures are {need} bytes, not {got}")),
     }
 }
 

@@ -1,7 +1,10 @@
 //! What the network says of pictures while it trains.
 
+use std::collections::BTreeMap;
+
 use engine::{Engine, EngineError, Program};
 use graph::{HostTensor, Values};
+use protocol::RunConfig;
 
 use super::{Run, RunError, missing};
 use crate::programs::{self, CLASSES, EVALUATION_BATCH, names};
@@ -25,6 +28,44 @@ pub async fn predict(
     let all = ran.outputs.first().and_then(|step| step.get(names::SCORES)?.as_f32());
     let all = all.ok_or_else(|| missing(engine.device(), names::SCORES))?;
     Ok(all.chunks(CLASSES).take(pictures.len() / pixels).map(<[f32]>::to_vec).collect())
+}
+
+/// Programs of prediction on an engine, by the number of pictures.
+#[derive(Default)]
+pub(crate) struct Predictors(BTreeMap<usize, Program>);
+
+impl Predictors {
+    /// Scores of pictures of this height and width by the state that the engine holds.
+    pub(crate) async fn scores(
+        &mut self,
+        engine: &mut dyn Engine,
+        config: &RunConfig,
+        size: [usize; 2],
+        pictures: &[u8],
+    ) -> Result<Vec<Vec<f32>>, RunError> {
+        let pixels = size[0] * size[1];
+        assert!(pictures.len().is_multiple_of(pixels), "{} bytes are not whole pictures", pictures.len());
+        let mut scores = vec![];
+        for chunk in pictures.chunks(EVALUATION_BATCH * pixels) {
+            let count = chunk.len() / pixels;
+            let padded = count.next_power_of_two(); // few programs, whatever is asked for
+            let program = match self.0.get(&padded) {
+                Some(program) => *program,
+                None => {
+                    let program = engine.load(&programs::predict(config, size, padded)?).await?;
+                    self.0.insert(padded, program);
+                    program
+                }
+            };
+            scores.extend(predict(engine, program, padded, pixels, chunk).await?);
+        }
+        Ok(scores)
+    }
+
+    /// The engine has lost them.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 impl Run {
@@ -54,22 +95,6 @@ impl Run {
         self.rewind().await?;
         self.land().await?;
         let size = [self.samples.images.height, self.samples.images.width];
-        let pixels = size[0] * size[1];
-        assert!(pictures.len().is_multiple_of(pixels), "{} bytes are not whole pictures", pictures.len());
-        let mut scores = vec![];
-        for chunk in pictures.chunks(EVALUATION_BATCH * pixels) {
-            let count = chunk.len() / pixels;
-            let padded = count.next_power_of_two(); // few programs, whatever is asked for
-            let program = match self.predictors.get(&padded) {
-                Some(program) => *program,
-                None => {
-                    let program = self.engine.load(&programs::predict(&self.config, size, padded)?).await?;
-                    self.predictors.insert(padded, program);
-                    program
-                }
-            };
-            scores.extend(predict(self.engine.as_mut(), program, padded, pixels, chunk).await?);
-        }
-        Ok(scores)
+        self.predictors.scores(self.engine.as_mut(), &self.config, size, pictures).await
     }
 }

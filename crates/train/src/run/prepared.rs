@@ -1,6 +1,6 @@
 //! A run that no engine has begun yet.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use data::Order;
 use engine::{Engine, EngineError};
@@ -8,7 +8,7 @@ use graph::{Graph, Values};
 use protocol::{Data, Event, Phase, RunConfig, Seconds};
 use web_time::Instant;
 
-use super::{Copies, PIECE_STEPS, Pace, Run, RunError, Sleep, resume, set_up};
+use super::{Copies, PIECE_STEPS, Pace, Predictors, Run, RunError, Sleep, resume, set_up};
 use crate::{
     Checkpoint, Progress, Samples,
     checkpoint::{CheckpointError, Origin, not_finite},
@@ -124,7 +124,7 @@ impl Prepared {
             order,
             graphs,
             programs,
-            predictors: BTreeMap::new(),
+            predictors: Predictors::default(),
             steps,
             in_flight: VecDeque::new(),
             clock: Instant::now(),

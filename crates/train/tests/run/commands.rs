@@ -3,13 +3,30 @@
 use data::digits;
 use pollster::block_on;
 use protocol::{Command, Event, Length, Phase};
-use train::Run;
+use train::{Run, RunError, Untrained};
 
 use super::{
     all_events, config, engine,
     late::{Late, timeless, uneven},
     losses, resume, start, trained,
 };
+
+#[test]
+fn only_small_networks_are_asked_before_they_train() {
+    let ask = |config| block_on(Untrained::new(Box::new(engine()), config, [28, 28]));
+    for (name, _) in protocol::presets() {
+        let pictures = ask(protocol::preset(name).expect("a preset")).expect(name).at_once();
+        assert!(pictures > 400, "{name}: {pictures} pictures at once");
+    }
+    let with = |layers| config(Length::Steps(1)).set("model.network.layers", layers).expect("it is within bounds");
+    for layers in [
+        r#"["flatten", {"dense": {"units": 2600}}, {"dense": {"units": 10}}]"#,
+        r#"[{"conv2d": {"filters": 99, "kernel": 5}}, {"conv2d": {"filters": 99, "kernel": 5}}, "global_average_pool", {"dense": {"units": 10}}]"#,
+    ] {
+        let refused = ask(with(layers)).map(|untrained| untrained.at_once());
+        assert!(matches!(refused, Err(RunError::Large { .. })), "{refused:?}");
+    }
+}
 
 /// Advances until the run does not run.
 fn drive(run: &mut Run) -> Vec<Event> {
@@ -292,6 +309,10 @@ fn predictions_disturb_nothing_and_are_those_of_the_weights() {
     let asked = lose.clone();
     let (mut run, mut events) = start(Late::new(move || asked.take()), &uneven());
     let images = digits::generate(300, 7);
+    // Before the first step they are those of the seed's weights, for which nobody needs a run.
+    let mut untrained = block_on(Untrained::new(Box::new(engine()), uneven(), [28, 28])).expect("it is small");
+    let fresh = block_on(untrained.predict(&images.pixels)).expect("it predicts");
+    assert_eq!(block_on(run.predict(&images.pixels)).expect("it predicts"), fresh);
     let mut before = vec![];
     while run.phase() == Phase::Running {
         let step = run.step();
@@ -304,6 +325,7 @@ fn predictions_disturb_nothing_and_are_those_of_the_weights() {
     }
     assert_eq!(timeless(events), timeless(expected));
     assert_eq!(run.last_good().state, state);
+    assert_eq!(block_on(untrained.predict(&images.pixels)).expect("it predicts"), fresh);
     // Many at once are those one by one; a lost device gives what it would have given.
     let many = block_on(run.predict(&images.pixels)).expect("it predicts");
     assert_eq!(many.len(), 300);
