@@ -137,6 +137,7 @@ fn libraries_in_several_versions() {
         cpufeatures 0.2, 0.3
         foldhash 0.1, 0.2
         getrandom 0.2, 0.3, 0.4
+        gimli 0.32, 0.34
         hashbrown 0.15, 0.16, 0.17
         itertools 0.13, 0.14
         libloading 0.8, 0.9
@@ -148,7 +149,8 @@ fn libraries_in_several_versions() {
         syn 2, 3
         thiserror 1, 2
         thiserror-impl 1, 2
-        wasmparser 0.228, 0.245
+        wasm-encoder 0.245, 0.261
+        wasmparser 0.228, 0.245, 0.261
         windows-sys 0.52, 0.61
     "#]]
     .assert_eq(&text);

@@ -3,13 +3,14 @@
 //! This crate does not know what it builds, nor who serves it.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     iter,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 use walrus::ir::{BinaryOp, Binop, VisitorMut, dfs_pre_order_mut};
 use wasm_bindgen_cli_support::Bindgen;
@@ -17,17 +18,27 @@ use wasm_bindgen_cli_support::Bindgen;
 /// Builds `package`, a crate of type cdylib in the workspace of the current folder, with `features`, and puts `NAME.js`,
 /// a module whose default export loads the other file, and `NAME_bg.wasm` into the folder `out`.
 ///
+/// Of a crate that keeps its relocations (`--emit-relocs`), functions marked `wasm_split` are cut off: what only they need
+/// is in further wasm files, which `NAME_split.js` fetches when they are called.
+///
 /// Packages `beside` it are built, too: cargo then chooses the features of what they share for all of them, and compiles it
 /// once.
 ///
 /// # Errors
 /// Where cargo or wasm-bindgen fails; cargo has said why on stderr.
 pub fn build(package: &str, features: &[&str], beside: &[&str], profile: &str, name: &str, out: &Path) -> Result<()> {
-    let wasm = compile(package, features, beside, profile)?;
+    let mut wasm = compile(package, features, beside, profile)?;
+    let keep_names = profile == "release"; // for who reads traces of tests
+    let bytes = fs::read(&wasm)?;
+    let is_split = bytes.windows(RELOCATIONS.len()).any(|part| part == RELOCATIONS);
+    if is_split {
+        wasm.set_extension("first.wasm");
+        split(&bytes, &wasm, name, out, keep_names)?;
+    }
     let mut bindgen = Bindgen::new();
     bindgen.input_path(&wasm).out_name(name).web(true)?.typescript(false).omit_default_module_path(false);
-    // Names are for who reads traces of tests.
-    bindgen.remove_name_section(profile != "release").remove_producers_section(true);
+    // The parts are linked with what the linker exports.
+    bindgen.keep_lld_exports(is_split).remove_name_section(!keep_names).remove_producers_section(true);
     let mut output =
         bindgen.generate_output().with_context(|| format!("wasm-bindgen cannot finish {}", wasm.display()))?;
     for (_, function) in output.wasm_mut().funcs.iter_local_mut() {
@@ -35,6 +46,24 @@ pub fn build(package: &str, features: &[&str], beside: &[&str], profile: &str, n
         dfs_pre_order_mut(&mut ExactExtrema, function, entry);
     }
     output.emit(out)
+}
+
+/// The section of a wasm that says where its code names what a linker has placed.
+const RELOCATIONS: &[u8] = b"reloc.CODE";
+
+/// Puts what of a program is needed from its start into `first`, the rest into `out`, with a script that links it.
+fn split(program: &[u8], first: &Path, name: &str, out: &Path, keep_names: bool) -> Result<()> {
+    let (main_module, link_name) = (format!("./{name}.js"), format!("./{name}_split.js"));
+    let mut options = wasm_split_cli_support::Options::new(program);
+    (options.main_module, options.link_name) = (&main_module, &link_name);
+    (options.output_dir, options.main_out_path) = (out, first);
+    let split = wasm_split_cli_support::transform(options).map_err(|error| anyhow!("{error:#}"))?;
+    for part in &split.split_modules {
+        let mut config = walrus::ModuleConfig::new();
+        config.generate_name_section(keep_names).generate_producers_section(false);
+        config.parse_file(part)?.emit_wasm_file(part)?;
+    }
+    Ok(())
 }
 
 /// Puts exact minima and maxima back where LLVM (seen in 22) takes relaxed ones. In a module in which any function may use

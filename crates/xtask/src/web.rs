@@ -1,9 +1,11 @@
 //! `cargo xtask web`: the page as a static site, for any host and any folder of it.
 //!
-//! Every script carries a hash of its content in its name, so that a host may let browsers keep it for ever; only the
-//! `.html` files keep their names. Beside each text and each wasm lie the same packed by brotli and gzip.
+//! Every script and wasm carries a hash in its name, of its content or of its whole program's, so that a host may let
+//! browsers keep it for ever; only the `.html` files keep their names. Beside each text and each wasm lie the same packed by
+//! brotli and gzip.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write,
     path::{Path, PathBuf},
@@ -162,26 +164,42 @@ impl Site {
         let folder = tempfile::tempdir()?;
         let Program { package, features, glue } = program;
         bundle::build(package, features, &PROGRAMS.map(|program| program.package), "release-web", glue, folder.path())?;
-        let wasm = format!("{glue}_bg.wasm");
-        let bytes = fs::read(folder.path().join(&wasm))?;
-        let plain = self.content(&wasm, &bytes)?;
-        let text = fs::read_to_string(folder.path().join(format!("{glue}.js")))?;
-        ensure!(text.contains(&wasm), "the script of {package} does not name its wasm");
-        self.hashed(&format!("{glue}.js"), &text.replace(&wasm, &plain))
-    }
-
-    /// Writes a file under a name with its hash, which is returned.
-    fn content(&self, name: &str, bytes: &[u8]) -> Result<String> {
-        let hashed = hashed_name(name, bytes);
-        fs::write(self.out.join(&hashed), bytes)?;
-        Ok(hashed)
+        let files = fs::read_dir(folder.path())?.map(|entry| {
+            let path = entry?.path();
+            Ok((file_name(&path).to_owned(), fs::read(&path)?))
+        });
+        let files = files.collect::<Result<BTreeMap<String, Vec<u8>>>>()?;
+        // They name each other in a circle, and none is of use without the others: one hash of all is in each name.
+        let hash = hash(&files.values().flatten().copied().collect::<Vec<u8>>());
+        let mut scripts = String::new();
+        for (file, bytes) in &files {
+            let path = self.out.join(with_hash(file, &hash));
+            if file.ends_with(".js") {
+                let text = std::str::from_utf8(bytes)?.to_owned();
+                let text = files.keys().fold(text, |text, name| fetch_hashed(&text, name, &hash));
+                fs::write(path, &text)?;
+                scripts += &text;
+            } else {
+                fs::write(path, bytes)?;
+            }
+        }
+        for file in files.keys().filter(|file| file.ends_with(".wasm")) {
+            ensure!(scripts.contains(&with_hash(file, &hash)), "no script of {package} fetches {file}");
+        }
+        self.renamed(&format!("{glue}.js"), &hash);
+        Ok(())
     }
 
     /// Writes a script under a name with its hash, which other texts get to know.
     fn hashed(&mut self, name: &str, text: &str) -> Result<()> {
-        let hashed = self.content(name, text.as_bytes())?;
-        self.renamed.push((format!("\"./{name}\""), format!("\"./{hashed}\"")));
+        let hash = hash(text.as_bytes());
+        fs::write(self.out.join(with_hash(name, &hash)), text)?;
+        self.renamed(name, &hash);
         Ok(())
+    }
+
+    fn renamed(&mut self, name: &str, hash: &str) {
+        self.renamed.push((format!("\"./{name}\""), format!("\"./{}\"", with_hash(name, hash))));
     }
 
     fn rename(&self, text: &str) -> String {
@@ -229,9 +247,19 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
     path.with_added_extension(extension)
 }
 
+/// A script that fetches a file by its name with the hash; where it is what a wasm imports, the name stays.
+fn fetch_hashed(text: &str, name: &str, hash: &str) -> String {
+    ["from \"./", "URL(\"./", "URL('"].iter().fold(text.to_owned(), |text, before| {
+        text.replace(&format!("{before}{name}"), &format!("{before}{}", with_hash(name, hash)))
+    })
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// `name-0123456789abcdef.js`
-fn hashed_name(name: &str, bytes: &[u8]) -> String {
-    let hash: String = Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+fn with_hash(name: &str, hash: &str) -> String {
     let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
     format!("{stem}-{hash}.{extension}")
 }
