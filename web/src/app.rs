@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use protocol::worker::{DeviceReport, Request};
-use protocol::{Command, ConfigError, DeviceState, EngineName, Failure, RunConfig, Target};
+use protocol::{Command, ConfigError, DeviceState, EngineName, Event, Failure, RunConfig, Target};
 
 use crate::browser;
 use crate::checkpoint::{self, Unusable};
@@ -15,7 +15,6 @@ use crate::kept::{Kept, Place, Sizes};
 use crate::link::Settings;
 use crate::notice::Notice;
 use crate::problem::{Problem, Remedy};
-use crate::shapes::rows;
 use crate::signals::{Browse, Choice, Data, Questions, Run, Samples};
 use crate::state::{RunState, Stage};
 use crate::text::{Language, Texts};
@@ -43,8 +42,16 @@ pub struct App {
 #[derive(Default)]
 pub(crate) struct Inner {
     pub(crate) client: Option<Client>,
-    /// The number of the latest run, and whether it continues a checkpoint.
+    /// The number of the latest run, and of the one whose events are heard.
     pub(crate) run: u64,
+    pub(crate) current: u64,
+    /// The run of before, until the latest one has begun.
+    pub(crate) before: Option<Before>,
+    /// A run that waits until its device is checked, and the question about that.
+    pub(crate) checking: Option<(u64, Wanted)>,
+    /// The question about the untrained network, and whether it has been answered.
+    pub(crate) preview: Option<u64>,
+    pub(crate) has_preview: bool,
     /// A run that was asked for before the devices were known.
     pub(crate) wanted: Option<Wanted>,
     /// Whether a frame is awaited to tell of changes.
@@ -109,6 +116,13 @@ pub(crate) struct Wanted {
     pub(crate) past: Option<RunState>,
     /// Whether it makes one step, where it waits.
     pub(crate) steps: bool,
+}
+
+/// The run that there is while another begins, which may not come to it.
+pub(crate) struct Before {
+    pub(crate) run: u64,
+    pub(crate) state: RunState,
+    pub(crate) checkpoint: Option<Vec<u8>>,
 }
 
 /// What can be taken back.
@@ -257,7 +271,13 @@ impl App {
             return self.cannot_start(self.language.get_untracked().texts().no_worker.into());
         }
         self.notice.set(None);
-        self.replace();
+        let state = self.run.state.get_untracked();
+        if state.stage.is_live() && state.start.is_some() {
+            self.inner.update_value(|inner| {
+                let checkpoint = inner.last.take();
+                inner.before.get_or_insert(Before { run: inner.current, state, checkpoint });
+            });
+        }
         self.run.work.set(None);
         self.run.state.set(RunState::preparing());
         self.clear_questions();
@@ -267,16 +287,31 @@ impl App {
         }
     }
 
-    /// A run that has made steps is not lost when another takes its place: it is listed, and can be gone on with.
-    fn replace(self) {
-        let past = self.run.state.get_untracked();
-        let made = past.start.as_ref().is_some_and(|start| past.step > start.first_step);
-        if !(past.stage.is_live() && made) {
+    /// The run of before has ended, since another has begun. If it has made steps it is listed, and can be gone on with.
+    pub(crate) fn replaced(self) {
+        let Some(Before { state: past, checkpoint, .. }) =
+            self.inner.try_update_value(|inner| inner.before.take()).flatten()
+        else {
             return;
+        };
+        if past.start.as_ref().is_some_and(|start| past.step > start.first_step) {
+            self.keep(past.clone().stopped(), Place::Browser);
+            if let Some(checkpoint) = checkpoint {
+                self.offer_undo(Notice::Replaced, Undo::Run { past: Box::new(past), checkpoint });
+            }
         }
-        self.keep(past.clone().stopped(), Place::Browser);
-        if let Some(checkpoint) = self.inner.try_update_value(|inner| inner.last.take()).flatten() {
-            self.offer_undo(Notice::Replaced, Undo::Run { past: Box::new(past), checkpoint });
+    }
+
+    /// A run could not begin: the one of before goes on, if there is one.
+    pub(crate) fn not_started(self, failure: Failure) {
+        match self.inner.try_update_value(|inner| inner.before.take()).flatten() {
+            None => self.apply(Event::Failed { failure, step: 0, checkpoint: None }),
+            Some(Before { run, state, checkpoint }) => {
+                self.inner.update_value(|inner| (inner.current, inner.last) = (run, checkpoint));
+                self.run.state.set(state);
+                self.notice.set(Some(Notice::Refused(failure)));
+                self.ask_again();
+            }
         }
     }
 
@@ -350,8 +385,12 @@ impl App {
             self.run.state.set(RunState::default());
             return self.notice.set(Some(Notice::NoDevice));
         };
+        if engine == EngineName::Wgpu && self.must_check(devices) {
+            return self.check(wanted);
+        }
         let run = self.inner.try_update_value(|inner| {
             inner.run += 1;
+            inner.current = inner.run;
             (inner.asked, inner.last, inner.searched) = (None, None, Searched::default());
             (inner.past, inner.steps, inner.kept_at) = (wanted.past.clone(), wanted.steps, 0.0);
             inner.run.to_string()
@@ -372,10 +411,10 @@ impl App {
         if command == Command::Stop {
             self.inner.update_value(|inner| inner.queue.clear());
         }
-        if self.inner.with_value(|inner| inner.wanted.is_some()) {
+        if self.inner.with_value(|inner| inner.wanted.is_some() || inner.checking.is_some()) {
             // No worker has this run yet: it will begin with the settings of that moment, or not at all.
             if command == Command::Stop {
-                self.inner.update_value(|inner| inner.wanted = None);
+                self.inner.update_value(|inner| (inner.wanted, inner.checking) = (None, None));
                 self.run.state.set(RunState::default());
             }
             return;
@@ -412,18 +451,15 @@ impl App {
         }
     }
 
-    /// Why no run can begin, if that is so: something was typed that cannot be used, or the layers do not fit.
+    /// Why no run can begin, if that is so: something was typed that cannot be used. Whether layers fit each other the worker
+    /// knows.
     pub fn why_not(self) -> Option<String> {
         let t = self.texts();
         let refused = self.choice.refused.with(|refused| {
             refused.values().next().map(|one| fill(t.why_not_field, &[one.label, &one.typed, &one.message]))
         });
-        refused.or_else(|| {
-            self.choice.settings.with(|settings| match settings.config.network() {
-                Ok(network) => rows(&network).1.map(|mistake| mistake.say(t)),
-                Err(error) => Some(error.say(t)),
-            })
-        })
+        refused
+            .or_else(|| self.choice.settings.with(|settings| settings.config.check().err().map(|error| error.say(t))))
     }
 
     /// Takes other settings as a whole; what was typed and refused is gone.

@@ -241,9 +241,14 @@ pub fn has_room_for_settings() -> bool {
     window().inner_width().ok().and_then(|width| width.as_f64()).is_none_or(|width| width >= 1280.0)
 }
 
+/// What the browser calls itself.
+pub fn agent() -> String {
+    window().navigator().user_agent().unwrap_or_default()
+}
+
 /// Whether this browser forgets what a page keeps where it is not visited for a week: Safari does.
 pub fn forgets_soon() -> bool {
-    let agent = window().navigator().user_agent().unwrap_or_default();
+    let agent = agent();
     agent.contains("Safari/") && !agent.contains("Chrome/") && !agent.contains("Chromium/")
 }
 

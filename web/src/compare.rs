@@ -209,6 +209,8 @@ mod tests {
             gradient_norm: None,
             seconds,
             readback: 0.0,
+            asleep: 0.0,
+            aside: 0.0,
         });
         state.apply(Event::Stopped { reason: "told to".into(), step: 2, checkpoint: None });
         Kept { number, ..Kept::new(state, place) }

@@ -3,7 +3,7 @@
 use protocol::Failure;
 
 use crate::format::{bytes, fill, grouped};
-use crate::problem::Problem;
+use crate::problem::{Problem, Remedy};
 use crate::text::Texts;
 
 /// Something to be told.
@@ -40,6 +40,10 @@ pub enum Notice {
         name: String,
         images: [u64; 2],
     },
+    /// The GPU cannot be trusted.
+    WrongDevice(Failure),
+    /// A part of the page could not be fetched.
+    PartMissing,
     /// The part of the page that trains cannot be loaded.
     CannotStart(String),
     /// Nothing here can train.
@@ -71,6 +75,8 @@ impl Notice {
                 let [training, test] = images.map(|n| grouped(n as i64));
                 fill(t.files_ready, &[name, &training, &test])
             }
+            Notice::WrongDevice(failure) => failure.say(t),
+            Notice::PartMissing => t.part_missing.into(),
             Notice::CannotStart(message) => fill(t.cannot_start, &[message]),
             Notice::NoDevice => t.no_device.into(),
             Notice::NotKept(message) => fill(t.not_kept, &[message]),
@@ -85,6 +91,11 @@ impl Notice {
             Notice::Listed { failure, .. } => failure.is_some(),
             _ => true,
         }
+    }
+
+    /// What else can be done.
+    pub fn remedy(&self) -> Option<Remedy> {
+        matches!(self, Notice::WrongDevice(_)).then_some(Remedy::Cpu)
     }
 
     /// Whether loading the page again may help.

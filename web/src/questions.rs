@@ -10,6 +10,7 @@ use crate::browser;
 use crate::drawing::Drawing;
 use crate::nearest::ASKED;
 use crate::signals::{Browse, Samples};
+use crate::state::Stage;
 
 /// Test images in the strip.
 pub const SAMPLES: u32 = 24;
@@ -74,8 +75,13 @@ impl App {
     }
 
     pub(crate) fn ask_if_stale(self) {
-        let waits = self.inner.with_value(|inner| inner.asked.is_some() || !inner.stale);
-        if waits || self.run.state.with_untracked(|state| state.start.is_none()) {
+        let (waits, has_preview) =
+            self.inner.with_value(|inner| (inner.asked.is_some() || !inner.stale, inner.has_preview));
+        let can_answer = self.run.state.with_untracked(|state| match state.stage {
+            Stage::Idle => has_preview,
+            _ => state.start.is_some() && !state.is_past,
+        });
+        if waits || !can_answer {
             return;
         }
         let mut pictures = self.data.samples.with_untracked(|samples| samples.pictures.concat());
@@ -92,6 +98,25 @@ impl App {
         }
     }
 
+    /// Asks what the network answers that is chosen, before it is trained.
+    pub(crate) fn ask_preview(self) {
+        let request = self.question();
+        self.inner.update_value(|inner| (inner.preview, inner.has_preview) = (Some(request), false));
+        let config = Box::new(self.choice.settings.with_untracked(|settings| settings.config.clone()));
+        self.ask(&Request::Preview { request, config, count: SAMPLES }, &[]);
+    }
+
+    /// Shows what it has answered, unless a run has begun.
+    pub(crate) fn show_preview(self, request: u64, samples: Samples, scores: Vec<Vec<f32>>) {
+        let is_idle = self.run.state.with_untracked(|state| state.stage == Stage::Idle);
+        if is_idle && self.inner.with_value(|inner| inner.preview == Some(request)) {
+            self.inner.update_value(|inner| inner.has_preview = true);
+            self.data.samples.set(samples);
+            self.questions.answers.set(scores);
+            self.ask_again();
+        }
+    }
+
     /// Asks for the training images nearest to the drawing; at once, or after the answer that is awaited, so that no
     /// stroke is slower for it.
     pub fn ask_nearest(self) {
@@ -99,7 +124,7 @@ impl App {
             return self.inner.update_value(|inner| inner.near_stale = true);
         }
         match self.questions.drawing.get_untracked() {
-            Some(drawing) if self.run.state.with_untracked(|state| state.start.is_some()) => {
+            Some(drawing) if self.run.state.with_untracked(|state| state.start.is_some() && !state.is_past) => {
                 let request = self.question();
                 self.inner.update_value(|inner| (inner.near, inner.near_stale) = (Some(request), false));
                 let (part, class) = (Part::Training, None);

@@ -30,7 +30,17 @@ impl App {
                 self.run.devices.set(Some(devices));
             }
             Reply::Progress { what, done, total } => self.run.work.set(Some((what, done, total))),
-            Reply::Run { run, event } => self.hear_run(&run, event),
+            Reply::NotStarted { run, failure } => {
+                if self.inner.with_value(|inner| inner.current.to_string() == run) {
+                    self.not_started(failure);
+                }
+            }
+            Reply::Preview { request, labels, size, scores } => {
+                let Some(bytes) = buffers.pop() else { return };
+                self.show_preview(request, Samples::new(size, &bytes, labels), scores);
+            }
+            Reply::Checked { request, report } => self.checked(request, report),
+            Reply::Run { run, events } => events.into_iter().for_each(|event| self.hear_run(&run, event)),
             Reply::Prediction { request, scores } if self.is_search(request) => {
                 let found = self.inner.with_value(|inner| {
                     let Samples { pictures, labels, .. } = &inner.searched.samples;
@@ -59,8 +69,7 @@ impl App {
             }
             Reply::Images { request, labels, size, counts, .. } => {
                 let bytes = buffers.pop().unwrap_or_default();
-                let pictures = bytes.chunks_exact((size[0] * size[1]).max(1)).map(<[u8]>::to_vec).collect();
-                let samples = Samples { size, pictures, labels };
+                let samples = Samples::new(size, &bytes, labels);
                 let (search, near, browsing, strip) = self.inner.with_value(|inner| {
                     let is = |question: Option<u64>| question == Some(request);
                     (is(inner.searched.question), is(inner.near), is(inner.browsing), is(inner.strip))
@@ -88,6 +97,9 @@ impl App {
                 self.inner.update_value(|inner| inner.searched.question = None);
             }
             Reply::Refused { request: Some(request), .. } if self.is_near(request) => self.answered_nearest(),
+            Reply::Refused { request: Some(request), failure } if self.is_check(request) => self.not_checked(failure),
+            Reply::Refused { request: Some(request), .. }
+                if self.inner.with_value(|inner| inner.preview == Some(request)) => {}
             Reply::Refused { request: Some(request), failure } => {
                 // Nothing can be asked before a run has weights: the next answers come with it.
                 if self.answered(request).is_none() {
@@ -95,8 +107,7 @@ impl App {
                 }
             }
             Reply::Refused { request: None, failure } => self.notice.set(Some(Notice::Refused(failure))),
-            Reply::Checked { .. } | Reply::Preview { .. } => {} // nobody has asked
-            Reply::Bench { .. } => {}                           // what bench.html asks for
+            Reply::Bench { .. } => {} // what bench.html asks for
             Reply::Crashed { message } => self.revive(message),
         }
     }
@@ -147,9 +158,20 @@ impl App {
     }
 
     fn hear_run(self, run: &str, event: Event) {
-        if self.inner.with_value(|inner| inner.run.to_string() != run) {
-            return; // of a run that was replaced
+        let of_before = self.inner.try_update_value(|inner| {
+            let before = inner.before.as_mut().filter(|before| before.run.to_string() == run)?;
+            before.state.apply(event.clone());
+            Some(())
+        });
+        if of_before.flatten().is_some() || self.inner.with_value(|inner| inner.current.to_string() != run) {
+            return; // of a run that is replaced
         }
+        self.replaced();
+        self.apply(event);
+    }
+
+    /// Takes in what the run says.
+    pub(crate) fn apply(self, event: Event) {
         let told = Told::of(&event);
         if matches!(event, Event::Rewound {}) {
             self.questions.mistakes.set(None); // they were of other weights

@@ -174,7 +174,7 @@ impl App {
             self.choice.settings.update(|settings| settings.config = (*start.config).clone());
         }
         self.clear_questions();
-        self.inner.update_value(|inner| inner.run += 1); // what the run before still says is not for this one
+        self.inner.update_value(|inner| inner.current = 0); // what the run before still says is not for this one
         self.run.state.set(state.past());
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use leptos::prelude::*;
 use protocol::Part;
-use protocol::worker::{DeviceReport, Work};
+use protocol::worker::{CheckReport, DeviceReport, Work};
 
 use crate::browser;
 use crate::drawing::{Doubt, Drawing};
@@ -22,6 +22,14 @@ pub struct Samples {
     pub pictures: Vec<Vec<u8>>,
     /// What they are.
     pub labels: Vec<u8>,
+}
+
+impl Samples {
+    /// Of bytes of one picture after the other.
+    pub fn new(size: [usize; 2], bytes: &[u8], labels: Vec<u8>) -> Self {
+        let pictures = bytes.chunks_exact((size[0] * size[1]).max(1)).map(<[u8]>::to_vec).collect();
+        Samples { size, pictures, labels }
+    }
 }
 
 /// Which of the run's images the visitor looks at.
@@ -46,6 +54,8 @@ pub struct Run {
     pub devices: RwSignal<Option<Vec<DeviceReport>>>,
     /// Runs that have ended, the last one first.
     pub finished: RwSignal<Vec<Kept>>,
+    /// What was found out about the GPU of this browser.
+    pub check: RwSignal<Option<CheckReport>>,
     /// One that was left before its end: where it is kept, what is known of it, and its checkpoint.
     pub left: RwSignal<Option<(String, RunState, Vec<u8>)>>,
 }
@@ -57,6 +67,7 @@ impl Run {
             work: RwSignal::new(None),
             devices: RwSignal::new(None),
             finished: RwSignal::new(vec![]),
+            check: RwSignal::new(None),
             left: RwSignal::new(None),
         }
     }

@@ -70,6 +70,7 @@ texts! {
     controls: "Training", "训练";
     idle: "Ready. Press Train.", "就绪，请按“开始训练”。";
     looking: "Looking for devices …", "正在查找设备……";
+    checking: "Checking the GPU …", "正在检查显卡……";
     preparing: "Preparing …", "正在准备……";
     work_download: "Downloading", "正在下载";
     work_data: "Preparing images …", "正在准备图像……";
@@ -94,6 +95,7 @@ texts! {
         "网络的学习材料。内置数字由页面自行绘制；MNIST 是 7 万张手写数字，从本站加载。";
     data_digits: "digits, built in", "内置数字";
     data_mnist: "MNIST, from this site", "MNIST（本站）";
+    data_auto: "MNIST where this site has it, else digits", "本站有 MNIST 则用之，否则用内置数字";
     digits: "Digits", "数字张数";
     digits_hint: "With more images an epoch has more steps, and the network sees more ways to write each digit.",
         "图像越多，每轮步数越多，网络见到的写法也越多。";
@@ -275,7 +277,8 @@ texts! {
 
     timing: "Time", "用时";
     was_hidden: "Some steps were made while this tab was hidden, where browsers may slow them down.", "部分训练在标签页隐藏时进行，浏览器可能会降低其速度。";
-    timing_hint: "Preparation happens once. Read-back is waiting for numbers from the device.", "准备只发生一次；读回是等待设备返回数据。";
+    timing_hint: "Preparation happens once. Read-back is waiting for numbers from the device; questions are answers for the page, kept checkpoints and images. The parts add up to the time that passed.",
+        "准备只发生一次；读回是等待设备返回数据；提问包括为页面作答、保存检查点和读取图像。各部分之和为实际经过的时间。";
     time_download: "download", "下载";
     time_data: "images", "图像";
     time_compile: "compile", "编译";
@@ -283,9 +286,18 @@ texts! {
     time_steps: "steps", "训练步";
     time_readback: "read-back", "读回";
     time_evaluation: "evaluation", "评估";
+    time_aside: "questions", "提问";
+    time_asleep: "asleep", "休眠";
+    was_asleep: "The machine slept or was held up: that time is no part of the speed.", "机器曾休眠或停顿：这段时间不计入速度。";
 
     device: "Device", "设备";
     device_hint: "What this browser offers to train on, and why it does not offer more.", "此浏览器可用于训练的设备，以及为何没有更多。";
+    check_agreement: "One training step, against the CPU", "与 CPU 对比一个训练步";
+    check_right: "right: {} apart", "正确：相差 {}";
+    check_wrong: "wrong: {} apart", "错误：相差 {}";
+    check_dispatch: "A dispatch", "一次调度";
+    check_short: "too short to be seen", "太短，无法测出";
+    check_product: "Product of matrices, {} rows", "{} 阶矩阵乘积";
     device_used: "In use: {}", "正在使用：{}";
     software: "software: correct, but slow; its speed says nothing of a GPU", "软件模拟：结果正确但慢，其速度不代表显卡";
     facts: "Limits and features", "限制与特性";
@@ -408,6 +420,10 @@ texts! {
     no_device: "Nothing in this browser can train: see “Device”.", "这个浏览器中没有可用于训练的设备，请见“设备”。";
     bad_link: "The link could not be read ({}); these are the default settings.", "无法读取链接（{}），已使用默认设置。";
     close: "Close", "关闭";
+    part_loading: "Loading …", "正在加载……";
+    part_missing: "This part of the page could not be loaded: the network is gone, or the page was replaced. Try again, or load the page anew.",
+        "页面的这一部分无法加载：网络已断开，或页面已更新。请重试，或重新加载页面。";
+    part_again: "Try again", "重试";
     cannot_start: "The part of the page that trains could not be loaded ({}). The network may be gone, or a new version of the page is there: reload it.",
         "页面的训练部分无法加载（{}）。可能网络中断，或页面已有新版本：请重新加载。";
     no_worker: "it is not there", "尚未加载";

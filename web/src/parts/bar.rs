@@ -34,7 +34,8 @@ pub fn Bar() -> impl IntoView {
         app.run.state.with(|state| {
             let device = &state.start.as_ref()?.device;
             let software = if device.software { format!(" ({})", t.software_short) } else { String::new() };
-            Some(format!("{}{software}", engine_name(device.engine)))
+            let data = &state.start.as_ref()?.data.name;
+            Some(format!("{}{software} · {data}", engine_name(device.engine)))
         })
     });
     let done = Memo::new(move |_| app.run.state.with(|state| (1000.0 * state.progress()).round() / 10.0));
@@ -107,6 +108,7 @@ fn say(state: &RunState, app: App, t: &Texts) -> String {
     match state.stage {
         Stage::Idle => t.idle.into(),
         Stage::Preparing if app.run.devices.read().is_none() => t.looking.into(),
+        Stage::Preparing if app.is_checking() => t.checking.into(),
         Stage::Preparing => match app.run.work.get() {
             Some((Work::Download, done, total)) => {
                 let total = total.map_or(String::new(), |total| format!(" / {}", bytes(total)));

@@ -1,14 +1,16 @@
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use protocol::Part;
 
 use crate::app::App;
 use crate::format::{fill, grouped};
 use crate::parts::card::Panel;
+use crate::parts::later::Fetched;
 use crate::scores::{classes, worst};
 
 /// Which digits are taken for which, and how good the network is at each.
 #[component]
-pub fn Confusion() -> impl IntoView {
+fn Confusion() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let matrix = Memo::new(move |_| app.run.state.with(|state| state.confusion.clone()));
@@ -85,4 +87,10 @@ pub fn Confusion() -> impl IntoView {
             </div>
         </Panel>
     }
+}
+
+/// Fetches [`Confusion`].
+#[wasm_split(confusion, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn confusion() -> Fetched {
+    Ok((|| view! { <Confusion /> }).into())
 }

@@ -1,15 +1,18 @@
 use leptos::prelude::*;
-use protocol::{DeviceState, Missing, worker::DeviceReport};
+use leptos::wasm_split::wasm_split;
+use protocol::worker::{CheckReport, DeviceReport};
+use protocol::{DeviceState, Missing};
 
 use crate::app::App;
 use crate::compare::engine_name;
-use crate::format::fill;
+use crate::format::{fill, number};
 use crate::parts::card::Panel;
+use crate::parts::later::Fetched;
 use crate::text::Texts;
 
 /// What the visitor's machine offers, and why it does not offer more.
 #[component]
-pub fn Devices() -> impl IntoView {
+fn Devices() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let used = Memo::new(move |_| app.run.state.with(|state| state.start.as_ref().map(|start| start.device.clone())));
@@ -27,6 +30,7 @@ pub fn Devices() -> impl IntoView {
         <Panel name="device" hint=t.device_hint>
             {used}
             {list}
+            {move || app.run.check.get().map(|report| found(&report, t))}
         </Panel>
     }
 }
@@ -64,4 +68,28 @@ fn one(report: DeviceReport, t: &'static Texts) -> impl IntoView {
         }
     };
     view! { <div class="device-one"><h3>{name}</h3>{body}</div> }
+}
+
+/// Fetches [`Devices`].
+#[wasm_split(devices, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn devices() -> Fetched {
+    Ok((|| view! { <Devices /> }).into())
+}
+
+/// What one small step on the GPU and on the CPU has shown.
+fn found(report: &CheckReport, t: &'static Texts) -> impl IntoView + use<> {
+    let agrees = fill(if report.failure().is_none() { t.check_right } else { t.check_wrong }, &[&number(report.gap)]);
+    let dispatch = match report.dispatch_microseconds {
+        cost if cost > 0.0 => format!("{}\u{a0}µs", number(cost)),
+        _ => t.check_short.into(),
+    };
+    let side = report.product_side.to_string();
+    let speed = format!("{}\u{a0}GFLOP/s", number(report.gflop_per_second));
+    view! {
+        <table class="check-report">
+            <tr><th scope="row">{t.check_agreement}</th><td>{agrees}</td></tr>
+            <tr><th scope="row">{t.check_dispatch}</th><td>{dispatch}</td></tr>
+            <tr><th scope="row">{fill(t.check_product, &[&side])}</th><td>{speed}</td></tr>
+        </table>
+    }
 }

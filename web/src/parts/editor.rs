@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use models::{Layer, Network};
 use protocol::Model;
 
@@ -7,13 +8,14 @@ use crate::browser;
 use crate::format::{fill, grouped};
 use crate::layers::{Edit, Item, edit, items, kinds, moved, numbers, with_number};
 use crate::notice::Notice;
+use crate::parts::later::Fetched;
 use crate::problem::Problem;
 use crate::shapes::{place, rows};
 
 /// The layers of the chosen network, those inside residual blocks below them, to be added, removed, moved and
 /// configured; mistakes are told where they are.
 #[component]
-pub fn Editor() -> impl IntoView {
+fn Editor() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let network =
@@ -131,4 +133,10 @@ pub fn Editor() -> impl IntoView {
 /// Of a layer's entry.
 fn id(at: &[usize]) -> String {
     format!("layer-{}-", models::path(at))
+}
+
+/// Fetches [`Editor`].
+#[wasm_split(editor, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn editor() -> Fetched {
+    Ok((|| view! { <Editor /> }).into())
 }

@@ -1,5 +1,8 @@
+use std::pin::Pin;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos::wasm_split::{SplitLoaderError, wasm_split};
 use protocol::RunConfig;
 use protocol::worker::Request;
 use wasm_bindgen::JsCast;
@@ -11,6 +14,7 @@ use crate::checkpoint::Unusable;
 use crate::kept::{Place, from_events, from_json};
 use crate::notice::Notice;
 use crate::parts::card::Panel;
+use crate::parts::later::Fetched;
 use crate::problem::{Problem, trouble_of};
 use crate::shapes::rows;
 
@@ -19,7 +23,7 @@ const MOST: u64 = 700_000_000;
 
 /// Checkpoints to keep, and files to open.
 #[component]
-pub fn Files() -> impl IntoView {
+fn Files() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let can_save = Memo::new(move |_| app.run.state.with(|state| state.start.is_some()));
@@ -61,57 +65,15 @@ impl App {
                     Err(message) => return self.notice.set(Some(Notice::Refused(message.into()))),
                 }
             }
-            if let Err(notice) = self.open(read).await {
-                self.notice.set(Some(notice));
+            match open(self, read).await {
+                Ok(opening) => {
+                    if let Err(notice) = opening.await {
+                        self.notice.set(Some(notice));
+                    }
+                }
+                Err(_) => self.notice.set(Some(Notice::PartMissing)),
             }
         });
-    }
-
-    async fn open(self, mut files: Vec<(String, Vec<u8>)>) -> Result<(), Notice> {
-        let kind = |name: &str| name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-        match &mut files[..] {
-            [(name, bytes)] if kind(name) == "safetensors" => {
-                self.open_checkpoint(std::mem::take(bytes)).map_err(|unusable| match unusable {
-                    Unusable::Other => Notice::UnknownFile(name.clone()),
-                    Unusable::Damaged => Notice::Damaged(name.clone()),
-                })?;
-            }
-            [(name, bytes)] if ["json", "jsonl", "ndjson", "txt", "log"].contains(&kind(name).as_str()) => {
-                let text = data::text(bytes).unwrap_or_else(|| String::from_utf8_lossy(bytes).into_owned());
-                self.open_text(&text)?;
-            }
-            [(name, bytes)] if ["png", "jpg", "jpeg", "webp", "gif", "bmp", "avif"].contains(&kind(name).as_str()) => {
-                let (width, height, gray) =
-                    browser::shades(bytes).await.map_err(|_| Notice::NoPicture(name.clone()))?;
-                let picture = data::prepare::pixels(&paper_is_black(gray), width, height);
-                self.put_on_board(&picture.map_err(|_| Notice::NoPicture(name.clone()))?);
-            }
-            all => {
-                if let Some((name, _)) = all.iter().find(|(name, _)| !name.contains("idx")) {
-                    return Err(Notice::UnknownFile(name.clone()));
-                }
-                let names = all.iter().map(|(name, _)| name.clone()).collect();
-                let buffers: Vec<&[u8]> = all.iter().map(|(_, bytes)| bytes.as_slice()).collect();
-                self.ask(&Request::Files { name: "own".into(), names }, &buffers);
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs that the page has saved, a run that the command line told of, or a configuration.
-    fn open_text(self, text: &str) -> Result<(), Notice> {
-        if let Some(runs) = from_json(text) {
-            self.notice.set(Some(Notice::Listed { number: runs.len(), failure: None }));
-            self.keep_all(runs);
-        } else if let Some(run) = from_events(text) {
-            let t = self.language.get_untracked().texts();
-            let failure = trouble_of(&run, t).map(|trouble| trouble.message);
-            self.notice.set(Some(Notice::Listed { number: 1, failure }));
-            self.keep(run, Place::File);
-        } else {
-            self.open_config(text).map_err(|message| Notice::Refused(message.into()))?;
-        }
-        Ok(())
     }
 
     /// Takes a whole configuration.
@@ -127,6 +89,61 @@ impl App {
         self.choice.settings.update(|settings| settings.config = config);
         Ok(())
     }
+}
+
+/// Takes what files hold.
+async fn opened(app: App, mut files: Vec<(String, Vec<u8>)>) -> Result<(), Notice> {
+    let kind = |name: &str| name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    match &mut files[..] {
+        [(name, bytes)] if kind(name) == "safetensors" => {
+            app.open_checkpoint(std::mem::take(bytes)).map_err(|unusable| match unusable {
+                Unusable::Other => Notice::UnknownFile(name.clone()),
+                Unusable::Damaged => Notice::Damaged(name.clone()),
+            })?;
+        }
+        [(name, bytes)] if ["json", "jsonl", "ndjson", "txt", "log"].contains(&kind(name).as_str()) => {
+            let text = data::text(bytes).unwrap_or_else(|| String::from_utf8_lossy(bytes).into_owned());
+            open_text(app, &text)?;
+        }
+        [(name, bytes)] if ["png", "jpg", "jpeg", "webp", "gif", "bmp", "avif"].contains(&kind(name).as_str()) => {
+            let (width, height, gray) = browser::shades(bytes).await.map_err(|_| Notice::NoPicture(name.clone()))?;
+            let picture = data::prepare::pixels(&paper_is_black(gray), width, height);
+            app.put_on_board(&picture.map_err(|_| Notice::NoPicture(name.clone()))?);
+        }
+        all => {
+            if let Some((name, _)) = all.iter().find(|(name, _)| !name.contains("idx")) {
+                return Err(Notice::UnknownFile(name.clone()));
+            }
+            let names = all.iter().map(|(name, _)| name.clone()).collect();
+            let buffers: Vec<&[u8]> = all.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+            app.ask(&Request::Files { name: "own".into(), names }, &buffers);
+        }
+    }
+    Ok(())
+}
+
+/// Runs that the page has saved, a run that the command line told of, or a configuration.
+fn open_text(app: App, text: &str) -> Result<(), Notice> {
+    if let Some(runs) = from_json(text) {
+        app.notice.set(Some(Notice::Listed { number: runs.len(), failure: None }));
+        app.keep_all(runs);
+    } else if let Some(run) = from_events(text) {
+        let t = app.language.get_untracked().texts();
+        let failure = trouble_of(&run, t).map(|trouble| trouble.message);
+        app.notice.set(Some(Notice::Listed { number: 1, failure }));
+        app.keep(run, Place::File);
+    } else {
+        app.open_config(text).map_err(|message| Notice::Refused(message.into()))?;
+    }
+    Ok(())
+}
+
+type Opening = Pin<Box<dyn Future<Output = Result<(), Notice>>>>;
+
+/// Fetches [`opened`], and calls it.
+#[wasm_split(files, wasm_split_path = leptos::wasm_split, fallible)]
+fn open(app: App, files: Vec<(String, Vec<u8>)>) -> Result<Opening, SplitLoaderError> {
+    Ok(Box::pin(opened(app, files)))
 }
 
 /// Dark ink on light paper, as pictures mostly have it, becomes light ink on black.
@@ -169,4 +186,10 @@ pub fn listen(app: App, dragging: RwSignal<bool>) {
         left.remove();
         dropped.remove();
     });
+}
+
+/// Fetches [`Files`].
+#[wasm_split(files, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn files_panel() -> Fetched {
+    Ok((|| view! { <Files /> }).into())
 }

@@ -1,11 +1,13 @@
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 
 use crate::app::App;
 use crate::browser;
+use crate::parts::later::Fetched;
 
 /// Explanations in one place: of what has the focus, and of everything.
 #[component]
-pub fn Help(
+fn Help(
     /// Whether it is shown.
     open: RwSignal<bool>,
     /// Whether the tour is.
@@ -46,7 +48,7 @@ pub fn Help(
         tour.set(true);
     };
     view! {
-        <aside class="help card" id="help" hidden=move || !open.get() aria-labelledby="help-title" tabindex="-1">
+        <aside class="help card" id="help" aria-labelledby="help-title" tabindex="-1">
             <div class="card-head">
                 <h2 id="help-title">{t.help}</h2>
                 <button class="quiet" on:click=move |_| open.set(false)>{t.close}</button>
@@ -59,4 +61,10 @@ pub fn Help(
             <dl>{topics.map(|(name, text)| view! { <dt>{name}</dt><dd>{text}</dd> })}</dl>
         </aside>
     }
+}
+
+/// Fetches [`Help`].
+#[wasm_split(help, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn help(open: RwSignal<bool>, tour: RwSignal<bool>) -> Fetched {
+    Ok((move || view! { <Help open tour /> }).into())
 }

@@ -1,10 +1,12 @@
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use protocol::Part;
 
 use crate::app::App;
 use crate::format::{fill, grouped, percent};
 use crate::parts::card::Panel;
 use crate::parts::gallery::{Gallery, labelled};
+use crate::parts::later::Fetched;
 use crate::signals::Browse;
 
 /// Images a page.
@@ -12,7 +14,7 @@ const PAGE: u32 = 48;
 
 /// The images of the run: how many there are of each digit, and all of them, page by page.
 #[component]
-pub fn Images() -> impl IntoView {
+fn Images() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let browse = app.data.browse;
@@ -93,4 +95,10 @@ pub fn Images() -> impl IntoView {
             </div>
         </Panel>
     }
+}
+
+/// Fetches [`Images`].
+#[wasm_split(images, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn images() -> Fetched {
+    Ok((|| view! { <Images /> }).into())
 }

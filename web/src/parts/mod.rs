@@ -19,6 +19,8 @@ pub mod header;
 pub mod help;
 pub mod icon;
 pub mod images;
+pub mod json;
+pub mod later;
 pub mod mistakes;
 pub mod nearest;
 pub mod network;

@@ -1,14 +1,16 @@
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 
 use crate::app::App;
 use crate::format::fill;
 use crate::nearest::{ASKED, vote};
 use crate::parts::card::Panel;
 use crate::parts::gallery::{Gallery, labelled};
+use crate::parts::later::Fetched;
 
 /// The training images nearest to the drawing, and what they say of it.
 #[component]
-pub fn Nearest() -> impl IntoView {
+fn Nearest() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let shown = move || labelled(app.questions.nearest.get(), t);
@@ -27,4 +29,10 @@ pub fn Nearest() -> impl IntoView {
             <Gallery shown=Box::new(shown) places=ASKED as usize />
         </Panel>
     }
+}
+
+/// Fetches [`Nearest`].
+#[wasm_split(nearest, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn nearest() -> Fetched {
+    Ok((|| view! { <Nearest /> }).into())
 }

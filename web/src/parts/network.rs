@@ -1,15 +1,18 @@
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 
 use crate::app::App;
-use crate::format::{fill, grouped, indented};
+use crate::format::grouped;
 use crate::parts::card::Panel;
-use crate::parts::editor::Editor;
+use crate::parts::editor::editor;
+use crate::parts::json::json;
+use crate::parts::later::{Fetched, Folded};
 use crate::problem::Problem;
 use crate::shapes::{Row, rows};
 
 /// The layers of the network that is chosen, with what each makes of an image; and the whole run as JSON.
 #[component]
-pub fn Layers() -> impl IntoView {
+fn Layers() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let network = Memo::new(move |_| app.choice.settings.with(|settings| settings.config.network()));
@@ -52,31 +55,17 @@ pub fn Layers() -> impl IntoView {
             {mistake.map(|mistake| view! { <p class="problem" role="alert">{mistake}</p> })}
         }
     };
-    let json = RwSignal::new(String::new());
-    let refused = RwSignal::new(None::<String>);
-    let open = move |_| {
-        json.set(app.choice.settings.with_untracked(|settings| indented(&settings.json())));
-        refused.set(None);
-    };
-    let apply = move |_| match app.open_config(&json.read_untracked()) {
-        Ok(()) => refused.set(None),
-        Err(message) => refused.set(Some(message)),
-    };
     view! {
         <Panel name="network" hint=t.network_hint>
             {table}
-            <details>
-                <summary>{t.edit}</summary>
-                <Editor />
-            </details>
-            <details on:toggle=open>
-                <summary>{t.edit_json}</summary>
-                <p class="muted">{t.edit_hint}</p>
-                <textarea rows="16" spellcheck="false" aria-label=t.edit_json prop:value=move || json.get()
-                    on:input=move |event| json.set(event_target_value(&event))></textarea>
-                <p class="problem" role="alert">{move || refused.get().map(|message| fill(t.refused, &[&message]))}</p>
-                <button on:click=apply>{t.apply}</button>
-            </details>
+            <Folded title=t.edit part=editor />
+            <Folded title=t.edit_json part=json />
         </Panel>
     }
+}
+
+/// Fetches [`Layers`].
+#[wasm_split(layers, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn layers() -> Fetched {
+    Ok((|| view! { <Layers /> }).into())
 }

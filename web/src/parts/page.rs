@@ -11,14 +11,15 @@ use crate::parts::bar::Bar;
 use crate::parts::curves::Curves;
 use crate::parts::files;
 use crate::parts::header::Header;
-use crate::parts::help::Help;
+use crate::parts::help::help;
+use crate::parts::later::Later;
 use crate::parts::settings::Settings;
 use crate::parts::sketch::Sketch;
 use crate::parts::strip::Strip;
 use crate::parts::tabs::Tabs;
-use crate::parts::tour::Tour;
+use crate::parts::tour::tour;
 use crate::problem::{Remedy, Trouble, trouble_of};
-use crate::state::RunState;
+use crate::state::{RunState, Stage};
 
 /// The whole page.
 #[component]
@@ -28,11 +29,11 @@ pub fn Page() -> impl IntoView {
     let dragging = RwSignal::new(false);
     files::listen(app, dragging);
     // The first visit begins with the tour, unless it follows a link with a task of its own.
-    let tour = RwSignal::new(browser::recall("tour").is_none() && !app.choice.linked);
-    let help = RwSignal::new(false);
+    let touring = RwSignal::new(browser::recall("tour").is_none() && !app.choice.linked);
+    let helping = RwSignal::new(false);
     let keys = window_event_listener(leptos::ev::keydown, move |event| match event.key().as_str() {
-        "Escape" if tour.get_untracked() => tour.set(false),
-        "Escape" if help.get_untracked() => help.set(false),
+        "Escape" if touring.get_untracked() => touring.set(false),
+        "Escape" if helping.get_untracked() => helping.set(false),
         _ => shortcut(app, &event),
     });
     let link = window_event_listener(leptos::ev::hashchange, move |_| app.read_link());
@@ -51,26 +52,33 @@ pub fn Page() -> impl IntoView {
             false => browser::set_fragment(&settings.to_link()),
         })
     });
+    // Before a run the network that is chosen answers as it is: untrained.
+    Effect::new(move || {
+        app.choice.settings.track();
+        if app.run.devices.with(Option::is_some) && app.run.state.with(|state| state.stage == Stage::Idle) {
+            app.ask_preview();
+        }
+    });
     view! {
         <div class="page">
-            <Header help />
+            <Header help=helping />
             // Everything else is made anew in another language: texts are plain then, not signals.
             {move || {
                 app.language.track();
-                view! { <Body tour help dragging /> }
+                view! { <Body touring helping dragging /> }
             }}
         </div>
     }
 }
 
 #[component]
-fn Body(tour: RwSignal<bool>, help: RwSignal<bool>, dragging: RwSignal<bool>) -> impl IntoView {
+fn Body(touring: RwSignal<bool>, helping: RwSignal<bool>, dragging: RwSignal<bool>) -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     view! {
         <Bar />
         <div class="alerts" role="alert"><Notices /></div>
-        <Help open=help tour />
+        {move || helping.get().then(|| view! { <Later part=move || help(helping, touring) /> })}
         <main class="work" id="results" tabindex="-1" aria-label=t.results>
             <Settings />
             <Strip />
@@ -78,7 +86,7 @@ fn Body(tour: RwSignal<bool>, help: RwSignal<bool>, dragging: RwSignal<bool>) ->
             <Curves />
             <Tabs />
         </main>
-        <Tour open=tour />
+        {move || touring.get().then(|| view! { <div class="tour-place"><Later part=move || tour(touring) /></div> })}
         <div class="drop" hidden=move || !dragging.get() aria-hidden="true"><p>{t.drop_here}</p></div>
     }
 }
@@ -93,6 +101,7 @@ fn Notices() -> impl IntoView {
             view! {
                 <div class="notice" class:problem=notice.is_problem()>
                     <p>{notice.say(t)}</p>
+                    {notice.remedy().map(|remedy| remedy_button(app, remedy))}
                     {notice.can_be_undone().then(|| view! { <button class="undo" on:click=move |_| app.undo()>{t.undo}</button> })}
                     {notice.needs_reload().then(|| view! { <button on:click=move |_| browser::reload()>{t.reload}</button> })}
                     <button class="quiet" on:click=move |_| app.notice.set(None)>{t.close}</button>
@@ -107,13 +116,7 @@ fn Notices() -> impl IntoView {
         let Trouble { message, remedy } =
             ended.get().filter(|trouble| closed.read().as_ref() != Some(&trouble.message))?;
         let close = message.clone();
-        let help = remedy.map(|remedy| {
-            let label = match remedy {
-                Remedy::Cpu => t.on_cpu.to_owned(),
-                Remedy::Calmer(rate) => fill(t.train_calmer, &[&rate.to_string()]),
-            };
-            view! { <button class="remedy" on:click=move |_| app.remedy(remedy)>{label}</button> }
-        });
+        let help = remedy.map(|remedy| remedy_button(app, remedy));
         Some(view! {
             <div class="notice problem">
                 <p>{message}</p>
@@ -135,6 +138,15 @@ fn Notices() -> impl IntoView {
         })
     };
     view! { {notice} {trouble} {left} }
+}
+
+fn remedy_button(app: App, remedy: Remedy) -> impl IntoView {
+    let t = app.language.get_untracked().texts();
+    let label = match remedy {
+        Remedy::Cpu => t.on_cpu.to_owned(),
+        Remedy::Calmer(rate) => fill(t.train_calmer, &[&rate.to_string()]),
+    };
+    view! { <button class="remedy" on:click=move |_| app.remedy(remedy)>{label}</button> }
 }
 
 fn say_left(state: &RunState, app: App) -> String {

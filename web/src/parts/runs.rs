@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use protocol::{DeviceState, EngineName};
 
 use crate::app::App;
@@ -7,12 +8,13 @@ use crate::compare::{Facet, device, differing, verdict};
 use crate::format::{duration, number, percent};
 use crate::kept::{Kept, to_csv, to_json};
 use crate::parts::card::Panel;
+use crate::parts::later::Fetched;
 use crate::problem::trouble_of;
 use crate::state::Stage;
 
 /// Runs that have ended: how they differ, how good and how fast they were.
 #[component]
-pub fn Runs() -> impl IntoView {
+fn Runs() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let finished = app.run.finished;
@@ -121,7 +123,10 @@ fn row(app: App, kept: &Kept, columns: &[Facet]) -> impl IntoView + use<> {
             <td data-name=t.engine>{device(kept, t)}<small>{device_name}</small></td>
             {facets.collect_view()}
             <td data-name=t.accuracy>{state.accuracy_now().map_or(t.no_value.into(), percent)}{ended}</td>
-            <td data-name=t.images_a_second>{state.measured().map_or(t.no_value.into(), number)}</td>
+            <td data-name=t.images_a_second>
+                {state.measured().map_or(t.no_value.into(), number)}
+                {(state.seconds.asleep > 0.0).then(|| view! { <small title=t.was_asleep>{t.time_asleep}</small> })}
+            </td>
             <td data-name=t.time>{if spent > 0.0 { duration(spent) } else { t.no_value.into() }}</td>
             <td data-name=t.show>
                 <input type="checkbox" prop:checked=kept.shown on:change=show aria-label=format!("{}: {default_name}", t.show) />
@@ -139,4 +144,10 @@ fn row(app: App, kept: &Kept, columns: &[Facet]) -> impl IntoView + use<> {
             </td>
         </tr>
     }
+}
+
+/// Fetches [`Runs`].
+#[wasm_split(runs, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn runs() -> Fetched {
+    Ok((|| view! { <Runs /> }).into())
 }

@@ -39,6 +39,9 @@ pub fn Settings() -> impl IntoView {
     let data = Signal::derive(move || {
         let mut options = pairs(&[("digits", t.data_digits), ("mnist", t.data_mnist)]);
         let name = app.choice.settings.with(|settings| settings.config.dataset.name.clone());
+        if name == "auto" {
+            options.push((name.clone(), t.data_auto.into()));
+        }
         if options.iter().all(|(value, _)| *value != name) {
             options.push((name.clone(), name));
         }

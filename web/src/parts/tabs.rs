@@ -3,15 +3,16 @@ use leptos::prelude::*;
 use crate::app::App;
 use crate::browser;
 use crate::parts::card::is_hidden;
-use crate::parts::confusion::Confusion;
-use crate::parts::device::Devices;
-use crate::parts::files::Files;
-use crate::parts::images::Images;
+use crate::parts::confusion::confusion;
+use crate::parts::device::devices;
+use crate::parts::files::files_panel;
+use crate::parts::images::images;
+use crate::parts::later::Later;
 use crate::parts::mistakes::Mistakes;
-use crate::parts::nearest::Nearest;
-use crate::parts::network::Layers;
-use crate::parts::runs::Runs;
-use crate::parts::timing::Timing;
+use crate::parts::nearest::nearest;
+use crate::parts::network::layers;
+use crate::parts::runs::runs;
+use crate::parts::timing::timing;
 use crate::text::Texts;
 
 /// Names of the tabs, as links hide them.
@@ -70,14 +71,14 @@ pub fn Tabs() -> impl IntoView {
     };
     let panel = move || match open.get() {
         Some("mistakes") => view! { <Mistakes /> }.into_any(),
-        Some("confusion") => view! { <Confusion /> }.into_any(),
-        Some("nearest") => view! { <Nearest /> }.into_any(),
-        Some("images") => view! { <Images /> }.into_any(),
-        Some("network") => view! { <Layers /> }.into_any(),
-        Some("timing") => view! { <Timing /> }.into_any(),
-        Some("runs") => view! { <Runs /> }.into_any(),
-        Some("files") => view! { <Files /> }.into_any(),
-        Some(_) => view! { <Devices /> }.into_any(),
+        Some("confusion") => view! { <Later part=confusion /> }.into_any(),
+        Some("nearest") => view! { <Later part=nearest /> }.into_any(),
+        Some("images") => view! { <Later part=images /> }.into_any(),
+        Some("network") => view! { <Later part=layers /> }.into_any(),
+        Some("timing") => view! { <Later part=timing /> }.into_any(),
+        Some("runs") => view! { <Later part=runs /> }.into_any(),
+        Some("files") => view! { <Later part=files_panel /> }.into_any(),
+        Some(_) => view! { <Later part=devices /> }.into_any(),
         None => ().into_any(),
     };
     let label = move || open.get().map(|name| format!("tab-{name}"));

@@ -1,13 +1,15 @@
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 
 use crate::app::App;
 use crate::format::{duration, number, percent};
 use crate::parts::card::Panel;
+use crate::parts::later::Fetched;
 use crate::state::RunState;
 
 /// How fast the run is, and where its time went.
 #[component]
-pub fn Timing() -> impl IntoView {
+fn Timing() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let figure = move |name: &'static str, value: fn(&RunState) -> Option<String>| {
@@ -18,10 +20,19 @@ pub fn Timing() -> impl IntoView {
     let hidden = Memo::new(move |_| app.run.state.with(|state| state.hidden));
     let parts = Memo::new(move |_| {
         let s = seconds.get();
-        [s.download, s.data, s.compile, s.upload, s.steps, s.readback, s.evaluation]
+        [s.download, s.data, s.compile, s.upload, s.steps, s.readback, s.evaluation, s.aside, s.asleep]
     });
-    let names =
-        [t.time_download, t.time_data, t.time_compile, t.time_upload, t.time_steps, t.time_readback, t.time_evaluation];
+    let names = [
+        t.time_download,
+        t.time_data,
+        t.time_compile,
+        t.time_upload,
+        t.time_steps,
+        t.time_readback,
+        t.time_evaluation,
+        t.time_aside,
+        t.time_asleep,
+    ];
     let row = move |(i, name): (usize, &'static str)| {
         let value = move || parts.get()[i];
         let part = move || value() / parts.get().iter().sum::<f64>().max(1e-9);
@@ -44,6 +55,13 @@ pub fn Timing() -> impl IntoView {
             </dl>
             <ul translate="no">{names.into_iter().enumerate().map(row).collect_view()}</ul>
             <p class="muted small">{move || if hidden.get() { t.was_hidden } else { "" }}</p>
+            <p class="muted small">{move || if seconds.get().asleep > 0.0 { t.was_asleep } else { "" }}</p>
         </Panel>
     }
+}
+
+/// Fetches [`Timing`].
+#[wasm_split(timing, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn timing() -> Fetched {
+    Ok((|| view! { <Timing /> }).into())
 }

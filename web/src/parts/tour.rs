@@ -1,15 +1,17 @@
 use leptos::html::Dialog;
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 
 use crate::app::App;
 use crate::browser;
 use crate::format::fill;
 use crate::parts::card::is_hidden;
+use crate::parts::later::Fetched;
 use crate::parts::tabs::TABS;
 
 /// Five steps through the page; each brings what it speaks of into view.
 #[component]
-pub fn Tour(
+fn Tour(
     /// Whether it is shown.
     open: RwSignal<bool>,
 ) -> impl IntoView {
@@ -38,24 +40,18 @@ pub fn Tour(
         }
     };
     let end = move || open.set(false);
-    Effect::new(move |was_open: Option<bool>| {
-        let Some(dialog) = dialog.get() else { return false };
-        match open.get() {
-            true => {
-                dialog.show(); // not modal: the page it speaks of stays in use
-                let _ = dialog.focus();
-            }
-            false if was_open == Some(true) => {
-                dialog.close();
-                browser::remember("tour", "seen");
-                browser::point_out(None);
-                at.set(0);
-                browser::to_top();
-                browser::refocus("train");
-            }
-            false => {}
+    Effect::new(move || {
+        if let Some(dialog) = dialog.get() {
+            dialog.show(); // not modal: the page it speaks of stays in use
+            let _ = dialog.focus();
         }
-        open.get()
+    });
+    // Also where a key has ended it.
+    on_cleanup(|| {
+        browser::remember("tour", "seen");
+        browser::point_out(None);
+        browser::to_top();
+        browser::refocus("train");
     });
     view! {
         <dialog class="tour card" node_ref=dialog aria-labelledby="tour-title" tabindex="-1">
@@ -78,4 +74,10 @@ pub fn Tour(
             </div>
         </dialog>
     }
+}
+
+/// Fetches [`Tour`].
+#[wasm_split(tour, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn tour(open: RwSignal<bool>) -> Fetched {
+    Ok((move || view! { <Tour open /> }).into())
 }
