@@ -34,6 +34,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("plot", &[WORKSPACE]),
     ("server", &[WORKSPACE]),
     ("bundle", &[WORKSPACE]),
+    ("texts", &[WORKSPACE]),
     ("web", &["shaders", "compiler", "gpu", "cpu", "candle", "train", "bench", "cli", "server"]),
 ];
 
