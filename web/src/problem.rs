@@ -51,7 +51,7 @@ fn owner(place: &str) -> String {
 
 impl Problem for Failure {
     fn in_chinese(&self) -> String {
-        let said = match self.cause {
+        let said = match &self.cause {
             None => return self.message.clone(),
             Some(Cause::Diverged { loss, step, rate, calmer }) => {
                 if loss.is_finite() {
@@ -64,13 +64,41 @@ impl Problem for Failure {
             Some(Cause::OutOfMemory) => "设备内存不足，请减小批量或网络",
             Some(Cause::Lost) => "设备已丢失或没有响应，请关闭其他占用它的程序，或换一个设备",
             Some(Cause::Unavailable) => "无法打开设备，请换一个设备",
+            Some(Cause::Unsupported) => "设备无法计算这个网络，请换一个设备，或更新驱动",
+            Some(Cause::Broken) => "设备出错，请重新开始，或换一个设备",
             Some(Cause::OtherNetwork) => "检查点属于另一个网络或优化器：请选择相应的设置，或重新开始",
             Some(Cause::NotACheckpoint) => "这个文件不是可用的检查点",
-            Some(Cause::NoDataSet) => "这里没有这个数据集：请把它的四个 IDX 文件拖到页面上，或使用内置数字",
-            Some(Cause::MissingFile) => "缺少文件：请一次拖入全部四个文件",
+            Some(Cause::NoDataSet(_)) => "这里没有这个数据集：请把它的四个 IDX 文件拖到页面上，或使用内置数字",
+            Some(Cause::MissingFile(_)) => "缺少文件：请一次拖入全部四个文件",
             Some(Cause::BadFile) => "文件不可用：可能已损坏、不完整或不是 IDX 文件",
-            Some(Cause::OtherSize) => "本页只能显示 28×28 的图像，请改用命令行",
+            Some(Cause::OtherSize(_)) => "本页只能显示 28×28 的图像，请改用命令行",
             Some(Cause::Unreachable) => "无法从本站下载，请检查网络后重试",
+            Some(Cause::NoTest) => "数据集没有测试图像：请换一种划分",
+            Some(Cause::NoRecord) => "这个文件只有张量，没有训练记录",
+            Some(Cause::Configuration) => "配置不可用",
+            Some(Cause::Network) => "网络不可用，原因见“网络各层”",
+            Some(Cause::OtherImages { checkpoint: [h, w], data: [height, width] }) => {
+                return format!("检查点用 {h}×{w} 的图像训练，而此数据集的图像为 {height}×{width}");
+            }
+            Some(Cause::Fixed { key, begun, now }) => {
+                return format!(
+                    "这次训练开始时“{key}”为 {begun}，而不是 {now}：在相同的图像上继续训练必须保持划分不变，否则会用学过的图像来评判"
+                );
+            }
+            Some(Cause::NotFinite(name)) => {
+                return format!("张量“{name}”中有非有限数：请使用发散之前保存的文件");
+            }
+            Some(Cause::Parameters { count, most }) => {
+                return format!("网络有 {count} 个参数，最多 {most} 个：请减小某一层");
+            }
+            Some(Cause::Memory { needed, most }) => {
+                return format!("一步最多需要 {needed} MiB 内存，超过了 {most} MiB：请减小批量或某一层");
+            }
+            Some(Cause::NoTraining { rows, held_back }) => {
+                return format!(
+                    "共 {rows} 张图像，留出 {held_back} 张用于验证和测试之后没有训练图像：请少留一些（dataset.split）"
+                );
+            }
             Some(Cause::NoRun) => "还没有训练：请先开始训练",
             Some(Cause::WrongResults) => "这个设备的计算结果有误：请更新浏览器和显卡驱动，或改用 CPU",
         };
@@ -292,7 +320,7 @@ mod tests {
         );
         let missing = "a file `t10k-labels-idx1-ubyte` is missing";
         let chinese = expect!["缺少文件：请一次拖入全部四个文件（a file `t10k-labels-idx1-ubyte` is missing）"];
-        check(missing, Some(Cause::MissingFile), chinese);
+        check(missing, Some(Cause::MissingFile("t10k-labels-idx1-ubyte".into())), chinese);
         let message = "train-images-idx3-ubyte: unexpected end";
         let chinese =
             expect!["文件不可用：可能已损坏、不完整或不是 IDX 文件（train-images-idx3-ubyte: unexpected end）"];
@@ -300,7 +328,7 @@ mod tests {
         let message = "the images are 32×32";
         check(
             message,
-            Some(Cause::OtherSize),
+            Some(Cause::OtherSize([32, 32])),
             expect!["本页只能显示 28×28 的图像，请改用命令行（the images are 32×32）"],
         );
         check("what nobody foresaw", None, expect!["what nobody foresaw"]);

@@ -6,7 +6,7 @@ use std::fmt;
 use engine::EngineError;
 use serde::{Deserialize, Serialize};
 
-use crate::number;
+use crate::{ConfigError, number};
 
 /// What happened and what to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Failure {
 }
 
 /// Failures that a person can do something about.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The loss is no number any more, or what the network and its optimizer consist of is none.
@@ -40,18 +40,69 @@ pub enum Cause {
     Lost,
     /// The device cannot be opened.
     Unavailable,
+    /// The device cannot compute this.
+    Unsupported,
+    /// The device did not do what it was to do.
+    Broken,
     /// The checkpoint is of another network or optimizer than the configuration.
     OtherNetwork,
+    /// The checkpoint was trained on images of another size, height and width, than the data set has.
+    OtherImages {
+        /// The checkpoint's images.
+        checkpoint: [usize; 2],
+        /// The data set's.
+        data: [usize; 2],
+    },
+    /// A run that goes on cannot have this other value.
+    Fixed {
+        /// Where in the configuration.
+        key: String,
+        /// As the run was begun.
+        begun: String,
+        /// As it was to go on.
+        now: String,
+    },
     /// The file is no checkpoint, or a damaged one.
     NotACheckpoint,
-    /// There is no such data set.
-    NoDataSet,
-    /// One of a data set's four files was not given.
-    MissingFile,
+    /// The file has tensors, but no training record.
+    NoRecord,
+    /// The checkpoint's tensor of this name holds numbers that are not finite.
+    NotFinite(String),
+    /// The configuration is refused.
+    Configuration,
+    /// The network is refused.
+    Network,
+    /// The network is too large.
+    Parameters {
+        /// So many it has …
+        count: usize,
+        /// … of so many at most.
+        most: usize,
+    },
+    /// A step needs too much memory.
+    Memory {
+        /// So many MiB …
+        needed: u64,
+        /// … of so many at most.
+        most: u64,
+    },
+    /// The data set has no images for the test.
+    NoTest,
+    /// No images are left to learn from.
+    NoTraining {
+        /// Of so many …
+        rows: u64,
+        /// … so many are for validation and test.
+        held_back: u64,
+    },
+    /// There is no data set of this name.
+    NoDataSet(String),
+    /// One of a data set's four files was not given; MNIST's has this name.
+    MissingFile(String),
     /// A data set's file is not what it should be.
     BadFile,
-    /// The images are of another size than the page can show.
-    OtherSize,
+    /// The images are of this height and width, which the page cannot show.
+    OtherSize([usize; 2]),
     /// A file does not come from the site.
     Unreachable,
     /// There is no run that could answer.
@@ -99,12 +150,17 @@ impl From<EngineError> for Failure {
             EngineError::OutOfMemory { .. } => Some(Cause::OutOfMemory),
             EngineError::Unavailable { .. } => Some(Cause::Unavailable),
             EngineError::Lost { .. } | EngineError::Hung { .. } => Some(Cause::Lost),
-            EngineError::Graph(_)
-            | EngineError::Unsupported { .. }
-            | EngineError::Compile { .. }
-            | EngineError::Failed { .. } => None,
+            EngineError::Unsupported { .. } | EngineError::Compile { .. } => Some(Cause::Unsupported),
+            EngineError::Failed { .. } => Some(Cause::Broken),
+            EngineError::Graph(_) => None,
         };
         Failure { message: error.to_string(), cause }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Failure { message: error.to_string(), cause: Some(Cause::Configuration) }
     }
 }
 

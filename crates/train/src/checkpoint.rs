@@ -52,7 +52,17 @@ pub enum CheckpointError {
 
 impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Self {
-        Failure { message: error.to_string(), cause: Some(Cause::NotACheckpoint) }
+        let message = error.to_string();
+        let cause = match error {
+            CheckpointError::NoRecord => Cause::NoRecord,
+            CheckpointError::NotFinite { name } => Cause::NotFinite(name),
+            CheckpointError::Format(_)
+            | CheckpointError::Record(_)
+            | CheckpointError::Config(_)
+            | CheckpointError::Build(_)
+            | CheckpointError::Tensors(_) => Cause::NotACheckpoint,
+        };
+        Failure { message, cause: Some(cause) }
     }
 }
 

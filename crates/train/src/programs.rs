@@ -3,7 +3,7 @@
 
 use graph::{DType, Feed, Graph, GraphError, HostTensor, Recorder, Shape, Tensor, Values};
 use models::{Forward, Mode, ModelError, Precision, forward_in};
-use protocol::{ConfigError, Loss, MAX_PARAMETERS, RunConfig};
+use protocol::{Cause, ConfigError, Loss, MAX_PARAMETERS, RunConfig};
 
 use crate::optimizer;
 
@@ -35,6 +35,18 @@ pub enum BuildError {
     Parameters { count: usize },
     #[error("a step needs up to {needed} MiB of memory, more than {MAX_MEBIBYTES}: choose a smaller batch or layer")]
     Memory { needed: u64 },
+}
+
+impl BuildError {
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        match *self {
+            BuildError::Config(_) => Some(Cause::Configuration),
+            BuildError::Model(_) => Some(Cause::Network),
+            BuildError::Graph(_) => None,
+            BuildError::Parameters { count } => Some(Cause::Parameters { count, most: MAX_PARAMETERS }),
+            BuildError::Memory { needed } => Some(Cause::Memory { needed, most: MAX_MEBIBYTES }),
+        }
+    }
 }
 
 /// The images as they lie on the device: resident inputs `images [rows, height · width]` and `labels [rows]`.

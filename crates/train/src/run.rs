@@ -14,7 +14,7 @@ mod sleep;
 
 use std::collections::VecDeque;
 
-use data::Order;
+use data::{DataError, Order};
 use engine::{Device, Engine, EngineError, Program, Ran};
 use graph::{Graph, Values};
 use protocol::{Cause, Command, ConfigError, EarlyEnd, Event, Failure, Part, Phase, RunConfig, Seconds, Summary};
@@ -48,7 +48,7 @@ pub enum RunError {
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
-    Data(#[from] data::DataError),
+    Data(#[from] DataError),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
@@ -71,17 +71,20 @@ pub enum RunError {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
-        match error {
-            RunError::Engine(error) => error.into(),
-            RunError::Checkpoint(error) => error.into(),
-            RunError::OtherNetwork => Failure { message: error.to_string(), cause: Some(Cause::OtherNetwork) },
-            RunError::Build(_)
-            | RunError::Data(_)
-            | RunError::Image { .. }
-            | RunError::Fixed { .. }
-            | RunError::NoTest
-            | RunError::Large { .. } => error.to_string().into(),
-        }
+        let message = error.to_string();
+        let cause = match error {
+            RunError::Engine(error) => return error.into(),
+            RunError::Checkpoint(error) => return error.into(),
+            RunError::Build(error) => error.cause(),
+            RunError::Data(DataError::NoTraining { rows, held_back }) => Some(Cause::NoTraining { rows, held_back }),
+            RunError::Data(_) => None,
+            RunError::Image { checkpoint, data } => Some(Cause::OtherImages { checkpoint, data }),
+            RunError::OtherNetwork => Some(Cause::OtherNetwork),
+            RunError::Fixed { key, begun, now } => Some(Cause::Fixed { key: key.into(), begun, now }),
+            RunError::NoTest => Some(Cause::NoTest),
+            RunError::Large { .. } => None,
+        };
+        Failure { message, cause }
     }
 }
 

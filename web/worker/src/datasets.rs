@@ -91,7 +91,7 @@ impl Store {
             let bytes = found.and_then(|i| buffers.get(i));
             let bytes = bytes.ok_or_else(|| Failure {
                 message: format!("a file `{wanted}` is missing: drop all four files at once"),
-                cause: Some(Cause::MissingFile),
+                cause: Some(Cause::MissingFile(wanted.into())),
             })?;
             four.push(unpacked(bytes).await.map_err(|error| bad(format!("{wanted}: {error}")))?);
         }
@@ -101,7 +101,7 @@ impl Store {
             let message = format!(
                 "the images are {height}×{width}, but this page draws and shows {SIDE}×{SIDE}: use the command line"
             );
-            return Err(Failure { message, cause: Some(Cause::OtherSize) });
+            return Err(Failure { message, cause: Some(Cause::OtherSize([height, width])) });
         }
         let images = [set.training as u64, (set.images.len() - set.training) as u64];
         self.given.insert(name, set);
@@ -118,7 +118,7 @@ fn absent(name: &str) -> Failure {
         true => " (whoever runs this site sets PLAYGROUND_DATA when building it)",
         false => "",
     };
-    Failure { message: format!("there is no data set `{name}` here{owner}: {INSTEAD}"), cause: Some(Cause::NoDataSet) }
+    Failure { message: format!("there is no data set `{name}` here{owner}: {INSTEAD}"), cause: Some(Cause::NoDataSet(name.into())) }
 }
 
 /// It cannot be told whether the site has the data set.

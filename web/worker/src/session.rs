@@ -224,7 +224,7 @@ impl Session {
 
     fn command(&mut self, line: &Line, command: &Command) {
         if let Err(error) = self.run.command(command) {
-            line.refuse(None, text(error));
+            line.refuse(None, error);
         }
     }
 
@@ -277,8 +277,4 @@ fn fit(count: usize, size: [usize; 2], pictures: &[u8]) -> Result<(), String> {
         (need, got) if need == got => Ok(()),
         (need, got) => Err(format!("{count} pictures are {need} bytes, not {got}")),
     }
-}
-
-fn text(error: impl ToString) -> String {
-    error.to_string()
 }
