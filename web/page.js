@@ -88,6 +88,13 @@ globalThis.shadesOf = async bytes => {
     return [width, height, Uint8Array.from({ length: width * height }, (_, i) => Math.round((data[4 * i] + data[4 * i + 1] + data[4 * i + 2]) / 3))];
 };
 
+// A file of the site. A visitor waits for it no longer than ten seconds.
+globalThis.textAt = async address => {
+    const response = await fetch(address, { signal: AbortSignal.timeout(10_000) });
+    if (!response.ok) throw response.status;
+    return response.text();
+};
+
 try {
     await init();
 } catch (error) {

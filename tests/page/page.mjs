@@ -169,6 +169,29 @@ test("what is not accepted is told in Chinese, too", async () => {
     await wild.close();
 });
 
+test("a language whose texts do not come is told, and can be chosen again", async () => {
+    site.options.lost = ".txt";
+    const { page, faults, close } = await visit("", { language: "zh-CN" });
+    const language = ".header-switches label:first-of-type select";
+    const shown = () => page.$eval(language, select => [select.value, document.documentElement.lang, document.title]);
+    assert.deepEqual(await shown(), ["en", "en", "Training playground"]);
+    assert.match(await told(page), /^The texts in 简体中文 could not be loaded/);
+    assert.deepEqual(await page.$$eval(`${language} option`, all => all.map(option => option.innerText)), ["English", "简体中文"]);
+    await page.click(".notice button");
+    await page.select(language, "zh-Hans");
+    await page.waitForSelector(".notice");
+    assert.deepEqual(await shown(), ["en", "en", "Training playground"]);
+    site.options.lost = null;
+    await page.select(language, "zh-Hans");
+    await page.waitForFunction(() => document.title === "训练乐园");
+    assert.deepEqual(await shown(), ["zh-Hans", "zh-Hans", "训练乐园"]);
+    await page.reload();
+    await page.waitForSelector("#train");
+    assert.deepEqual(await shown(), ["zh-Hans", "zh-Hans", "训练乐园"], "it is remembered");
+    assert.deepEqual(faults.filter(fault => !fault.includes("404")), []);
+    await close();
+});
+
 test("MNIST on the CPU", NEEDS_MNIST, async () => {
     const { page, faults, close } = await visit(link({ model: { preset: "mlp" }, dataset: { name: "mnist" }, length: { epochs: 2 } }, "cpu"));
     const run = await train(page);

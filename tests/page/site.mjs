@@ -4,7 +4,7 @@ import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
 
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm", ".css": "text/css" };
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm", ".css": "text/css", ".txt": "text/plain" };
 
 // Counts dispatches, and breaks what it is told to break. Imports of the script below it are evaluated before it, but
 // they open no device.
@@ -56,16 +56,25 @@ const WITHOUT = {
 };
 
 /// Serves `folder` below a path of its own, since a site must work below any. `options.without` says what
-/// the worker does not find, `options.data` whether data sets are there, absent, or out of reach.
+/// the worker does not find, `options.data` whether data sets are there, absent, or out of reach, `options.lost` the ending of
+/// files that are not there, `options.missing` with which names the files begin that cannot be had. `asked` has the names of
+/// all that was asked for.
 export async function serve(folder) {
-    const options = { without: "nothing", data: "there" };
+    const options = { without: "nothing", data: "there", lost: null, missing: undefined };
+    const asked = [];
     const server = http.createServer((request, response) => {
         const { pathname } = new URL(request.url, "http://site");
         const name = pathname.startsWith("/a/class/") ? pathname.slice("/a/class/".length) || "index.html" : "";
         const file = path.join(folder, name);
+        asked.push(name);
         if (name.startsWith("data/") && options.data === "out of reach") return request.socket.destroy();
-        if (!name || name.startsWith("data/") && options.data === "absent" || !file.startsWith(folder) || !fs.existsSync(file) || !fs.statSync(file).isFile()) {
+        const absent = name.startsWith("data/") && options.data === "absent" || options.lost && name.endsWith(options.lost);
+        if (!name || absent || !file.startsWith(folder) || !fs.existsSync(file) || !fs.statSync(file).isFile()) {
             response.writeHead(404);
+            return response.end();
+        }
+        if (name.startsWith(options.missing)) {
+            response.writeHead(503);
             return response.end();
         }
         let body = fs.readFileSync(file);
@@ -77,5 +86,5 @@ export async function serve(folder) {
     });
     await new Promise(ready => server.listen(0, "127.0.0.1", ready));
     const { port } = server.address();
-    return { server, options, port, url: `http://127.0.0.1:${port}/a/class/` };
+    return { server, options, asked, port, url: `http://127.0.0.1:${port}/a/class/` };
 }

@@ -14,7 +14,8 @@ use crate::format::fill;
 use crate::kept::{Kept, Place, Sizes};
 use crate::link::Settings;
 use crate::notice::Notice;
-use crate::problem::{Problem, Remedy};
+use crate::failure::Remedy;
+use crate::problem::Problem;
 use crate::signals::{Browse, Choice, Data, Questions, Run, Samples};
 use crate::state::{RunState, Stage};
 use crate::text::{Language, Texts};
@@ -137,11 +138,15 @@ pub(crate) enum Undo {
 const UNDO: Duration = Duration::from_secs(10);
 
 impl App {
-    /// The page with the settings of its link, and its worker started.
-    pub fn start() -> Self {
-        let language = browser::language();
+    /// The page with the settings of its link, and its worker started. It speaks English where the texts of the language of
+    /// this name did not come.
+    pub fn start(spoken: Result<Language, String>) -> Self {
+        let (language, silence) = match spoken {
+            Ok(language) => (language, None),
+            Err(name) => (Language::ENGLISH, Some(Notice::NoTexts(name))),
+        };
         let (settings, notice) = match Settings::from_link(&browser::fragment()) {
-            Ok(settings) => (settings, None),
+            Ok(settings) => (settings, silence),
             Err(error) => (Settings::default(), Some(Notice::BadLink(error.say(language.texts())))),
         };
         let app = App {

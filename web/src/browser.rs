@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, HtmlAnchorElement, HtmlElement, Url};
 
-use crate::text::Language;
+use crate::text::{Language, suiting};
 
 /// The part of the address after `#`.
 pub fn fragment() -> String {
@@ -25,10 +25,48 @@ pub fn set_fragment(fragment: &str) {
     }
 }
 
-/// The language that the visitor chose, or else the browser's.
-pub fn language() -> Language {
+/// A language whose texts are a file of the site: the page's HTML says which there are.
+pub struct Offer {
+    /// As HTML's `lang` has it.
+    pub tag: String,
+    /// In itself.
+    pub name: String,
+    address: String,
+}
+
+/// All that can be chosen beside English.
+pub fn offers() -> Vec<Offer> {
+    let found = document().query_selector_all("meta[name=texts]").expect("a selector that CSS knows");
+    let elements = (0..found.length()).filter_map(|i| found.get(i)?.dyn_into::<web_sys::Element>().ok());
+    let offer = |element: web_sys::Element| {
+        let [tag, name, address] = ["lang", "title", "content"].map(|name| element.get_attribute(name));
+        Some(Offer { tag: tag?, name: name?, address: address? })
+    };
+    elements.filter_map(offer).collect()
+}
+
+/// The language that the visitor chose, or else the browser's, or else English.
+///
+/// # Errors
+/// As [`language`].
+pub async fn spoken() -> Result<Language, String> {
     let languages = window().navigator().languages().iter().filter_map(|tag| tag.as_string()).collect::<Vec<_>>();
-    Language::of(recall("language").into_iter().chain(languages))
+    let offers = offers();
+    let english = Language::ENGLISH.tag();
+    let tags: Vec<&str> = std::iter::once(english).chain(offers.iter().map(|offer| offer.tag.as_str())).collect();
+    language(suiting(recall("language").into_iter().chain(languages), &tags).unwrap_or(english)).await
+}
+
+/// The language with this tag, which is offered or English.
+///
+/// # Errors
+/// Its name, where its texts do not come.
+pub async fn language(tag: &str) -> Result<Language, String> {
+    let Some(Offer { tag, name, address }) = offers().into_iter().find(|offer| offer.tag == tag) else {
+        return Ok(Language::ENGLISH);
+    };
+    let file = text_at(&address).await.ok().and_then(|file| file.as_string()).ok_or(name)?;
+    Ok(Language::of(tag, file))
 }
 
 /// What was remembered under `key` on an earlier visit.
@@ -63,6 +101,8 @@ extern "C" {
     async fn drop_left(id: Option<&str>) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = shadesOf, catch)]
     async fn shades_of(bytes: Uint8Array) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = textAt, catch)]
+    async fn text_at(address: &str) -> Result<JsValue, JsValue>;
 }
 
 /// What is kept of runs that have ended: number and text of each.

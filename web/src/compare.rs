@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_named() {
-        let t = Language::English.texts();
+        let t = Language::ENGLISH.texts();
         let config = preset("softmax").unwrap();
         let seeds = |seed| RunConfig { seed, ..config.clone() };
         let runs = [1, 2].map(|seed| run(seed, EngineName::Cpu, Place::Browser, seeds(seed)));
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn two_devices_are_compared_with_their_conditions() {
-        let t = Language::English.texts();
+        let t = Language::ENGLISH.texts();
         let config = preset("softmax").unwrap();
         let gpu = run(1, EngineName::Wgpu, Place::Browser, config.clone());
         let cpu = run(2, EngineName::Cpu, Place::Browser, config.clone());

@@ -1,16 +1,6 @@
 //! Numbers in words, of a width that does not jump while they change.
 
-/// A template's `{}` filled in, in order.
-pub fn fill(template: &str, values: &[&str]) -> String {
-    let mut parts = template.split("{}");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    let values = values.iter().copied().chain(std::iter::repeat(""));
-    for (part, value) in parts.zip(values) {
-        text.push_str(value);
-        text.push_str(part);
-    }
-    text
-}
+pub use texts::fill;
 
 /// 0.9731 as `97.3 %`.
 pub fn percent(part: f64) -> String {
@@ -132,12 +122,5 @@ mod tests {
         }
         let odd = serde_json::json!({ "a\"{": [[], {}, "\\", "],\\\""], "b": { "c": [1.5, null] } });
         assert_eq!(indented(&odd.to_string()), serde_json::to_string_pretty(&odd).unwrap());
-    }
-
-    #[test]
-    fn templates_are_filled() {
-        assert_eq!(fill("{} of {}", &["1", "2"]), "1 of 2");
-        assert_eq!(fill("none", &["1"]), "none");
-        assert_eq!(fill("{} {}", &["1"]), "1 ");
     }
 }

@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod course;
 pub mod drawing;
+pub mod failure;
 pub mod format;
 pub mod kept;
 pub mod layers;
@@ -43,8 +44,9 @@ pub mod signals;
 /// Shows the page.
 #[cfg(target_arch = "wasm32")]
 #[wasm_bindgen::prelude::wasm_bindgen(start)]
-pub fn start() {
+pub async fn start() {
     std::panic::set_hook(Box::new(|info| leptos::logging::error!("{info}")));
+    let spoken = browser::spoken().await;
     browser::clear();
-    leptos::mount::mount_to_body(parts::page::Page);
+    leptos::mount::mount_to_body(|| leptos::view! { <parts::page::Page spoken /> });
 }

@@ -2,7 +2,8 @@
 
 use protocol::{ConfigError, Dataset, EngineName, Length, Model, RunConfig, Split, preset};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, values};
+use crate::text::Texts;
 
 /// Longest link that is read: far more than any network of a classroom.
 const MOST: usize = 16_384;
@@ -29,13 +30,13 @@ pub enum LinkError {
 }
 
 impl Problem for LinkError {
-    fn in_chinese(&self) -> String {
+    fn parts(&self, t: &Texts) -> (&'static str, Vec<String>) {
         match self {
-            LinkError::Long { bytes } => format!("链接长 {bytes} 字节，最多读取 {MOST} 字节"),
-            LinkError::Damaged => "链接已损坏，不是文本".into(),
-            LinkError::Config(error) => error.in_chinese(),
-            LinkError::Dataset { name } => format!("没有数据集“{name}”"),
-            LinkError::Engine { name } => format!("浏览器中没有引擎“{name}”"),
+            LinkError::Long { bytes } => (t.error_link_long, values![bytes, MOST]),
+            LinkError::Damaged => (t.error_link_damaged, vec![]),
+            LinkError::Config(error) => error.parts(t),
+            LinkError::Dataset { name } => (t.error_link_data, values![name]),
+            LinkError::Engine { name } => (t.error_link_engine, values![name]),
         }
     }
 }

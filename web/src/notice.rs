@@ -3,7 +3,8 @@
 use protocol::Failure;
 
 use crate::format::{bytes, fill, grouped};
-use crate::problem::{Problem, Remedy};
+use crate::failure::Remedy;
+use crate::problem::Problem;
 use crate::text::Texts;
 
 /// Something to be told.
@@ -18,6 +19,8 @@ pub enum Notice {
         message: String,
         resumed: bool,
     },
+    /// The texts of the language of this name did not come.
+    NoTexts(String),
     UnknownFile(String),
     /// A picture that shows no digit, or that the browser cannot read.
     NoPicture(String),
@@ -63,6 +66,7 @@ impl Notice {
                 let next = if *resumed { t.worker_again } else { t.worker_fresh };
                 format!("{} {next}", fill(t.worker_died, &[message]))
             }
+            Notice::NoTexts(name) => fill(t.texts_missing, &[name]),
             Notice::UnknownFile(name) => fill(t.file_unknown, &[name]),
             Notice::NoPicture(name) => fill(t.file_no_picture, &[name]),
             Notice::Damaged(name) => fill(t.file_damaged, &[name]),

@@ -1,248 +1,134 @@
-//! What is wrong with a configuration or a network, or with a run, in the page's language. The English words are the
-//! errors' own.
+//! What is wrong with a configuration or a network, in the page's language. The English words are the errors' own.
 
 use models::{ModelError, Need, path};
-use protocol::{Bounds, Cause, ConfigError, EarlyEnd, Failure};
+use protocol::{Bounds, ConfigError};
 
-use crate::format::{fill, number};
-use crate::state::{RunState, Verdict};
-use crate::text::{Language, Texts};
+use crate::format::fill;
+use crate::text::Texts;
 
-/// An error that says in another language what it says in English.
+/// An error that the page says in its language.
 pub trait Problem: ToString {
-    /// In Chinese.
-    fn in_chinese(&self) -> String;
+    /// A template, which is empty where the error's own words are to be taken, and its values.
+    fn parts(&self, t: &Texts) -> (&'static str, Vec<String>);
 
     /// In the language of these texts.
     fn say(&self, t: &Texts) -> String {
-        match t.speaks {
-            Language::English => self.to_string(),
-            Language::Chinese => self.in_chinese(),
+        match self.parts(t) {
+            ("", _) => self.to_string(),
+            (template, values) => fill(template, &values.iter().map(String::as_str).collect::<Vec<_>>()),
         }
     }
 }
+
+/// Values of a template, as they are written.
+macro_rules! values {
+    ($($value:expr),*) => { vec![$($value.to_string()),*] };
+}
+pub(crate) use values;
 
 impl Problem for ConfigError {
-    fn in_chinese(&self) -> String {
+    fn parts(&self, t: &Texts) -> (&'static str, Vec<String>) {
         match self {
-            ConfigError::Json(message) => format!("这不是 JSON：{message}"),
-            ConfigError::Bound { name, value, need } => format!("{}为 {value}，但{}", owner(name), need.in_chinese()),
+            ConfigError::Json(message) => (t.error_json, values![message]),
+            ConfigError::Bound { name, value, need } => (t.error_bound, values![owner(name, t), value, need.say(t)]),
             ConfigError::Unknown { place, key, known } => {
-                format!("{}中没有“{key}”，可选：{}", owner(place), known.join("、"))
+                (t.error_unknown, values![key, owner(place, t), listed(known, t)])
             }
             ConfigError::Missing { place, key, known } => {
-                format!("{}缺少“{key}”，它的键为：{}", owner(place), known.join("、"))
+                (t.error_missing, values![key, owner(place, t), listed(known, t)])
             }
-            ConfigError::Twice { name } => format!("“{name}”出现了两次"),
-            ConfigError::NoMomentum => "这次训练的优化器没有动量".into(),
-            ConfigError::Layers { count, most } => format!("网络有 {count} 层，但必须为 1 到 {most} 层"),
-            ConfigError::Set { path, key } => format!("“{path}”中没有可设置的“{key}”"),
-            ConfigError::NoValidation { name } => format!(
-                "“{name}”由验证图像判断，但没有验证图像：请用 dataset.split.standard.validation 留出一些，或将它留空"
-            ),
-            ConfigError::Preset { name, known } => format!("没有预设“{name}”，可选：{}", known.join("、")),
+            ConfigError::Twice { name } => (t.error_twice, values![name]),
+            ConfigError::NoMomentum => (t.error_no_momentum, vec![]),
+            ConfigError::Layers { count, most } => (t.error_layers, values![count, most]),
+            ConfigError::Set { path, key } => (t.error_set, values![key, path]),
+            ConfigError::NoValidation { name } => (t.error_no_validation, values![name]),
+            ConfigError::Preset { name, known } => (t.error_preset, values![name, listed(known, t)]),
         }
     }
 }
 
-fn owner(place: &str) -> String {
-    if place.is_empty() { "配置".into() } else { format!("“{place}”") }
+fn owner(place: &str, t: &Texts) -> String {
+    if place.is_empty() { t.configuration.into() } else { fill(t.quoted, &[place]) }
 }
 
-impl Problem for Failure {
-    fn in_chinese(&self) -> String {
-        let said = match &self.cause {
-            None => return self.message.clone(),
-            Some(Cause::Diverged { loss, step, rate, calmer }) => {
-                if loss.is_finite() {
-                    return format!(
-                        "第 {step} 步之后网络中出现非有限数（学习率 {rate}）：步子太大，请改用学习率 {calmer}"
-                    );
-                }
-                return format!("损失在第 {step} 步变为 {loss}（学习率 {rate}）：步子太大，请改用学习率 {calmer}");
-            }
-            Some(Cause::OutOfMemory) => "设备内存不足，请减小批量或网络",
-            Some(Cause::Lost) => "设备已丢失或没有响应，请关闭其他占用它的程序，或换一个设备",
-            Some(Cause::Unavailable) => "无法打开设备，请换一个设备",
-            Some(Cause::Unsupported) => "设备无法计算这个网络，请换一个设备，或更新驱动",
-            Some(Cause::Broken) => "设备出错，请重新开始，或换一个设备",
-            Some(Cause::OtherNetwork) => "检查点属于另一个网络或优化器：请选择相应的设置，或重新开始",
-            Some(Cause::NotACheckpoint) => "这个文件不是可用的检查点",
-            Some(Cause::NoDataSet(_)) => "这里没有这个数据集：请把它的四个 IDX 文件拖到页面上，或使用内置数字",
-            Some(Cause::MissingFile(_)) => "缺少文件：请一次拖入全部四个文件",
-            Some(Cause::BadFile) => "文件不可用：可能已损坏、不完整或不是 IDX 文件",
-            Some(Cause::OtherSize(_)) => "本页只能显示 28×28 的图像，请改用命令行",
-            Some(Cause::Unreachable) => "无法从本站下载，请检查网络后重试",
-            Some(Cause::NoTest) => "数据集没有测试图像：请换一种划分",
-            Some(Cause::NoRecord) => "这个文件只有张量，没有训练记录",
-            Some(Cause::Configuration) => "配置不可用",
-            Some(Cause::Network) => "网络不可用，原因见“网络各层”",
-            Some(Cause::OtherImages { checkpoint: [h, w], data: [height, width] }) => {
-                return format!("检查点用 {h}×{w} 的图像训练，而此数据集的图像为 {height}×{width}");
-            }
-            Some(Cause::Fixed { key, begun, now }) => {
-                return format!(
-                    "这次训练开始时“{key}”为 {begun}，而不是 {now}：在相同的图像上继续训练必须保持划分不变，否则会用学过的图像来评判"
-                );
-            }
-            Some(Cause::NotFinite(name)) => {
-                return format!("张量“{name}”中有非有限数：请使用发散之前保存的文件");
-            }
-            Some(Cause::Parameters { count, most }) => {
-                return format!("网络有 {count} 个参数，最多 {most} 个：请减小某一层");
-            }
-            Some(Cause::Memory { needed, most }) => {
-                return format!("一步最多需要 {needed} MiB 内存，超过了 {most} MiB：请减小批量或某一层");
-            }
-            Some(Cause::NoTraining { rows, held_back }) => {
-                return format!(
-                    "共 {rows} 张图像，留出 {held_back} 张用于验证和测试之后没有训练图像：请少留一些（dataset.split）"
-                );
-            }
-            Some(Cause::NoRun) => "还没有训练：请先开始训练",
-            Some(Cause::WrongResults) => "这个设备的计算结果有误：请更新浏览器和显卡驱动，或改用 CPU",
-        };
-        // Names, numbers and what others say are in the English words.
-        format!("{said}（{}）", self.message)
-    }
-}
-
-/// What is wrong with a run, and what the page offers to do about it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trouble {
-    /// In words.
-    pub message: String,
-    /// What helps.
-    pub remedy: Option<Remedy>,
-}
-
-/// What a button beside a trouble does.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Remedy {
-    /// Train with this learning rate.
-    Calmer(f32),
-    /// Train on the CPU.
-    Cpu,
-}
-
-/// What is wrong with a run, the end of it first: a device that was opened again may have been lost for good later.
-pub fn trouble_of(state: &RunState, t: &Texts) -> Option<Trouble> {
-    let plain = |message| Trouble { message, remedy: None };
-    if let Some(failure) = &state.failure {
-        return Some(match failure.cause {
-            Some(Cause::Diverged { calmer, .. }) => {
-                Trouble { message: failure.say(t), remedy: Some(Remedy::Calmer(calmer)) }
-            }
-            Some(Cause::Unavailable) => Trouble { message: t.unavailable.into(), remedy: Some(Remedy::Cpu) },
-            _ => plain(failure.say(t)),
-        });
-    }
-    if let Some(verdict) = state.verdict() {
-        return Some(match verdict {
-            Verdict::Diverged { first, peak, calmer } => Trouble {
-                message: fill(t.diverged, &[&number(first), &number(peak), &calmer.to_string()]),
-                remedy: Some(Remedy::Calmer(calmer)),
-            },
-            Verdict::OneAnswer { answer, calmer } => Trouble {
-                message: fill(t.one_answer, &[&answer.to_string(), &calmer.to_string()]),
-                remedy: Some(Remedy::Calmer(calmer)),
-            },
-        });
-    }
-    state.recovered.as_ref().map(|(times, why)| plain(fill(t.recovered, &[&times.to_string(), why])))
-}
-
-impl Problem for EarlyEnd {
-    fn in_chinese(&self) -> String {
-        match self {
-            EarlyEnd::Accuracy { accuracy } => format!("验证准确率达到 {:.2} %", 100.0 * accuracy),
-            EarlyEnd::NoImprovement { evaluations } => format!("连续 {evaluations} 次评估的验证损失没有改善"),
-            EarlyEnd::Time { seconds } => format!("已训练 {seconds} 秒"),
-        }
-    }
+fn listed(names: &[&str], t: &Texts) -> String {
+    let join = |list: String, name: &&str| fill(t.list, &[&list, name]);
+    let (first, others) = names.split_first().unwrap_or((&"", &[]));
+    others.iter().fold((*first).to_owned(), join)
 }
 
 impl Problem for Bounds {
-    fn in_chinese(&self) -> String {
+    fn parts(&self, t: &Texts) -> (&'static str, Vec<String>) {
         match self {
-            Bounds::FromTo { low, high } => format!("必须为 {low} 到 {high}"),
-            Bounds::FromBelow { low, high } => format!("必须不小于 {low} 且小于 {high}"),
-            Bounds::AboveTo { low, high } => format!("必须大于 {low} 且不大于 {high}"),
-            Bounds::AboveBelow { low, high } => format!("必须大于 {low} 且小于 {high}"),
-            Bounds::Above { low } => format!("必须大于 {low}"),
-            Bounds::ZeroOrFrom { low } => format!("必须为 0 或不小于 {low}"),
-            Bounds::Number => "必须为数字".into(),
-            Bounds::Whole => "必须为不小于 0 的整数".into(),
-            Bounds::Text => "必须为带引号的文本".into(),
-            Bounds::List => "必须为列表".into(),
-            Bounds::ListOf { length } => format!("必须为 {length} 项的列表"),
-            Bounds::Object { known: [] } => "必须为没有键的对象".into(),
-            Bounds::Object { known } => format!("必须为含有 {} 的对象", known.join("、")),
-            Bounds::OneOf { known } => format!("必须为 {} 之一", known.join("、")),
-            Bounds::Version { version } => format!("必须为 {version}：也许由其他版本写成？"),
+            Bounds::FromTo { low, high } => (t.error_from_to, values![low, high]),
+            Bounds::FromBelow { low, high } => (t.error_from_below, values![low, high]),
+            Bounds::AboveTo { low, high } => (t.error_above_to, values![low, high]),
+            Bounds::AboveBelow { low, high } => (t.error_above_below, values![low, high]),
+            Bounds::Above { low } => (t.error_above, values![low]),
+            Bounds::ZeroOrFrom { low } => (t.error_zero_or_from, values![low]),
+            Bounds::Number => (t.error_number, vec![]),
+            Bounds::Whole => (t.error_whole, vec![]),
+            Bounds::Text => (t.error_text, vec![]),
+            Bounds::List => (t.error_a_list, vec![]),
+            Bounds::ListOf { length } => (t.error_list_of, values![length]),
+            Bounds::Object { known: [] } => (t.error_object_empty, vec![]),
+            Bounds::Object { known } => (t.error_object, values![listed(known, t)]),
+            Bounds::OneOf { known } => (t.error_one_of, values![listed(known, t)]),
+            Bounds::Version { version } => (t.error_version, values![version]),
         }
     }
 }
 
 impl Problem for ModelError {
-    fn in_chinese(&self) -> String {
+    fn parts(&self, t: &Texts) -> (&'static str, Vec<String>) {
         match self {
-            ModelError::Layer { at, layer, got, need } => {
-                format!("第 {} 层（{layer}）的输入为 {got}，但{}", path(at), need.in_chinese())
-            }
-            ModelError::Empty => "网络至少需要一层".into(),
-            ModelError::Output { got, need, classes } => {
-                format!("网络的输出为 {got}，但任务需要 {need}：请以 {classes} 个单元的 dense 层结尾")
-            }
+            ModelError::Layer { at, layer, got, need } => (t.error_layer, values![path(at), layer, got, need.say(t)]),
+            ModelError::Empty => (t.error_empty, vec![]),
+            ModelError::Output { got, need, classes } => (t.error_output, values![got, need, classes]),
             // A fault of this program, not of the network: layers are checked before they are recorded.
-            ModelError::Graph(error) => error.to_string(),
+            ModelError::Graph(_) => ("", vec![]),
         }
     }
 }
 
 impl Problem for Need {
-    fn in_chinese(&self) -> String {
+    fn parts(&self, t: &Texts) -> (&'static str, Vec<String>) {
         match self {
-            Need::Features => "需要特征 [batch, feature]：请在前面加一个 flatten 层".into(),
-            Need::Images => "需要图像 [batch, channel, height, width]：请放到 flatten 层之前".into(),
-            Need::Batch => "需要一个批维度".into(),
-            Need::Unit => "至少需要一个单元".into(),
-            Need::Kernel => "滤波器、卷积核和步幅至少为 1".into(),
-            Need::Padding { padding } => format!("填充必须小于卷积核，不能是 {padding}"),
-            Need::Padded { kernel, padding } => format!("填充 {padding} 之后的图像至少需要 {kernel}×{kernel}"),
-            Need::Window => "窗口和步幅至少为 1".into(),
-            Need::Size { size } => format!("图像至少需要 {size}×{size}"),
-            Need::Slope => "斜率必须不小于 0 且小于 1".into(),
-            Need::Rate => "丢弃率必须不小于 0 且小于 1".into(),
-            Need::Path { end } => format!("内部各层必须保持输入的形状或均匀缩小图像，不能以 {end} 结束"),
-            Need::Elements { output, most } => format!("输出必须少于 {most} 个元素，{output} 过大"),
+            Need::Features => (t.error_features, vec![]),
+            Need::Images => (t.error_images, vec![]),
+            Need::Batch => (t.error_batch_axis, vec![]),
+            Need::Unit => (t.error_unit, vec![]),
+            Need::Kernel => (t.error_kernel, vec![]),
+            Need::Padding { padding } => (t.error_padding, values![padding]),
+            Need::Padded { kernel, padding } => (t.error_padded, values![kernel, padding]),
+            Need::Window => (t.error_window, vec![]),
+            Need::Size { size } => (t.error_size, values![size]),
+            Need::Slope => (t.error_slope, vec![]),
+            Need::Rate => (t.error_rate, vec![]),
+            Need::Path { end } => (t.error_path, values![end]),
+            Need::Elements { output, most } => (t.error_elements, values![most, output]),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use expect_test::{Expect, expect};
     use models::{Layer, Network};
-    use protocol::{Event, RunConfig, preset};
+    use protocol::{RunConfig, preset};
 
     use super::*;
     use crate::link::LinkError;
     use crate::shapes::rows;
+    use crate::text::{Language, tests::texts_of};
 
-    /// Numbers, names and shapes: whatever is not a word.
-    fn values(text: &str) -> Vec<&str> {
-        let parts = text.split(|c: char| !(c.is_ascii_alphanumeric() || "[],._-".contains(c)));
-        parts.filter(|part| part.contains(|c: char| c.is_ascii_digit() || "[_".contains(c))).collect()
-    }
-
-    fn check(problem: &impl Problem, chinese: Expect) {
-        let said = problem.say(Language::Chinese.texts());
-        chinese.assert_eq(&said);
-        let english = problem.say(Language::English.texts());
-        assert_eq!(english, problem.to_string());
-        let missing = |value: &&str| !said.contains(value.trim_end_matches(','));
-        assert_eq!(values(&english).into_iter().find(missing), None, "{english}");
+    /// In English the file's words are the error's own; that a shape is one of images or features, it leaves out.
+    pub(crate) fn check(problem: &impl Problem, chinese: Expect) {
+        let own = problem.to_string();
+        assert_eq!(problem.say(Language::ENGLISH.texts()), own);
+        let same = own.replace("gets images ", "gets ").replace("gets features ", "gets ");
+        assert_eq!(problem.say(texts_of("en")), same);
+        chinese.assert_eq(&problem.say(texts_of("zh-Hans")));
     }
 
     #[test]
@@ -298,54 +184,6 @@ mod tests {
         check(&LinkError::Long { bytes: 20_000 }, expect!["链接长 20000 字节，最多读取 16384 字节"]);
         check(&LinkError::Dataset { name: "my_set".into() }, expect!["没有数据集“my_set”"]);
         check(&LinkError::Engine { name: "gpu_2".into() }, expect!["浏览器中没有引擎“gpu_2”"]);
-    }
-
-    #[test]
-    fn failures_are_told_in_chinese() {
-        let check = |message: &str, cause: Option<Cause>, chinese: Expect| {
-            let failure = Failure { message: message.into(), cause };
-            assert_eq!(failure.say(Language::English.texts()), message);
-            chinese.assert_eq(&failure.say(Language::Chinese.texts()));
-        };
-        let diverged = Cause::Diverged { loss: f64::NAN, step: 12, rate: 10.0, calmer: 1.0 };
-        check(
-            "the loss became NaN",
-            Some(diverged),
-            expect!["损失在第 12 步变为 NaN（学习率 10）：步子太大，请改用学习率 1"],
-        );
-        check(
-            "`dense1.weight` holds numbers that are not finite",
-            Some(Cause::Diverged { loss: 0.5, step: 12, rate: 10.0, calmer: 1.0 }),
-            expect!["第 12 步之后网络中出现非有限数（学习率 10）：步子太大，请改用学习率 1"],
-        );
-        let missing = "a file `t10k-labels-idx1-ubyte` is missing";
-        let chinese = expect!["缺少文件：请一次拖入全部四个文件（a file `t10k-labels-idx1-ubyte` is missing）"];
-        check(missing, Some(Cause::MissingFile("t10k-labels-idx1-ubyte".into())), chinese);
-        let message = "train-images-idx3-ubyte: unexpected end";
-        let chinese =
-            expect!["文件不可用：可能已损坏、不完整或不是 IDX 文件（train-images-idx3-ubyte: unexpected end）"];
-        check(message, Some(Cause::BadFile), chinese);
-        let message = "the images are 32×32";
-        check(
-            message,
-            Some(Cause::OtherSize([32, 32])),
-            expect!["本页只能显示 28×28 的图像，请改用命令行（the images are 32×32）"],
-        );
-        check("what nobody foresaw", None, expect!["what nobody foresaw"]);
-        let early = EarlyEnd::Accuracy { accuracy: 0.9712 };
-        assert_eq!(early.say(Language::Chinese.texts()), "验证准确率达到 97.12 %");
-        assert_eq!(early.say(Language::English.texts()), "the validation accuracy reached 97.12 %");
-    }
-
-    #[test]
-    fn a_failure_is_told_before_what_the_run_survived() {
-        let mut state = RunState::default();
-        let trouble = |state: &RunState| trouble_of(state, Language::English.texts()).map(|trouble| trouble.message);
-        assert_eq!(trouble(&state), None);
-        state.apply(Event::Recovered { step: 0, repeated: 0, reason: "reset".into() });
-        assert!(trouble(&state).unwrap().contains("reset"));
-        state.apply(Event::Failed { failure: "lost for good".to_owned().into(), step: 0, checkpoint: None });
-        assert_eq!(trouble(&state).as_deref(), Some("lost for good"));
     }
 
     #[test]

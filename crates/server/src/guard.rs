@@ -79,7 +79,7 @@ fn is_loopback(host: &str) -> bool {
 fn has_hash(path: &str) -> bool {
     let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let parts = path.rsplit_once('.').and_then(|(name, ending)| Some((name.rsplit_once('-')?.1, ending)));
-    parts.is_some_and(|(hash, ending)| is_hash(hash) && ["js", "wasm", "css"].contains(&ending))
+    parts.is_some_and(|(hash, ending)| is_hash(hash) && ["js", "wasm", "css", "txt"].contains(&ending))
 }
 
 #[cfg(test)]
@@ -120,7 +120,12 @@ mod tests {
 
     #[test]
     fn names_with_a_hash_are_known() {
-        for name in ["/page_glue-0123456789abcdef.js", "/a/b-c-fedcba9876543210.wasm", "/x-0000000000000000.css"] {
+        for name in [
+            "/page_glue-0123456789abcdef.js",
+            "/a/b-c-fedcba9876543210.wasm",
+            "/x-0000000000000000.css",
+            "/zh-Hans-0123456789abcdef.txt",
+        ] {
             assert!(has_hash(name), "{name}");
         }
         for name in [

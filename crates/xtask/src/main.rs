@@ -14,6 +14,7 @@ mod peers;
 mod setup;
 mod suites;
 mod test;
+mod translations;
 mod web;
 mod workspace;
 

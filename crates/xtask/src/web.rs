@@ -16,7 +16,10 @@ use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 use xshell::{Shell, cmd};
 
-use crate::workspace::{build_cli, target_dir};
+use crate::{
+    translations::{self, Translation},
+    workspace::{build_cli, target_dir},
+};
 
 /// Build the page and its worker as a static site.
 ///
@@ -109,11 +112,12 @@ const STYLES: &str = "web/src/parts";
 /// The style of the page as a whole; it comes first, so that a component's wins.
 const FIRST_STYLE: &str = "page.css";
 /// What is packed.
-const PACKED: [&str; 5] = ["html", "js", "wasm", "css", "svg"];
+const PACKED: [&str; 6] = ["html", "js", "wasm", "css", "svg", "txt"];
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     let root = sh.current_dir();
     let out = root.join(&args.out);
+    let translations = translations::read(&root.join(FOLDER).join("texts"))?; // mistakes in them are told at once
     // What it makes first, so that a site is known by it even where the rest did not compile.
     let names = || fs::read_dir(&out).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let is_ours = names().next().is_none() || names().any(|name| name.to_string_lossy().starts_with(PROGRAMS[0].glue));
@@ -132,6 +136,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|found| found == extension)).collect())
     };
     site.hashed("page.css", &style(&root.join(STYLES))?)?;
+    site.put_translations(&translations)?;
     for script in with("js")? {
         let text = fs::read_to_string(&script)?;
         site.hashed(file_name(&script), &site.rename(&text))?;
@@ -155,7 +160,7 @@ fn style(folder: &Path) -> Result<String> {
 /// The site in the making.
 struct Site {
     out: PathBuf,
-    /// Scripts as texts name them, and their names with a hash.
+    /// Scripts as HTML and other scripts name them, and their names with a hash; and what else is put in the place of what.
     renamed: Vec<(String, String)>,
 }
 
@@ -204,6 +209,17 @@ impl Site {
 
     fn rename(&self, text: &str) -> String {
         self.renamed.iter().fold(text.to_owned(), |text, (name, hashed)| text.replace(name, hashed))
+    }
+
+    /// The HTML gets an element for each, in place of the one that is in it.
+    fn put_translations(&mut self, translations: &[Translation]) -> Result<()> {
+        let mut elements = String::new();
+        for translation in translations {
+            let hashed = self.content(&format!("{}.txt", translation.tag), translation.text.as_bytes())?;
+            elements += &translation.element(&format!("./{hashed}"));
+        }
+        self.renamed.push(("<meta name=\"texts\">\n".into(), elements));
+        Ok(())
     }
 
     fn copy_mnist(&self) -> Result<()> {

@@ -15,7 +15,8 @@ use crate::kept::{Place, from_events, from_json};
 use crate::notice::Notice;
 use crate::parts::card::Panel;
 use crate::parts::later::Fetched;
-use crate::problem::{Problem, trouble_of};
+use crate::failure::trouble_of;
+use crate::problem::Problem;
 use crate::shapes::rows;
 
 /// Largest file that is read, in bytes: above any checkpoint of a network that is within bounds, and any image set.

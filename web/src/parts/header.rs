@@ -1,7 +1,10 @@
 use leptos::prelude::*;
+use leptos::task::spawn_local;
+use web_sys::HtmlSelectElement;
 
 use crate::app::App;
 use crate::browser;
+use crate::notice::Notice;
 use crate::parts::icon::{Icon, Sign};
 use crate::text::Language;
 
@@ -23,10 +26,29 @@ pub fn Header(
     Effect::new(move || browser::root().set_lang(app.language.get().tag()));
     let t = move || app.texts();
     let choose = move |event| {
-        let language = if event_target_value(&event) == "zh-Hans" { Language::Chinese } else { Language::English };
-        browser::remember("language", language.tag());
-        app.language.set(language);
+        let select: HtmlSelectElement = event_target(&event);
+        spawn_local(async move {
+            match browser::language(&select.value()).await {
+                Ok(language) => {
+                    browser::remember("language", language.tag());
+                    app.language.set(language);
+                }
+                Err(name) => {
+                    app.notice.set(Some(Notice::NoTexts(name)));
+                    select.set_value(app.language.get_untracked().tag());
+                }
+            }
+        });
     };
+    let english = Language::ENGLISH;
+    let offered = browser::offers().into_iter().map(|offer| (offer.tag, offer.name));
+    let languages = std::iter::once((english.tag().to_owned(), english.texts().language_name.to_owned()))
+        .chain(offered)
+        .map(|(tag, name)| {
+            let spoken = app.language.get_untracked().tag() == tag;
+            view! { <option value=tag.clone() lang=tag selected=spoken>{name}</option> }
+        })
+        .collect_view();
     let at = move || THEMES.iter().position(|name| *name == *theme.read()).unwrap_or_default();
     let theme_says = move || {
         let name = [t().theme_auto, t().theme_light, t().theme_dark][at()];
@@ -49,18 +71,7 @@ pub fn Header(
             <div class="header-switches">
                 <label>
                     <span class="hidden">{move || t().language}</span>
-                    <select id="language" on:change=choose>
-                        <option
-                            value="en" lang="en" selected=move || app.language.get() == Language::English
-                        >
-                            "English"
-                        </option>
-                        <option
-                            value="zh-Hans" lang="zh-Hans" selected=move || app.language.get() == Language::Chinese
-                        >
-                            "简体中文"
-                        </option>
-                    </select>
+                    <select id="language" on:change=choose>{languages}</select>
                 </label>
                 <button class="quiet" id="theme" aria-label=theme_says title=theme_says on:click=next_theme>
                     <Icon sign=Sign::Theme /><span class="word">{move || t().theme}</span>

@@ -5,6 +5,7 @@ use web_sys::HtmlElement;
 
 use crate::app::App;
 use crate::browser;
+use crate::failure::{Remedy, Trouble, trouble_of};
 use crate::format::{fill, grouped};
 use crate::link::Settings as Chosen;
 use crate::parts::bar::Bar;
@@ -18,13 +19,16 @@ use crate::parts::sketch::Sketch;
 use crate::parts::strip::Strip;
 use crate::parts::tabs::Tabs;
 use crate::parts::tour::tour;
-use crate::problem::{Remedy, Trouble, trouble_of};
 use crate::state::{RunState, Stage};
+use crate::text::Language;
 
 /// The whole page.
 #[component]
-pub fn Page() -> impl IntoView {
-    let app = App::start();
+pub fn Page(
+    /// What it speaks at first, or the name of the language whose texts did not come.
+    spoken: Result<Language, String>,
+) -> impl IntoView {
+    let app = App::start(spoken);
     provide_context(app);
     let dragging = RwSignal::new(false);
     files::listen(app, dragging);

@@ -9,7 +9,7 @@ use crate::format::{duration, number, percent};
 use crate::kept::{Kept, to_csv, to_json};
 use crate::parts::card::Panel;
 use crate::parts::later::Fetched;
-use crate::problem::trouble_of;
+use crate::failure::trouble_of;
 use crate::state::Stage;
 
 /// Runs that have ended: how they differ, how good and how fast they were.

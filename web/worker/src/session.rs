@@ -8,7 +8,7 @@ use protocol::{
     Cause, Command, Event, Failure, Part, Phase, RunConfig, Target,
     worker::{Reply, Request, Work},
 };
-use train::{Checkpoint, Prepared, Run, Untrained};
+use train::{Checkpoint, Prepared, Run, RunError, Untrained};
 use web_time::Instant;
 
 use crate::{
@@ -96,19 +96,19 @@ impl Desk {
     async fn prepare(&mut self, line: &Line, start: &Start) -> Result<Prepared, Failure> {
         let resume = start.checkpoint.as_deref().map(Checkpoint::from_bytes).transpose()?;
         let mut config = start.config.clone();
-        config.check().map_err(text)?;
+        config.check()?;
         let clock = Instant::now();
         let set = self.store.load(&config.dataset.name, config.dataset.digits, line).await?;
-        set.settle(&mut config).map_err(text)?;
+        set.settle(&mut config)?;
         let seconds = clock.elapsed().as_secs_f64() - set.download;
-        let samples = set.samples(&config, seconds).map_err(text)?;
+        let samples = set.samples(&config, seconds).map_err(RunError::Data)?;
         line.tell(&Reply::Progress { what: Work::Prepare, done: 0, total: None });
         Ok(Prepared::new(config, samples, resume)?)
     }
 
     /// Shows what a network says before it is trained, and keeps it.
     async fn preview(&mut self, line: &Line, request: u64, config: RunConfig, count: usize) -> Result<(), Failure> {
-        config.check().map_err(text)?;
+        config.check()?;
         let size = [SIDE, SIDE];
         let mut untrained = Untrained::new(Box::new(Cpu::open(None)?), config, size).await?;
         let digits = self.digits.get_or_insert_with(|| digits::generate(DIGITS, 1));
