@@ -10,11 +10,11 @@ use protocol::{Command, ConfigError, DeviceState, EngineName, Event, Failure, Ru
 use crate::browser;
 use crate::checkpoint::{self, Unusable};
 use crate::client::Client;
+use crate::failure::Remedy;
 use crate::format::fill;
 use crate::kept::{Kept, Place, Sizes};
 use crate::link::Settings;
 use crate::notice::Notice;
-use crate::failure::Remedy;
 use crate::problem::Problem;
 use crate::signals::{Browse, Choice, Data, Questions, Run, Samples};
 use crate::state::{RunState, Stage};

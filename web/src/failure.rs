@@ -186,7 +186,7 @@ mod tests {
         check(Cause::OtherSize([32, 31]), expect!["图像为 32×31，但本页只能显示 28×28 的图像，请改用命令行"]);
         check(Cause::Unreachable, expect!["无法从本站下载，请检查网络后重试（`w` is lost after 7）"]);
         check(Cause::NoRun, expect!["还没有训练：请先开始训练"]);
-        check(Cause::WrongResults, expect![""]);
+        check(Cause::WrongResults, expect!["设备计算结果有误：请更新浏览器和驱动，或选择 CPU（`w` is lost after 7）"]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use protocol::Failure;
 
-use crate::format::{bytes, fill, grouped};
 use crate::failure::Remedy;
+use crate::format::{bytes, fill, grouped};
 use crate::problem::Problem;
 use crate::text::Texts;
 

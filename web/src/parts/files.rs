@@ -11,11 +11,11 @@ use web_sys::{File, FileList, HtmlInputElement};
 use crate::app::App;
 use crate::browser;
 use crate::checkpoint::Unusable;
+use crate::failure::trouble_of;
 use crate::kept::{Place, from_events, from_json};
 use crate::notice::Notice;
 use crate::parts::card::Panel;
 use crate::parts::later::Fetched;
-use crate::failure::trouble_of;
 use crate::problem::Problem;
 use crate::shapes::rows;
 

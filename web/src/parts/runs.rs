@@ -5,11 +5,11 @@ use protocol::{DeviceState, EngineName};
 use crate::app::App;
 use crate::browser;
 use crate::compare::{Facet, device, differing, verdict};
+use crate::failure::trouble_of;
 use crate::format::{duration, number, percent};
 use crate::kept::{Kept, to_csv, to_json};
 use crate::parts::card::Panel;
 use crate::parts::later::Fetched;
-use crate::failure::trouble_of;
 use crate::state::Stage;
 
 /// Runs that have ended: how they differ, how good and how fast they were.

@@ -118,7 +118,10 @@ fn absent(name: &str) -> Failure {
         true => " (whoever runs this site sets PLAYGROUND_DATA when building it)",
         false => "",
     };
-    Failure { message: format!("there is no data set `{name}` here{owner}: {INSTEAD}"), cause: Some(Cause::NoDataSet(name.into())) }
+    Failure {
+        message: format!("there is no data set `{name}` here{owner}: {INSTEAD}"),
+        cause: Some(Cause::NoDataSet(name.into())),
+    }
 }
 
 /// It cannot be told whether the site has the data set.
