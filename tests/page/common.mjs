@@ -5,28 +5,10 @@ import os from "node:os";
 import path from "node:path";
 import * as runner from "node:test";
 
-import puppeteer from "puppeteer-core";
-
+import { FIREFOX, PATIENCE, launch } from "./browser.mjs";
 import { serve } from "./site.mjs";
 
 export const { SITE, CLI, BROWSER } = process.env;
-assert(BROWSER, "run chromium.test.mjs or firefox.test.mjs");
-export const PATIENCE = 120_000;
-export const FIREFOX = BROWSER === "firefox";
-const LAUNCH = FIREFOX ? {
-    browser: "firefox",
-    executablePath: "/usr/bin/firefox-esr",
-    extraPrefsFirefox: {
-        "dom.webgpu.enabled": true,
-        "dom.webgpu.workers.enabled": true,
-        "gfx.webgpu.ignore-blocklist": true,
-        "network.dns.localDomains": "school.test",
-    },
-} : {
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--enable-unsafe-webgpu", "--disable-quic", "--no-first-run", "--disable-component-update",
-        "--disable-background-networking", "--disable-sync", "--host-resolver-rules=MAP school.test 127.0.0.1"],
-};
 // What WebDriver BiDi, by which Firefox is driven, cannot do.
 export const CHROMIUM_ONLY = { skip: FIREFOX && "needs Chromium's own protocol" };
 const HAS_MNIST = SITE && fs.existsSync(path.join(SITE, "data/mnist/train-images-idx3-ubyte.gz"));
@@ -47,7 +29,7 @@ export const test = (name, ...rest) => runner.test(`${name} [${BROWSER}]`, ...re
 export let site, browser, downloads;
 runner.before(async () => {
     site = await serve(path.resolve(SITE));
-    browser = await puppeteer.launch({ ...LAUNCH, headless: true, protocolTimeout: 2 * PATIENCE });
+    browser = await launch();
     downloads = fs.mkdtempSync(path.join(os.tmpdir(), "page-"));
 });
 runner.after(async () => {

@@ -88,8 +88,8 @@ pub(crate) struct Inner {
     pub(crate) steps: bool,
     /// Whether the visitor was told that nothing can be kept.
     pub(crate) said_not_kept: bool,
-    /// What can be taken back for a while.
-    pub(crate) undo: Option<Undo>,
+    /// What can be taken back for a while, and the number of that.
+    pub(crate) undo: Option<(u64, Undo)>,
     /// What the browser keeps.
     pub(crate) sizes: Sizes,
     /// Engines that the same settings are still to be trained on, to be compared.
@@ -334,9 +334,13 @@ impl App {
     /// Tells what was done, which can be undone for a while.
     pub(crate) fn offer_undo(self, notice: Notice, undo: Undo) {
         self.settle();
-        self.inner.update_value(|inner| inner.undo = Some(undo));
+        let turn = self.question();
+        self.inner.update_value(|inner| inner.undo = Some((turn, undo)));
         self.notice.set(Some(notice.clone()));
         let over = move || {
+            if self.inner.with_value(|inner| inner.undo.as_ref().is_some_and(|(since, _)| *since == turn)) {
+                self.settle();
+            }
             if self.notice.with_untracked(|now| now.as_ref() == Some(&notice)) {
                 self.notice.set(None);
             }
@@ -346,7 +350,7 @@ impl App {
 
     /// What could be undone cannot be any more.
     pub fn settle(self) {
-        if let Some(Undo::Forget(gone)) = self.inner.try_update_value(|inner| inner.undo.take()).flatten() {
+        if let Some((_, Undo::Forget(gone))) = self.inner.try_update_value(|inner| inner.undo.take()).flatten() {
             self.forget_for_good(&gone);
         }
     }
@@ -357,8 +361,8 @@ impl App {
         self.notice.set(None);
         match undo {
             None => {}
-            Some(Undo::Forget(gone)) => gone.into_iter().for_each(|run| self.insert(run)),
-            Some(Undo::Run { past, checkpoint }) => {
+            Some((_, Undo::Forget(gone))) => gone.into_iter().for_each(|run| self.insert(run)),
+            Some((_, Undo::Run { past, checkpoint })) => {
                 // What was listed of it goes on.
                 let is_it = |run: &&Kept| run.state.step == past.step && run.state.start == past.start;
                 let listed: Vec<_> =

@@ -23,7 +23,7 @@ impl App {
             _ => None,
         });
         let Some(device) = device else { return false }; // it cannot be opened, which the worker says
-        let kept = || serde_json::from_str::<CheckReport>(&browser::recall(&key(&device.name))?).ok();
+        let kept = || protocol::from_message::<CheckReport>(&browser::recall(&key(&device.name))?).ok();
         let known = self.run.check.get_untracked().or_else(kept).filter(|report| report.failure().is_none());
         self.run.check.set(known.clone());
         known.is_none()

@@ -64,7 +64,7 @@ impl Drop for Client {
 fn read(data: &JsValue) -> Result<(Reply, Vec<Vec<u8>>), String> {
     let parts = data.dyn_ref::<Array>().ok_or("a message that is no array")?;
     let text = parts.get(0).as_string().ok_or("a message without text")?;
-    let reply = serde_json::from_str(&text).map_err(|error| format!("{error} in {text:.200}"))?;
+    let reply = protocol::from_message(&text).map_err(|error| format!("{error} in {text:.200}"))?;
     let buffer = |part: JsValue| part.dyn_into::<ArrayBuffer>().map(|buffer| Uint8Array::new(&buffer).to_vec());
     let buffers = parts.iter().skip(1).map(buffer).collect::<Result<_, _>>();
     Ok((reply, buffers.map_err(|_| "a message with something that is no buffer")?))

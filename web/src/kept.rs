@@ -1,6 +1,6 @@
 //! Runs that have ended, to be compared: as text to keep, as a table, and read from what the command line prints.
 
-use protocol::Message;
+use protocol::{Message, from_message};
 use serde::{Deserialize, Serialize};
 
 use crate::state::RunState;
@@ -58,7 +58,7 @@ impl Kept {
 
     /// What [`Kept::to_json`] wrote, from place `number`; none where it is damaged or another release wrote it.
     pub fn read(number: u64, text: &str) -> Option<Self> {
-        let kept: Kept = serde_json::from_str(text).ok()?;
+        let kept: Kept = from_message(text).ok()?;
         kept.checked().map(|kept| Kept { number, ..kept })
     }
 
@@ -90,14 +90,14 @@ impl Left {
 
     /// What [`Left::to_json`] wrote; none where it is damaged or another release wrote it.
     pub fn read(text: &str) -> Option<Self> {
-        let left: Left = serde_json::from_str(text).ok()?;
+        let left: Left = from_message(text).ok()?;
         (left.version == VERSION && left.state.stage.is_live() && left.state.is_sound()).then_some(left)
     }
 }
 
 /// The runs in a text that [`to_json`] wrote, in this browser or another; none where it is no such text, or damaged.
 pub fn from_json(text: &str) -> Option<Vec<Kept>> {
-    let runs: Vec<Kept> = serde_json::from_str(text).ok().filter(|runs: &Vec<_>| (1..=MOST).contains(&runs.len()))?;
+    let runs: Vec<Kept> = from_message(text).ok().filter(|runs: &Vec<_>| (1..=MOST).contains(&runs.len()))?;
     runs.into_iter().map(|run| Kept { place: Some(Place::File), ..run }.checked()).collect()
 }
 

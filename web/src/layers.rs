@@ -3,6 +3,7 @@
 use models::Layer;
 
 use crate::text::Texts;
+use crate::typed::json_number;
 
 /// A layer of each kind, as it is when it is added.
 pub fn kinds() -> [Layer; 14] {
@@ -150,8 +151,8 @@ pub fn numbers(layer: &Layer) -> Vec<(Number, String)> {
 /// The layer with another number; none where the text is no such number.
 pub fn with_number(layer: &Layer, which: Number, text: &str) -> Option<Layer> {
     let mut layer = layer.clone();
-    let size = || text.trim().parse::<usize>().ok();
-    let part = || serde_json::from_str::<f32>(text.trim()).ok();
+    let size = || json_number(text).parse::<usize>().ok();
+    let part = || json_number(text).parse::<f32>().ok();
     match (&mut layer, which) {
         (Layer::Dense { units: number }, Number::Units)
         | (Layer::Conv2d { filters: number, .. }, Number::Filters)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::{Device, EngineName};
 use serde::{Deserialize, Serialize};
 
-use crate::{EarlyEnd, Failure, RunConfig, number, read::by_tree};
+use crate::{ConfigError, EarlyEnd, Failure, RunConfig, from_message, number, read::by_tree};
 
 /// Where a run happens. Not part of [`RunConfig`]: a configuration or a checkpoint runs anywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -355,9 +355,9 @@ impl Message {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
-        let Head { version, run, event } = serde_json::from_str(json)?;
-        let event = serde_json::from_str(&format!("{{{}:{json}}}", text(&event)))?;
+    pub fn from_json(json: &str) -> Result<Self, ConfigError> {
+        let Head { version, run, event } = from_message(json)?;
+        let event = from_message(&format!("{{{}:{json}}}", text(&event)))?;
         Ok(Message { version, run, event })
     }
 }

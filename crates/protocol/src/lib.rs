@@ -37,4 +37,4 @@ pub use engine::{Device, DeviceState, EngineName, Missing};
 pub use event::{Command, Data, Event, Message, Part, Phase, Seconds, Summary, Target};
 pub use failure::{Cause, EarlyEnd, Failure};
 pub use preset::{preset, presets};
-pub use read::{by_tree, from_json};
+pub use read::{by_tree, from_json, from_message};

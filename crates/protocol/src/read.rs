@@ -33,6 +33,15 @@ pub fn from_json<T: DeserializeOwned>(text: &str) -> std::result::Result<T, Conf
     tree(text)?.read()
 }
 
+/// Reads what a program of ours has written: as [`from_json`], but numbers may be as small as they are. One way to read all
+/// that comes is smaller than two: 30 kB (brotli) of the page.
+///
+/// # Errors
+/// As [`from_json`].
+pub fn from_message<T: DeserializeOwned>(text: &str) -> std::result::Result<T, ConfigError> {
+    T::deserialize(Node { json: &tree(text)?, last: false, strict: false }).map_err(|misfit| *misfit.0)
+}
+
 /// A text as a tree.
 pub(crate) fn tree(text: &str) -> std::result::Result<Json, ConfigError> {
     serde_json::from_str(text).map_err(|error| ConfigError::Json(error.to_string()))
@@ -50,12 +59,12 @@ pub fn by_tree<'de, T: DeserializeOwned, D: Deserializer<'de>>(d: D) -> std::res
 impl Json {
     /// As one of our types; of a choice that was made several times, which is refused.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> std::result::Result<T, ConfigError> {
-        T::deserialize(Node { json: self, last: false }).map_err(|misfit| *misfit.0)
+        T::deserialize(Node { json: self, last: false, strict: true }).map_err(|misfit| *misfit.0)
     }
 
     /// As one of our types; of a choice that was made several times the last one counts.
     pub(crate) fn read_last<T: DeserializeOwned>(&self) -> std::result::Result<T, ConfigError> {
-        T::deserialize(Node { json: self, last: true }).map_err(|misfit| *misfit.0)
+        T::deserialize(Node { json: self, last: true, strict: true }).map_err(|misfit| *misfit.0)
     }
 }
 
@@ -65,6 +74,8 @@ struct Node<'a> {
     json: &'a Json,
     /// Whether of several choices the last one counts.
     last: bool,
+    /// Whether an f32 is refused that many a GPU takes for 0.
+    strict: bool,
 }
 
 /// [`f32::MIN_POSITIVE`]. As a text, since the code that writes floats so is 1 kB (brotli) of the page.
@@ -157,7 +168,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
     /// which no bounds allow.
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.json.as_f64() {
-            Some(value) if value != 0.0 && value.abs() < f32::MIN_POSITIVE.into() => {
+            Some(value) if self.strict && value != 0.0 && value.abs() < f32::MIN_POSITIVE.into() => {
                 Err(self.unfit(Bounds::ZeroOrFrom { low: SMALLEST }))
             }
             _ => self.number(visitor),

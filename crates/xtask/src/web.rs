@@ -215,8 +215,9 @@ impl Site {
     fn put_translations(&mut self, translations: &[Translation]) -> Result<()> {
         let mut elements = String::new();
         for translation in translations {
-            let hashed = self.content(&format!("{}.txt", translation.tag), translation.text.as_bytes())?;
-            elements += &translation.element(&format!("./{hashed}"));
+            let name = with_hash(&format!("{}.txt", translation.tag), &hash(translation.text.as_bytes()));
+            fs::write(self.out.join(&name), &translation.text)?;
+            elements += &translation.element(&format!("./{name}"));
         }
         self.renamed.push(("<meta name=\"texts\">\n".into(), elements));
         Ok(())

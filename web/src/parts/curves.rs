@@ -1,16 +1,18 @@
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use plot::{Curve, Mark, Point, Series, Symbol};
 
 use crate::app::App;
 use crate::format::{fill, number};
 use crate::kept::Kept;
 use crate::parts::chart::{Chart, Content};
+use crate::parts::later::Fetched;
 use crate::state::{Evaluated, RunState, Stage};
 use crate::text::Texts;
 
 /// Loss and accuracy over the steps: training, validation, and the runs that are compared.
 #[component]
-pub fn Curves() -> impl IntoView {
+fn Curves() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let content = move |curve: fn(&RunState) -> &Curve, value: fn(&Evaluated) -> f64| {
@@ -32,16 +34,19 @@ pub fn Curves() -> impl IntoView {
         })
     };
     let hair = RwSignal::new(None);
-    let hidden = move || app.choice.settings.with(|settings| settings.hide.iter().any(|hidden| hidden == "charts"));
     view! {
-        <div class="charts" hidden=hidden>
-            <Chart title=t.loss empty=t.loss_promise hair content=content(|state| &state.loss, |at| at.loss) />
-            <Chart
-                title=t.accuracy empty=t.accuracy_promise hair share=true
-                content=content(|state| &state.accuracy, |at| at.accuracy)
-            />
-        </div>
+        <Chart title=t.loss empty=t.loss_promise hair content=content(|state| &state.loss, |at| at.loss) />
+        <Chart
+            title=t.accuracy empty=t.accuracy_promise hair share=true
+            content=content(|state| &state.accuracy, |at| at.accuracy)
+        />
     }
+}
+
+/// Fetches [`Curves`].
+#[wasm_split(curves, wasm_split_path = leptos::wasm_split, fallible)]
+pub fn curves() -> Fetched {
+    Ok((|| view! { <Curves /> }).into())
 }
 
 fn steps(state: &RunState) -> f64 {

@@ -142,7 +142,7 @@ fn open_text(app: App, text: &str) -> Result<(), Notice> {
 type Opening = Pin<Box<dyn Future<Output = Result<(), Notice>>>>;
 
 /// Fetches [`opened`], and calls it.
-#[wasm_split(files, wasm_split_path = leptos::wasm_split, fallible)]
+#[wasm_split(open, wasm_split_path = leptos::wasm_split, fallible)]
 fn open(app: App, files: Vec<(String, Vec<u8>)>) -> Result<Opening, SplitLoaderError> {
     Ok(Box::pin(opened(app, files)))
 }

@@ -9,7 +9,8 @@ use crate::failure::{Remedy, Trouble, trouble_of};
 use crate::format::{fill, grouped};
 use crate::link::Settings as Chosen;
 use crate::parts::bar::Bar;
-use crate::parts::curves::Curves;
+use crate::parts::card::is_hidden;
+use crate::parts::curves::curves;
 use crate::parts::files;
 use crate::parts::header::Header;
 use crate::parts::help::help;
@@ -87,7 +88,7 @@ fn Body(touring: RwSignal<bool>, helping: RwSignal<bool>, dragging: RwSignal<boo
             <Settings />
             <Strip />
             <Sketch />
-            <Curves />
+            <div class="charts" id="charts" hidden=move || is_hidden(app, "charts")><Later part=curves /></div>
             <Tabs />
         </main>
         {move || touring.get().then(|| view! { <div class="tour-place"><Later part=move || tour(touring) /></div> })}

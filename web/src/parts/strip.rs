@@ -49,35 +49,39 @@ pub fn Strip() -> impl IntoView {
         }
     };
     let about = move || match (stage.get().0, read.with(Vec::is_empty)) {
-        (_, true) => t.strip_empty,
-        _ if untrained() => t.strip_untrained,
-        _ => "",
+        (_, true) => Some(t.strip_empty),
+        _ if untrained() => Some(t.strip_untrained),
+        _ => None,
     };
-    let next = move || {
-        let look = |name: &'static str| {
-            move |_| {
-                app.choice.tab.set(name);
-                browser::focus(&format!("tab-{name}"));
-            }
-        };
-        (stage.get().0 == Stage::Done).then(|| {
-            view! {
-                <div class="next">
-                    <b>{t.what_next}</b>
-                    <button on:click=move |_| browser::focus("board")>{t.next_draw}</button>
-                    <button on:click=look("mistakes")>{t.next_mistakes}</button>
-                    <button on:click=move |_| browser::focus("settings-title")>{t.next_change}</button>
-                    <button on:click=look("runs")>{t.next_compare}</button>
-                </div>
-            }
-        })
+    let foot = move || match stage.get().0 {
+        Stage::Done => view! { <Next /> }.into_any(),
+        _ => about().into_any(),
     };
     view! {
         <Card name="strip" title=t.strip hint=t.strip_hint aside=score>
             <ol class:untrained=untrained translate="no">{(0..SAMPLES as usize).map(one).collect_view()}</ol>
-            <p class="strip-about muted small">{about}</p>
-            {next}
+            <div class="strip-foot small">{foot}</div>
         </Card>
+    }
+}
+
+/// What to do with a network that has been trained.
+#[component]
+fn Next() -> impl IntoView {
+    let app = expect_context::<App>();
+    let t = app.language.get_untracked().texts();
+    let look = move |name: &'static str| {
+        move |_| {
+            app.choice.tab.set(name);
+            browser::focus(&format!("tab-{name}"));
+        }
+    };
+    view! {
+        <b>{t.what_next}</b>
+        <button class="quiet" on:click=move |_| browser::focus("board")>{t.next_draw}</button>
+        <button class="quiet" on:click=look("mistakes")>{t.next_mistakes}</button>
+        <button class="quiet" on:click=move |_| browser::focus("settings-title")>{t.next_change}</button>
+        <button class="quiet" on:click=look("runs")>{t.next_compare}</button>
     }
 }
 

@@ -101,7 +101,7 @@ fn take(data: &JsValue, sender: &UnboundedSender<Heard>) {
 fn read(data: &JsValue) -> Result<Heard, String> {
     let parts = data.dyn_ref::<Array>().ok_or("it is no array")?;
     let text = parts.get(0).as_string().ok_or("it has no text")?;
-    let request = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let request = protocol::from_message(&text).map_err(|error| error.to_string())?;
     let bytes = |part: JsValue| part.dyn_into::<ArrayBuffer>().map(|buffer| Uint8Array::new(&buffer).to_vec());
     let buffers: Result<_, _> = parts.iter().skip(1).map(bytes).collect();
     Ok(Heard { request, buffers: buffers.map_err(|_| "a part of it is no buffer")? })
