@@ -60,6 +60,8 @@ runner.describe(`the worker [${BROWSER}]`, () => {
             close: () => context.close(),
         };
     };
+    /// What kind of failure it is, without its values.
+    const kind = ({ cause }) => typeof cause === "object" ? Object.keys(cause)[0] : cause;
     const steps = replies => replies.flatMap(({ run }) => run?.events ?? []).map(({ steps }) => steps).filter(Boolean);
 
     runner.test("a run that cannot begin leaves the one that there is alone", async () => {
@@ -76,9 +78,9 @@ runner.describe(`the worker [${BROWSER}]`, () => {
         await resume("other", { ...SMALL, model: { preset: "softmax" } }, undefined);
         await start("nowhere", { ...SMALL, dataset: { name: "nowhere" } });
         await start("misfit", { ...SMALL, model: { network: { layers: [{ dense: { units: 10 } }] } } });
-        const causes = [["torn", "not_a_checkpoint"], ["other", "other_network"], ["nowhere", "no_data_set"], ["misfit", undefined]];
+        const causes = [["torn", "not_a_checkpoint"], ["other", "other_network"], ["nowhere", "no_data_set"], ["misfit", "network"]];
         for (const [run, cause] of causes) {
-            assert.equal((await said("not_started", { run })).failure.cause, cause, run);
+            assert.equal(kind((await said("not_started", { run })).failure), cause, run);
         }
         await forget();
         await event("first", "steps");
@@ -171,7 +173,7 @@ runner.describe(`the worker [${BROWSER}]`, () => {
             site.options.data = data;
             await start(data, config("mnist"));
             const { failure } = await said("not_started", { run: data });
-            assert.equal(failure.cause, cause);
+            assert.equal(kind(failure), cause);
             assert.match(failure.message, words);
             // What is chosen where nobody has chosen is named.
             await start(`auto, ${data}`, config("auto"));

@@ -58,7 +58,8 @@ pub fn Bar() -> impl IntoView {
     });
     let accuracy = |class: &'static str, name: Signal<&'static str>, value: Signal<Option<f64>>| {
         let shown = move || value.get().map_or(t.no_value.to_owned(), tenths);
-        view! { <div class=class><dt>{move || name.get()}</dt><dd>{shown}<small>"%"</small></dd></div> }
+        let unit = move || value.get().map(|_| "%");
+        view! { <div class=class><dt>{move || name.get()}</dt><dd>{shown}<small>{unit}</small></dd></div> }
     };
     let held_out_name = Signal::derive(move || if held_out.get().0 { t.test } else { t.validation });
     view! {
