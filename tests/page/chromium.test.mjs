@@ -1,3 +1,4 @@
 process.env.BROWSER = "chromium";
 await import("./page.mjs");
+await import("./truth.mjs");
 await import("./worker.mjs");

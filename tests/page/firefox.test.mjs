@@ -1,3 +1,4 @@
 process.env.BROWSER = "firefox";
 await import("./page.mjs");
+await import("./truth.mjs");
 await import("./worker.mjs");
