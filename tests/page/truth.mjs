@@ -152,10 +152,11 @@ test("a run that was left can be given up; a run in another tab is not offered",
     assert.equal(await other.$("#go-on"), null);
     // Its list follows what ends here.
     await tab(other, "runs");
+    await page.bringToFront();
     await page.click("#stop");
     await reaches(page, "^Stopped");
     await other.waitForFunction(() => document.querySelectorAll(".runs tbody tr").length === 1);
-    assert.match(await text(other, ".runs tbody tr"), /stopped/);
+    assert.match(await other.$eval(".runs tbody tr", row => row.textContent), /stopped/);
     await other.close();
     await page.click("#train");
     await is_kept(page);

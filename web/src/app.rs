@@ -499,7 +499,7 @@ impl App {
         }
         self.set(path, &json).map_err(|error| match error {
             ConfigError::Bound { .. } if json == "null" => t.need_number.into(),
-            ConfigError::Bound { need, .. } => need.say(t),
+            ConfigError::Bound { need, .. } => fill(t.must_be, &[&need.say(t)]),
             other => other.say(t),
         })
     }
