@@ -135,8 +135,11 @@ impl Settings {
                 }
                 // Names that the page does not have hide nothing.
                 "hide" => {
-                    let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_lowercase());
-                    settings.hide = value.split(',').filter(is_name).take(20).map(str::to_owned).collect();
+                    let names = decode(value).unwrap_or_default();
+                    // What was glued on is no part of a name.
+                    let bare = names.split(',').map(|name| name.trim_matches(|c: char| !c.is_ascii_lowercase()));
+                    let is_name = |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
+                    settings.hide = bare.filter(is_name).take(20).map(str::to_owned).collect();
                 }
                 _ => {} // for a later release, or for other readers
             }
@@ -226,6 +229,18 @@ mod tests {
         assert_eq!(Settings::from_link(""), Ok(Settings::default()));
         assert_eq!(Settings::from_link("later=1"), Ok(Settings::default()));
         assert!(settings.to_link().bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+
+    #[test]
+    fn lessons_say_what_they_hide() {
+        let hide = ["settings", "runs"].map(str::to_owned).to_vec();
+        let lesson = Settings { engine: Some(EngineName::Cpu), hide, ..Default::default() };
+        let beside = "engine=cpu&hide=settings,runs";
+        assert_eq!(Settings::from_link(beside), Ok(lesson.clone()));
+        for mangled in ["settings%2Cruns).", "settings,runs%E2%80%9D", "settings,+runs", "settings,,runs,"] {
+            assert_eq!(Settings::from_link(&format!("engine=cpu&hide={mangled}")), Ok(lesson.clone()), "{mangled}");
+        }
+        assert_eq!(Settings::from_link("hide=%FF,<b>x</b>,%").map(|lesson| lesson.hide), Ok(vec![]));
     }
 
     #[test]
