@@ -5,6 +5,8 @@ import os from "node:os";
 import path from "node:path";
 import * as runner from "node:test";
 
+import axe from "axe-core";
+
 import { FIREFOX, PATIENCE, launch } from "./browser.mjs";
 import { serve } from "./site.mjs";
 
@@ -85,6 +87,15 @@ export async function train(page) {
     assert.match(await status(page), /^Done/, await told(page));
     await page.waitForFunction(async () => (await keptRuns.all())[1].length > 0);
     return (await finished(page))[0];
+}
+
+/// Nothing on the page is a serious fault to axe, and nothing makes it scroll sideways.
+export async function accessible(page, width, when) {
+    await page.evaluate(axe.source);
+    const { violations } = await page.evaluate(() => window.axe.run());
+    const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+    assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.target).join(" ")}`), [], when);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${when}: it scrolls sideways`);
 }
 
 /// Opens a tab, and waits for what it shows.

@@ -6,11 +6,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 
-import axe from "axe-core";
-
 import { FIREFOX } from "./browser.mjs";
 import {
-    CHROMIUM_ONLY, CLI, NEEDS_MNIST, SITE, SMALL, break_, browser, dispatches, downloads, finished, keeps, known, link, put,
+    CHROMIUM_ONLY, CLI, NEEDS_MNIST, SITE, SMALL, accessible, break_, browser, dispatches, downloads, finished, keeps, known, link, put,
     reaches, site, status, tab, test, told, train, visit,
 } from "./common.mjs";
 
@@ -669,13 +667,7 @@ test("the keyboard is enough", async () => {
 for (const [width, theme, language] of [[1280, "light", "en-US"], [1280, "dark", "zh-CN"], [360, "dark", "en-US"], [360, "light", "zh-CN"]]) {
     test(`it is accessible and fits: ${width} px, ${theme}, ${language}`, CHROMIUM_ONLY, async () => {
         const { page, faults, close } = await visit(link(SMALL, "cpu"), { width, theme, language });
-        const check = async when => {
-            await page.evaluate(axe.source);
-            const { violations } = await page.evaluate(() => window.axe.run());
-            const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-            assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.target).join(" ")}`), [], when);
-            assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${when}: it scrolls sideways`);
-        };
+        const check = when => accessible(page, width, when);
         await page.setBypassCSP(true);
         await page.reload();
         await page.waitForSelector("#train");
