@@ -244,6 +244,13 @@ pub fn address() -> String {
     window().location().href().unwrap_or_default()
 }
 
+/// The page's address with `fragment` behind `#`.
+pub fn address_of(fragment: &str) -> String {
+    let address = address();
+    let page = address.split('#').next().unwrap_or_default();
+    format!("{page}#{fragment}")
+}
+
 /// Puts `text` on the clipboard; in vain where the visitor has forbidden it.
 pub fn copy(text: &str) -> bool {
     let clipboard = window().navigator().clipboard();

@@ -106,9 +106,19 @@ impl Settings {
 
     /// The part of a link after `#`.
     pub fn to_link(&self) -> String {
-        let engine = self.engine.map_or(String::new(), |engine| format!("&engine={engine}"));
-        let hide = if self.hide.is_empty() { String::new() } else { format!("&hide={}", self.hide.join(",")) };
-        format!("run={}{engine}{hide}", encode(&self.json()))
+        let run = format!("run={}", encode(&self.json()));
+        std::iter::once(run).chain(self.beside_the_run()).collect::<Vec<_>>().join("&")
+    }
+
+    /// The same without what is to be trained: the page's own settings are kept.
+    pub fn to_link_without_run(&self) -> String {
+        self.beside_the_run().collect::<Vec<_>>().join("&")
+    }
+
+    fn beside_the_run(&self) -> impl Iterator<Item = String> {
+        let engine = self.engine.map(|engine| format!("engine={engine}"));
+        let hide = (!self.hide.is_empty()).then(|| format!("hide={}", self.hide.join(",")));
+        engine.into_iter().chain(hide)
     }
 
     /// Reads the part of a link after `#`; an empty one is the default.
@@ -236,11 +246,14 @@ mod tests {
         let hide = ["settings", "runs"].map(str::to_owned).to_vec();
         let lesson = Settings { engine: Some(EngineName::Cpu), hide, ..Default::default() };
         let beside = "engine=cpu&hide=settings,runs";
+        assert_eq!(lesson.to_link(), format!("run={}&{beside}", encode(&lesson.json())));
+        assert_eq!(lesson.to_link_without_run(), beside);
         assert_eq!(Settings::from_link(beside), Ok(lesson.clone()));
         for mangled in ["settings%2Cruns).", "settings,runs%E2%80%9D", "settings,+runs", "settings,,runs,"] {
             assert_eq!(Settings::from_link(&format!("engine=cpu&hide={mangled}")), Ok(lesson.clone()), "{mangled}");
         }
         assert_eq!(Settings::from_link("hide=%FF,<b>x</b>,%").map(|lesson| lesson.hide), Ok(vec![]));
+        assert_eq!(Settings::default().to_link_without_run(), "");
     }
 
     #[test]

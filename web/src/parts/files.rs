@@ -15,14 +15,15 @@ use crate::failure::trouble_of;
 use crate::kept::{Place, from_events, from_json};
 use crate::notice::Notice;
 use crate::parts::card::Panel;
-use crate::parts::later::Fetched;
+use crate::parts::later::{Fetched, Folded};
+use crate::parts::links::links;
 use crate::problem::Problem;
 use crate::shapes::rows;
 
 /// Largest file that is read, in bytes: above any checkpoint of a network that is within bounds, and any image set.
 const MOST: u64 = 700_000_000;
 
-/// Checkpoints to keep, and files to open.
+/// Checkpoints to keep, files to open, and links for lessons.
 #[component]
 fn Files() -> impl IntoView {
     let app = expect_context::<App>();
@@ -43,6 +44,7 @@ fn Files() -> impl IntoView {
                 </label>
             </div>
             <p class="muted">{t.drop}</p>
+            <Folded title=t.links part=links />
         </Panel>
     }
 }

@@ -21,6 +21,7 @@ pub mod icon;
 pub mod images;
 pub mod json;
 pub mod later;
+pub mod links;
 pub mod mistakes;
 pub mod nearest;
 pub mod network;
