@@ -10,21 +10,13 @@ import axe from "axe-core";
 import { FIREFOX, PATIENCE, launch } from "./browser.mjs";
 import { serve } from "./site.mjs";
 
+export { SMALL, link } from "./small.mjs";
+
 export const { SITE, CLI, BROWSER } = process.env;
 // What WebDriver BiDi, by which Firefox is driven, cannot do.
 export const CHROMIUM_ONLY = { skip: FIREFOX && "needs Chromium's own protocol" };
 const HAS_MNIST = SITE && fs.existsSync(path.join(SITE, "data/mnist/train-images-idx3-ubyte.gz"));
 export const NEEDS_MNIST = { skip: !HAS_MNIST && "needs MNIST: PLAYGROUND_DATA" };
-// Small enough for a slow machine, on digits that the page draws itself.
-export const SMALL = {
-    model: { preset: "mlp" },
-    dataset: { name: "digits", digits: 2000, split: { standard: { validation: 200 } } },
-    optimizer: { rule: { adam: {} } },
-    schedule: { rate: 0.002 },
-    length: { steps: 120 },
-    evaluate_every: 30,
-};
-
 /// A test whose name says in which browser, since both run at the same time.
 export const test = (name, ...rest) => runner.test(`${name} [${BROWSER}]`, ...rest);
 
@@ -39,9 +31,6 @@ runner.after(async () => {
     site.server.close();
     fs.rmSync(downloads, { recursive: true });
 });
-
-export const link = (config, engine) =>
-    `#run=${encodeURIComponent(JSON.stringify({ version: 1, ...config }))}${engine ? `&engine=${engine}` : ""}`;
 
 /// A page of a visitor who has not been here before, with all that goes wrong on it.
 export async function visit(fragment = "", { width = 1280, theme = "light", language = "en-US", url = site.url, tour = false } = {}) {

@@ -24,7 +24,7 @@ pub(crate) fn check(sh: &Shell, trials: usize, is_complete: bool) -> Result<()> 
     let bytes = fs::metadata(&program).with_context(|| format!("{} is not built", program.display()))?.len();
     let text = format!(
         "{crates} crates below the program, build scripts and macros included\n{bytes} bytes of program\n\
-         {trials} trials with one adapter and both browsers\n"
+         {trials} trials with one adapter and all browsers\n"
     );
     print!("{text}");
     let is_target = cmd!(sh, "rustc --print host-tuple").quiet().read()? == TARGET;

@@ -34,6 +34,10 @@ pub(crate) const CHROMIUM: Need = Need { sign: Sign::Runs(&["chromium", "--versi
 /// The other browser that the page is used in.
 pub(crate) const FIREFOX: Need = Need { sign: Sign::Runs(&["firefox-esr", "--version"]), package: "firefox-esr" };
 
+/// A third browser, in which the page is tested where somebody has installed it. Its windows want a display.
+pub(crate) const WEBKIT: Need =
+    Need { sign: Sign::Runs(&["xvfb-run", "-a", "WebKitWebDriver", "--help"]), package: "webkit2gtk-driver xvfb" };
+
 /// Node drives the browsers in the page's tests.
 pub(crate) const NPM: Need = Need { sign: Sign::Runs(&["npm", "--version"]), package: "npm" };
 

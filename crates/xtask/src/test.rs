@@ -9,14 +9,14 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use crate::setup::{CHROMIUM, CXX, FIREFOX, NPM, Need};
+use crate::setup::{CHROMIUM, CXX, FIREFOX, NPM, Need, WEBKIT};
 use crate::suites::{self, Suite};
 use crate::workspace::{metadata, program, run_cargo, target_dir, without_package};
 use crate::{accuracy, counts, cuda, fuzz, miri, setup, web};
 
 /// Set up what is needed and run every check.
 ///
-/// Stages: formatting, clippy natively and for wasm32, the libraries on other systems, all tests, the site, the page in two
+/// Stages: formatting, clippy natively and for wasm32, the libraries on other systems, all tests, the site, the page in
 /// browsers, what the program weighs, fuzzing for a bounded time, the tests that Miri can run, and the build with CUDA.
 /// A failed stage does not stop the later ones. What cannot run here is shown as ignored, with what it needs.
 #[derive(clap::Args)]
@@ -55,7 +55,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         let suites = suites.borrow();
         let trials = suites.iter().map(|suite: &Suite| suite.trials).sum();
         // Without a browser trials are missing for a reason that the page's stage tells.
-        let is_complete = [&NPM, &CHROMIUM, &FIREFOX].iter().all(|need| need.missing(sh).is_none());
+        let is_complete = [&NPM, &CHROMIUM, &FIREFOX, &WEBKIT].iter().all(|need| need.missing(sh).is_none());
         counts::check(sh, trials, is_complete).map(|()| Outcome::Passed)
     };
     let accuracy = |sh: &Shell| accuracy::run(sh, &args.accuracy).map(|()| Outcome::Passed);
@@ -208,8 +208,8 @@ fn site(sh: &Shell) -> Result<Outcome> {
 /// Browsers that visitors use, and the files of their tests.
 const BROWSERS: [(&Need, &str); 2] = [(&CHROMIUM, "chromium.test.mjs"), (&FIREFOX, "firefox.test.mjs")];
 
-/// The built site as visitors use it, in all browsers at the same time. The program that it is compared with is the one that
-/// the tests have built.
+/// The built site as visitors use it, in all browsers at the same time, WebKit among them where it is there. The program that
+/// it is compared with is the one that the tests have built.
 fn page(sh: &Shell, suites: &mut Vec<Suite>) -> Result<Outcome> {
     if let Some(reason) = NPM.missing(sh) {
         return Ok(Outcome::Ignored(reason));
@@ -221,6 +221,11 @@ fn page(sh: &Shell, suites: &mut Vec<Suite>) -> Result<Outcome> {
             None => files.push(file),
         }
     }
+    let there = files.len();
+    match WEBKIT.missing(sh) {
+        Some(reason) => println!("skipped: {reason}"),
+        None => files.push("webkit.test.mjs"),
+    }
     if !files.is_empty() {
         let (site, program, count, files) = (web::site_folder(sh)?, program(sh)?, files.len().to_string(), &files);
         let _folder = sh.push_dir("tests/page");
@@ -228,7 +233,6 @@ fn page(sh: &Shell, suites: &mut Vec<Suite>) -> Result<Outcome> {
         let command = cmd!(sh, "node --test --test-concurrency {count} {files...}");
         suites::run(command.env("SITE", site).env("CLI", program).into(), suites)?;
     }
-    let there = files.len();
     Ok(match reasons.join("; ") {
         reasons if reasons.is_empty() => Outcome::Passed,
         reasons => Outcome::Ignored(format!("{there} of {} browsers passed; {reasons}", BROWSERS.len())),
