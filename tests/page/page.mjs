@@ -11,6 +11,7 @@ import {
     CHROMIUM_ONLY, CLI, NEEDS_MNIST, SITE, SMALL, accessible, break_, browser, dispatches, downloads, finished, keeps, known, link, put,
     reaches, site, status, tab, test, told, train, visit,
 } from "./common.mjs";
+import { longestTask } from "./tasks.mjs";
 
 test("one button trains a network that reads what is drawn", async () => {
     const { page, faults, close } = await visit("#engine=cpu");
@@ -280,17 +281,7 @@ test("rate and momentum change in the run, until it is rewound", async () => {
 
 test("training leaves the page's own thread free", CHROMIUM_ONLY, async () => {
     const { page, close } = await visit(link({ ...SMALL, length: { steps: 1500 } }, "cpu"));
-    // Milliseconds of the longest task. Those that it computed: a busy machine makes tasks wait, whatever is in them.
-    const longest = async during => {
-        await page.tracing.start({ categories: ["toplevel"] });
-        await during();
-        await new Promise(done => setTimeout(done, 1000)); // what follows from it
-        const { traceEvents } = JSON.parse(new TextDecoder().decode(await page.tracing.stop()));
-        const thread = ({ pid, tid }) => `${pid} ${tid}`;
-        const main = traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain").map(thread);
-        return Math.max(...traceEvents.filter(event => main.includes(thread(event))).map(({ tdur }) => (tdur ?? 0) / 1000));
-    };
-    const idle = await longest(async () => {
+    const idle = await longestTask(page, async () => {
         await page.reload();
         await page.waitForSelector("#train");
         await known(page);
@@ -304,7 +295,7 @@ test("training leaves the page's own thread free", CHROMIUM_ONLY, async () => {
     await page.waitForSelector("#train");
     await tab(page, "runs");
     await page.waitForFunction(() => document.querySelectorAll(".runs tbody tr").length === 50);
-    const training = await longest(async () => {
+    const training = await longestTask(page, async () => {
         await page.click("#train");
         await reaches(page, "^Done");
     });

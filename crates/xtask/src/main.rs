@@ -10,6 +10,7 @@ mod cuda;
 mod fuzz;
 mod gpu_day;
 mod miri;
+mod page_speed;
 mod peers;
 mod setup;
 mod suites;
@@ -48,6 +49,7 @@ enum Command {
     Dist,
     /// Build the page and take the README's pictures of it.
     Screenshots,
+    PageSpeed(page_speed::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -66,5 +68,6 @@ fn main() -> anyhow::Result<()> {
         Command::Serve(args) => web::serve(&sh, &args),
         Command::Dist => web::dist(&sh),
         Command::Screenshots => web::screenshots(&sh),
+        Command::PageSpeed(args) => page_speed::run(&sh, &args),
     }
 }
