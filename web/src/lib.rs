@@ -29,6 +29,8 @@ pub mod browser;
 #[cfg(target_arch = "wasm32")]
 pub mod check;
 #[cfg(target_arch = "wasm32")]
+pub mod choose;
+#[cfg(target_arch = "wasm32")]
 pub mod client;
 #[cfg(target_arch = "wasm32")]
 pub mod parts;
