@@ -1,7 +1,7 @@
 // Links for lessons: what the builder of links makes, and what such links do.
 import assert from "node:assert/strict";
 
-import { CHROMIUM_ONLY, SMALL, accessible, known, link, site, status, tab, test, visit } from "./common.mjs";
+import { CHROMIUM_ONLY, SMALL, accessible, known, link, site, status, tab, test, train, visit } from "./common.mjs";
 
 /// The builder, open; with the keyboard alone, from the tab's name on.
 async function build(page) {
@@ -104,6 +104,19 @@ test("where a page may not copy, the link is selected", async () => {
     });
     assert.deepEqual(selected, ["lesson", await made(page)]);
     await close();
+});
+
+test("what a lesson hides is not offered after a run either", async () => {
+    const offers = async hide => {
+        const { page, close } = await visit(`${link({ ...SMALL, length: { steps: 5 } }, "cpu")}&hide=${hide}`);
+        await train(page);
+        const words = await page.$eval(".strip-foot", foot => foot.innerText.trim());
+        await close();
+        return words.split(/\s*\n\s*/);
+    };
+    assert.deepEqual(await offers("device"), ["What now?", "Draw a digit", "See its mistakes", "Change one thing", "Compare runs"]);
+    assert.deepEqual(await offers("sketch,runs"), ["What now?", "See its mistakes", "Change one thing"]);
+    assert.deepEqual(await offers("sketch,runs,mistakes,settings"), [""]);
 });
 
 for (const width of [1280, 320]) {

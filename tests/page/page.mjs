@@ -777,13 +777,13 @@ test("the benchmark for programs", async () => {
 // What was committed and what is allowed, in kilobytes as brotli packs them: a change of more than 2 % is meant, and
 // written here. Names of folders are in the wasm, so machines differ by a little.
 const SIZES = {
-    page_glue_bg: [296.1, 300],
+    page_glue_bg: [296.7, 300],
     // 344 until all that is wrong with a configuration or a file was told by its name, and all kinds of IDX files were read.
     // 353 until networks were trained in f16, 362 until it checked devices and showed networks before they are trained.
     worker_glue_bg: [368.3, 378],
     worker_relaxed_glue_bg: [368.3, 378],
     // The charts are fetched as soon as the page stands, the others when they are opened; and all that several of these share.
-    split_curves: [31.2, 150],
+    split_curves: [30.2, 150],
     split_confusion: [9.1, 150],
     split_devices: [7.0, 150],
     split_editor: [12.5, 150],

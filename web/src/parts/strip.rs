@@ -3,8 +3,9 @@ use leptos::prelude::*;
 use crate::app::App;
 use crate::browser;
 use crate::format::fill;
-use crate::parts::card::Card;
+use crate::parts::card::{Card, is_hidden};
 use crate::parts::picture::Picture;
+use crate::parts::tabs::TABS;
 use crate::questions::SAMPLES;
 use crate::state::Stage;
 
@@ -70,18 +71,26 @@ pub fn Strip() -> impl IntoView {
 fn Next() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let look = move |name: &'static str| {
-        move |_| {
-            app.choice.tab.set(name);
-            browser::focus(&format!("tab-{name}"));
-        }
+    let all = [
+        (t.next_draw, "sketch", "board"),
+        (t.next_mistakes, "mistakes", "tab-mistakes"),
+        (t.next_change, "settings", "settings-title"),
+        (t.next_compare, "runs", "tab-runs"),
+    ];
+    let one = move |(words, part, place): (&'static str, &'static str, &'static str)| {
+        let go = move |_| {
+            if TABS.contains(&part) {
+                app.choice.tab.set(part);
+            }
+            browser::focus(place);
+        };
+        view! { <button class="quiet" on:click=go>{words}</button> }
     };
-    view! {
-        <b>{t.what_next}</b>
-        <button class="quiet" on:click=move |_| browser::focus("board")>{t.next_draw}</button>
-        <button class="quiet" on:click=look("mistakes")>{t.next_mistakes}</button>
-        <button class="quiet" on:click=move |_| browser::focus("settings-title")>{t.next_change}</button>
-        <button class="quiet" on:click=look("runs")>{t.next_compare}</button>
+    // What a lesson hides is not offered.
+    let there = move || all.into_iter().filter(|(_, part, _)| !is_hidden(app, part)).collect::<Vec<_>>();
+    move || match there() {
+        there if there.is_empty() => None,
+        there => Some(view! { <b>{t.what_next}</b> {there.into_iter().map(one).collect_view()} }),
     }
 }
 
