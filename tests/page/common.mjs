@@ -26,6 +26,8 @@ runner.before(async () => {
     browser = await launch();
     downloads = fs.mkdtempSync(path.join(os.tmpdir(), "page-"));
 });
+// What a test has broken is whole again for the next one, however it ended.
+runner.afterEach(() => Object.assign(site.options, { without: "nothing", data: "there", lost: null, missing: undefined }));
 runner.after(async () => {
     await browser.close();
     site.server.close();

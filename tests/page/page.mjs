@@ -765,7 +765,7 @@ test("the benchmark for programs", async () => {
     await assert.rejects(page.evaluate(() => playground.bench({ workload: "W1", engine: "cpu", params: { w9: { shape: [1, 1], data: [0] } } })), /no `dense9.weight`/);
     for (const [spec, words] of [
         [undefined, /needs a workload/], [{ workload: "W9" }, /W9/], [{ workload: "W1", engine: "webgpu" }, /`bench.spec.engine` is "webgpu", but must be one of/],
-        [{ workload: "W1", batch: -1 }, /invalid value/], [{ workload: "W1", optimizer: "adam" }, /adam/],
+        [{ workload: "W1", batch: -1 }, /whole number of at least 0/], [{ workload: "W1", optimizer: "adam" }, /adam/],
         [{ workload: "W1", seconds: "x" }, /seconds is x/], [{ workload: "W1", secs: 1 }, /does not know secs/], [{ workload: "W1", data: {} }, /no batches/],
     ]) {
         await assert.rejects(page.evaluate(spec => playground.bench(spec), spec), words);

@@ -1,6 +1,6 @@
 //! The page's end of the line to the worker.
 
-use js_sys::{Array, ArrayBuffer, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Reflect, Uint8Array};
 use leptos::web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 use protocol::worker::{Reply, Request};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
@@ -30,9 +30,10 @@ impl Client {
         });
         let error = Closure::<dyn FnMut(ErrorEvent)>::new(move |event: ErrorEvent| {
             event.prevent_default();
-            // A module that does not load is an event without a message.
-            let message = event.message();
-            let message = if message.is_empty() { "the worker could not be loaded".into() } else { message };
+            // A module that does not load is an event of another kind, which has no message, whatever its type says.
+            let message = Reflect::get(&event, &"message".into()).ok().and_then(|message| message.as_string());
+            let message = message.filter(|message| !message.is_empty());
+            let message = message.unwrap_or_else(|| "the worker could not be loaded".into());
             hear(Reply::Crashed { message }, vec![]);
         });
         worker.set_onmessage(Some(message.as_ref().unchecked_ref()));
