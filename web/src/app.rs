@@ -70,13 +70,14 @@ pub(crate) struct Inner {
     /// When answers were last asked for, in milliseconds.
     pub(crate) asked_at: f64,
     pub(crate) question: u64,
-    /// Test images to find mistakes among, and the question about them.
+    /// Test images to find mistakes among, and the question about them; and when that was asked, in milliseconds.
     pub(crate) searched: Searched,
+    pub(crate) searched_at: f64,
     /// A checkpoint that the visitor wants as a file.
     pub(crate) saving: Option<u64>,
     /// The last checkpoint, to go on from where the worker dies.
     pub(crate) last: Option<Vec<u8>>,
-    /// When that came, in milliseconds.
+    /// When that came or a later one was asked for, in milliseconds.
     pub(crate) kept_at: f64,
     /// The run of another tab that this one goes on with, as long as it is kept under that tab's name.
     pub(crate) adopted: Option<String>,

@@ -52,7 +52,9 @@ impl App {
     /// Looks for what the network is most wrong about: asks for images, or what it says of those that are there.
     pub(crate) fn search(self) {
         let request = self.question();
-        self.inner.update_value(|inner| inner.searched.question = Some(request));
+        self.inner.update_value(|inner| {
+            (inner.searched.question, inner.searched_at) = (Some(request), browser::now());
+        });
         let pictures = self.inner.with_value(|inner| inner.searched.samples.pictures.concat());
         let count = self.inner.with_value(|inner| inner.searched.samples.pictures.len());
         match count {

@@ -16,6 +16,8 @@ use crate::state::{RunState, Stage};
 
 /// Between two questions about the pictures while a run trains, in milliseconds.
 const ANSWER_EVERY: f64 = 250.0;
+/// Between two searches for mistakes while a run trains, in milliseconds: a small network has many epochs a second.
+const SEARCH_EVERY: f64 = 1000.0;
 /// Networks up to this size are kept as a checkpoint while they train, to go on from where page or worker die.
 const KEPT_PARAMETERS: u64 = 2_000_000;
 
@@ -153,6 +155,7 @@ impl App {
     pub(crate) fn save_if_due(self) {
         let size = self.run.state.with_untracked(|state| state.start.as_ref().map_or(0, |start| start.parameters));
         if size <= KEPT_PARAMETERS && self.is_keeping_due() {
+            self.inner.update_value(|inner| inner.kept_at = browser::now());
             self.ask(&Request::Save { request: self.question() }, &[]);
         }
     }
@@ -216,7 +219,9 @@ impl App {
                 self.save_if_due();
             }
             Told::Epoch => {
-                self.search();
+                if browser::now() - self.inner.with_value(|inner| inner.searched_at) >= SEARCH_EVERY {
+                    self.search();
+                }
                 self.save_if_due();
             }
             Told::Finished => {
