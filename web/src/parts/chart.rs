@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use leptos::html::Div;
 use leptos::prelude::*;
 use plot::{Chart as Drawn, Mark, Scale, Series};
@@ -6,6 +8,9 @@ use wasm_bindgen::prelude::Closure;
 
 use crate::app::App;
 use crate::format::{grouped, number};
+
+/// Between two drawings of a chart.
+const REDRAWN_EVERY: Duration = Duration::from_millis(100);
 
 /// What a chart shows, whatever its size.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,8 +44,10 @@ pub fn Chart(
     let place = NodeRef::<Div>::new();
     let size = RwSignal::new((0.0, 0.0));
     watch_size(place, size);
+    let shown = RwSignal::new(content.get_untracked());
+    follow(content, shown);
     let drawn = Memo::new(move |_| {
-        let ((width, height), Content { series, marks, last }) = (size.get(), content.get());
+        let ((width, height), Content { series, marks, last }) = (size.get(), shown.get());
         let scale = match (share, logarithmic.get()) {
             (true, _) => Scale::Share,
             (false, true) => Scale::Logarithmic,
@@ -152,6 +159,26 @@ pub fn Chart(
             </details>
         </figure>
     }
+}
+
+/// Has `shown` follow `content`, at most ten times a second and in a task of its own: two charts that are drawn in one task
+/// keep a slow processor busy for longer than a person waits.
+fn follow(content: Signal<Content>, shown: RwSignal<Content>) {
+    let is_due = StoredValue::new(false);
+    Effect::new(move || {
+        content.track();
+        if is_due.get_value() {
+            return;
+        }
+        is_due.set_value(true);
+        let draw = move || {
+            // A chart that is gone draws nothing.
+            if is_due.try_set_value(false).is_none() {
+                let _ = shown.try_set(content.get_untracked());
+            }
+        };
+        set_timeout(draw, REDRAWN_EVERY);
+    });
 }
 
 /// Keeps the size of an element in CSS pixels, as it changes.
