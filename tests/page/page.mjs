@@ -545,7 +545,7 @@ test("a worker that dies is replaced, and its run goes on as it was", async () =
     await put(page, "batch", "32"); // for the next run, as is the engine
     await put(page, "engine", "wgpu");
     await break_(page, "crash");
-    await page.waitForFunction(() => /crashed: .*planted.*goes on from the last checkpoint/.test(document.querySelector(".alerts").innerText));
+    await page.waitForFunction(() => /crashed \(.*planted.*\)\..*goes on from the last checkpoint/.test(document.querySelector(".alerts").innerText));
     await keeps(page, 1); // without a press of Train
     const [{ start, step, loss }] = await finished(page);
     assert.deepEqual([step, start.config.batch, start.device.engine], [6000, 64, "cpu"]);

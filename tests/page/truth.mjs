@@ -77,8 +77,10 @@ test("charts have axes, marks and values, by pointer and by key", async () => {
     await page.waitForFunction(() => /step [1-9]/.test(document.querySelector("#status").innerText));
     await put(page, "schedule.rate", "0.001");
     await page.waitForFunction(() => document.querySelectorAll(".plot .mark text").length > 0);
+    await says(page, ".bar-accuracy .validation dd", "\\d");
     await page.click("#stop");
     await reaches(page, "^Stopped");
+    await page.waitForFunction(() => [...document.querySelectorAll(".plot .mark title")].some(title => title.textContent === "stopped"));
     const marks = await page.$$eval(".plot", all => all.map(plot => [...plot.querySelectorAll(".mark title")].map(title => title.textContent)));
     assert.ok(marks[0].some(mark => /^rate 0.0010/.test(mark)) && marks[0].includes("stopped"), marks.join());
     const [axis] = await page.$$eval(".plot .axis", all => all.map(axis => axis.textContent));
@@ -168,6 +170,48 @@ test("a run that was left can be given up; a run in another tab is not offered",
     await page.click("#give-up");
     await keeps(page, 2);
     await page.waitForFunction(() => !document.querySelector("#give-up"));
+    await close();
+});
+
+test("what was left is not lost where it cannot go on, nor where it is stopped at once", async () => {
+    const { page, close } = await visit(link({ ...LONG, length: { steps: 1_000_000 } }, "cpu"));
+    await page.click("#train");
+    await is_kept(page);
+    await page.click("#train"); // pauses, and what is paused is kept as it stands
+    await reaches(page, "^Paused");
+    const step = (await status(page)).match(/step ([\d\s]+) of/)[1].replace(/\D/g, "");
+    await page.waitForFunction(step => new Promise(done => {
+        const open = indexedDB.open("playground", 2);
+        open.onsuccess = () => {
+            const request = open.result.transaction("left").objectStore("left").getAll();
+            request.onsuccess = () => done(request.result.some(({ text }) => JSON.parse(text).state.step === +step));
+        };
+    }), { polling: 100 }, step);
+    await page.reload();
+    await page.waitForSelector("#go-on");
+    await page.click("#go-on");
+    await reaches(page, `^Paused at step ${step.replace(/(\d)(?=(\d{3})+$)/g, "$1.")} of`);
+    await page.click("#stop");
+    await keeps(page, 1);
+    assert.equal((await finished(page))[0].step, +step);
+    await close();
+});
+
+test("a run that is live when another is looked at is listed, and nothing is saved of what is past", async () => {
+    const { page, close } = await visit(link(SMALL, "cpu"));
+    await train(page);
+    await put(page, "length.steps", "1000000");
+    await page.click("#train");
+    await is_kept(page);
+    await tab(page, "runs");
+    await page.$$eval(".run-acts button:first-child", buttons => buttons.at(-1).click());
+    await keeps(page, 2);
+    await reaches(page, "^Done");
+    await tab(page, "files");
+    assert.ok(await page.$eval("#save", button => button.disabled));
+    await put(page, "batch", "abc");
+    await page.waitForFunction(() => document.querySelector("#train").disabled);
+    assert.ok(await page.$eval(".settings-wait button", button => button.disabled));
     await close();
 });
 

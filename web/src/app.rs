@@ -79,8 +79,12 @@ pub(crate) struct Inner {
     pub(crate) last: Option<Vec<u8>>,
     /// When that came or a later one was asked for, in milliseconds.
     pub(crate) kept_at: f64,
-    /// The run of another tab that this one goes on with, as long as it is kept under that tab's name.
+    /// The run of another tab that this one goes on with, as long as it is kept under that tab's name; before it has begun …
+    pub(crate) adopting: Option<String>,
+    /// … and after that.
     pub(crate) adopted: Option<String>,
+    /// The question for a checkpoint to keep, and of which run.
+    pub(crate) keeping: Option<(u64, u64)>,
     /// What is known of the run that goes on from a checkpoint.
     pub(crate) past: Option<RunState>,
     /// Whether the run makes a step as soon as it has started.
@@ -116,6 +120,8 @@ pub(crate) struct Wanted {
     pub(crate) past: Option<RunState>,
     /// Whether it makes one step, where it waits.
     pub(crate) steps: bool,
+    /// Where it is kept, if another tab has left it.
+    pub(crate) adopted: Option<String>,
 }
 
 /// The run that there is while another begins, which may not come to it.
@@ -230,20 +236,28 @@ impl App {
 
     /// Begins a run with the present settings, in place of any other.
     pub fn train(self) {
-        self.begin(Wanted::default());
+        if self.why_not().is_none() {
+            self.begin(Wanted::default());
+        }
     }
 
     /// Does what a button beside a trouble offers.
     pub fn remedy(self, remedy: Remedy) {
         match remedy {
             Remedy::Cpu => self.choice.settings.update(|settings| settings.engine = Some(EngineName::Cpu)),
-            Remedy::Calmer(rate) => self.choice.settings.update(|settings| settings.config.schedule.rate = rate),
+            Remedy::Calmer(rate) => {
+                drop(self.choice.refused.try_update(|refused| refused.remove("schedule.rate")));
+                self.choice.settings.update(|settings| settings.config.schedule.rate = rate);
+            }
         }
         self.train();
     }
 
     /// Trains the present settings on one engine after the other.
     pub fn compare(self, engines: impl IntoIterator<Item = EngineName>) {
+        if self.why_not().is_some() {
+            return;
+        }
         self.inner.update_value(|inner| inner.queue = engines.into_iter().collect());
         self.next_in_queue(None);
     }
@@ -262,7 +276,7 @@ impl App {
     /// What is wrong with it.
     pub fn open_checkpoint(self, bytes: Vec<u8>) -> Result<(), Unusable> {
         let config = checkpoint::config(&bytes)?;
-        self.choice.settings.update(|settings| settings.config = config);
+        self.take(config);
         self.begin(Wanted { checkpoint: Some(bytes), ..Default::default() });
         Ok(())
     }
@@ -298,7 +312,7 @@ impl App {
         else {
             return;
         };
-        if past.start.as_ref().is_some_and(|start| past.step > start.first_step) {
+        if past.is_worth_keeping() {
             self.keep(past.clone().stopped(), Place::Browser);
             if let Some(checkpoint) = checkpoint {
                 self.offer_undo(Notice::Replaced, Undo::Run { past: Box::new(past), checkpoint });
@@ -309,14 +323,22 @@ impl App {
     /// A run could not begin: the one of before goes on, if there is one.
     pub(crate) fn not_started(self, failure: Failure) {
         match self.inner.try_update_value(|inner| inner.before.take()).flatten() {
-            None => self.apply(Event::Failed { failure, step: 0, checkpoint: None }),
+            None => {
+                self.apply(Event::Failed { failure, step: 0, checkpoint: None });
+                self.offer_left(); // if it was that: it is as it was
+            }
             Some(Before { run, state, checkpoint }) => {
-                self.inner.update_value(|inner| (inner.current, inner.last) = (run, checkpoint));
-                self.run.state.set(state);
+                self.back_to(run, state, checkpoint);
                 self.notice.set(Some(Notice::Refused(failure)));
-                self.ask_again();
             }
         }
+    }
+
+    /// The run of before is the one there is, again.
+    fn back_to(self, run: u64, state: RunState, checkpoint: Option<Vec<u8>>) {
+        self.inner.update_value(|inner| (inner.current, inner.last) = (run, checkpoint));
+        self.run.state.set(state);
+        self.ask_again();
     }
 
     /// What was asked of another network is not shown any more.
@@ -337,9 +359,10 @@ impl App {
         self.inner.update_value(|inner| inner.undo = Some((turn, undo)));
         self.notice.set(Some(notice.clone()));
         let over = move || {
-            if self.inner.with_value(|inner| inner.undo.as_ref().is_some_and(|(since, _)| *since == turn)) {
-                self.settle();
+            if self.inner.with_value(|inner| inner.undo.as_ref().is_none_or(|(since, _)| *since != turn)) {
+                return; // it was undone, or something else can be
             }
+            self.settle();
             if self.notice.with_untracked(|now| now.as_ref() == Some(&notice)) {
                 self.notice.set(None);
             }
@@ -357,6 +380,7 @@ impl App {
     /// Takes back what was done last.
     pub fn undo(self) {
         let undo = self.inner.try_update_value(|inner| inner.undo.take()).flatten();
+        self.inner.update_value(|inner| inner.queue.clear());
         self.notice.set(None);
         match undo {
             None => {}
@@ -377,7 +401,7 @@ impl App {
                     config,
                     engine,
                     past: Some(*past),
-                    steps: false,
+                    ..Default::default()
                 });
             }
         }
@@ -401,6 +425,7 @@ impl App {
             inner.current = inner.run;
             (inner.asked, inner.last, inner.searched) = (None, None, Searched::default());
             (inner.past, inner.steps, inner.kept_at) = (wanted.past.clone(), wanted.steps, 0.0);
+            inner.adopting = wanted.adopted.clone();
             inner.run.to_string()
         });
         let request = Request::Start {
@@ -423,7 +448,10 @@ impl App {
             // No worker has this run yet: it will begin with the settings of that moment, or not at all.
             if command == Command::Stop {
                 self.inner.update_value(|inner| (inner.wanted, inner.checking) = (None, None));
-                self.run.state.set(RunState::default());
+                match self.inner.try_update_value(|inner| inner.before.take()).flatten() {
+                    Some(Before { run, state, checkpoint }) => self.back_to(run, state, checkpoint),
+                    None => self.run.state.set(RunState::default()),
+                }
             }
             return;
         }
@@ -452,9 +480,7 @@ impl App {
             Stage::Running => self.tell(Command::Pause),
             Stage::Paused => self.tell(Command::Resume),
             Stage::Preparing | Stage::Idle | Stage::Done | Stage::Stopped | Stage::Failed => {
-                if self.why_not().is_none() {
-                    self.train();
-                }
+                self.train();
             }
         }
     }

@@ -27,6 +27,11 @@ impl App {
         self.choice.settings.update(|settings| *settings = other(settings));
     }
 
+    /// Takes another configuration as a whole.
+    pub fn take(self, config: RunConfig) {
+        self.choose(|settings| Settings { config, ..settings.clone() });
+    }
+
     /// The settings that the page begins with; what a lesson hides stays hidden.
     pub fn reset(self) {
         self.choose(|settings| Settings { hide: settings.hide.clone(), ..Default::default() });
@@ -100,9 +105,14 @@ impl App {
 
     /// Whether the run there is was started with other settings than the present ones.
     pub fn differs(self) -> bool {
-        let wanted = self.choice.settings.with(|settings| settings.config.clone());
+        let mut wanted = self.choice.settings.with(|settings| settings.config.clone());
         self.run.state.with(|state| match (&state.start, state.stage.is_live()) {
-            (Some(start), true) => comparable(&start.config) != comparable(&wanted),
+            (Some(start), true) => {
+                if wanted.dataset.name == "auto" {
+                    wanted.dataset = start.config.dataset.clone(); // it says what it has become
+                }
+                comparable(&start.config) != comparable(&wanted)
+            }
             _ => false,
         })
     }

@@ -142,6 +142,11 @@ pub fn from_events(text: &str) -> Option<RunState> {
     state.is_whole().then_some(state)
 }
 
+/// Whether a text begins as what the command line's `train --json` tells, whatever becomes of the run.
+pub fn is_log(text: &str) -> bool {
+    text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| Message::from_json(line).is_ok())
+}
+
 /// Curves of all runs as a table: one line for each stretch of steps and each evaluation.
 pub fn to_csv(runs: &[Kept]) -> String {
     let mut table = String::from("run,name,engine,device,curve,step,loss,accuracy\n");
@@ -243,7 +248,7 @@ mod tests {
     #[test]
     fn what_is_no_finished_run_is_refused() {
         let half: String = EVENTS.lines().take(3).map(|line| format!("{line}\n")).collect();
-        assert!(from_events(&half).is_none());
+        assert!(from_events(&half).is_none() && is_log(&half) && !is_log("{}") && !is_log(""));
         assert!(from_events("{}").is_none() && from_events("").is_none());
     }
 

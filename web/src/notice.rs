@@ -24,6 +24,8 @@ pub enum Notice {
     UnknownFile(String),
     /// A picture that shows no digit, or that the browser cannot read.
     NoPicture(String),
+    /// What the command line told of a run that has not ended.
+    UnfinishedLog,
     /// A checkpoint that is not whole.
     Damaged(String),
     /// A run of elsewhere was listed: its name there, and how it ended where that was no good.
@@ -68,6 +70,7 @@ impl Notice {
             }
             Notice::NoTexts(name) => fill(t.texts_missing, &[name]),
             Notice::UnknownFile(name) => fill(t.file_unknown, &[name]),
+            Notice::UnfinishedLog => t.log_unfinished.into(),
             Notice::NoPicture(name) => fill(t.file_no_picture, &[name]),
             Notice::Damaged(name) => fill(t.file_damaged, &[name]),
             Notice::Listed { number, failure: None } => fill(t.listed, &[&number.to_string()]),

@@ -62,7 +62,11 @@ impl App {
                 let Some(bytes) = buffers.pop() else { return };
                 match self.inner.with_value(|inner| inner.saving == Some(request)) {
                     true => browser::save(&format!("playground-{step}.safetensors"), &bytes),
-                    false => self.keep_left(bytes),
+                    // Of the run that there is; another may have begun meanwhile.
+                    false if self.inner.with_value(|inner| inner.keeping == Some((request, inner.current))) => {
+                        self.keep_left(bytes);
+                    }
+                    false => {}
                 }
             }
             Reply::Files { name, images } => {
@@ -117,12 +121,19 @@ impl App {
     /// A worker that died is started again, and the run goes on from the last checkpoint, if there is one.
     fn revive(self, message: String) {
         let ready = self.run.devices.get_untracked().is_some();
-        let last = self.inner.try_update_value(|inner| {
-            (inner.client, inner.asked, inner.near) = (None, None, None);
-            inner.last.take()
-        });
-        let past = self.run.state.get_untracked();
-        let last = last.flatten().filter(|_| past.stage.is_live());
+        let (before, last) = self
+            .inner
+            .try_update_value(|inner| {
+                (inner.client, inner.asked, inner.near, inner.checking) = (None, None, None, None);
+                (inner.before.take(), inner.last.take())
+            })
+            .unwrap_or_default();
+        // The run of before, where another was only about to begin.
+        let (past, last) = match before {
+            Some(before) => (before.state, before.checkpoint),
+            None => (self.run.state.get_untracked(), last),
+        };
+        let last = last.filter(|_| past.stage.is_live());
         self.run.state.set(RunState::default());
         if !ready {
             // It has never worked, or not since it was started again, and would not now: the network is gone, or a new
@@ -137,7 +148,14 @@ impl App {
             let config = config(&checkpoint).ok();
             let engine = past.start.as_ref().map(|start| start.device.engine);
             let waits = past.stage == Stage::Paused;
-            self.begin(Wanted { waits, checkpoint: Some(checkpoint), config, engine, past: Some(past), steps: false });
+            self.begin(Wanted {
+                waits,
+                checkpoint: Some(checkpoint),
+                config,
+                engine,
+                past: Some(past),
+                ..Default::default()
+            });
         }
         self.notice.set(Some(Notice::WorkerDied { message, resumed }));
     }
@@ -145,7 +163,10 @@ impl App {
     /// The run has ended: it is listed, if it has made a step, and need not be gone on with.
     fn end(self) {
         let state = self.run.state.get_untracked();
-        if state.start.as_ref().is_some_and(|start| state.step > start.first_step || state.stage == Stage::Done) {
+        if state.start.is_none() {
+            return; // it has not begun, and what was kept of another is not its
+        }
+        if state.is_worth_keeping() {
             self.keep(state, Place::Browser);
         }
         self.forget_left();
@@ -156,7 +177,9 @@ impl App {
         let size = self.run.state.with_untracked(|state| state.start.as_ref().map_or(0, |start| start.parameters));
         if size <= KEPT_PARAMETERS && self.is_keeping_due() {
             self.inner.update_value(|inner| inner.kept_at = browser::now());
-            self.ask(&Request::Save { request: self.question() }, &[]);
+            let request = self.question();
+            self.inner.update_value(|inner| inner.keeping = Some((request, inner.current)));
+            self.ask(&Request::Save { request }, &[]);
         }
     }
 
@@ -206,6 +229,7 @@ impl App {
                 self.inner.update_value(|inner| inner.strip = Some(request));
                 self.ask_tests(request, SAMPLES);
                 self.ask_nearest();
+                self.inner.update_value(|inner| inner.adopted = inner.adopting.take());
                 if self.inner.try_update_value(|inner| std::mem::take(&mut inner.steps)).unwrap_or_default() {
                     self.tell(Command::Step);
                 }
@@ -229,6 +253,10 @@ impl App {
                 self.end();
                 self.next_in_queue(None);
             }
+            Told::Paused => {
+                self.inner.update_value(|inner| inner.kept_at = 0.0); // who pauses may leave
+                self.save_if_due();
+            }
             Told::Stopped => self.end(),
             Told::Failed => {
                 self.end();
@@ -247,6 +275,7 @@ enum Told {
     New,
     Epoch,
     Finished,
+    Paused,
     Stopped,
     Failed,
     Other,
@@ -262,11 +291,10 @@ impl Told {
             Event::Finished(_) => Told::Finished,
             Event::Failed { .. } => Told::Failed,
             Event::Stopped { .. } => Told::Stopped,
-            Event::Paused { .. }
-            | Event::Resumed { .. }
-            | Event::Rate { .. }
-            | Event::Momentum { .. }
-            | Event::Checkpoint { .. } => Told::Other,
+            Event::Paused { .. } => Told::Paused,
+            Event::Resumed { .. } | Event::Rate { .. } | Event::Momentum { .. } | Event::Checkpoint { .. } => {
+                Told::Other
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::app::{App, Undo, Wanted};
+use crate::app::{App, Before, Undo, Wanted};
 use crate::browser;
 use crate::kept::{Kept, Left, Place};
 use crate::notice::Notice;
@@ -30,6 +30,11 @@ impl App {
     /// The list as the browser has it; what is shown of it stays.
     async fn read_runs(self) {
         let Ok(all) = browser::kept_runs().await else { return };
+        // What was taken off the list, and may be put back, is not on it.
+        let gone: Vec<u64> = self.inner.with_value(|inner| match &inner.undo {
+            Some((_, Undo::Forget(gone))) => gone.iter().map(|run| run.number).collect(),
+            _ => vec![],
+        });
         let shown: Vec<u64> = self
             .run
             .finished
@@ -39,6 +44,9 @@ impl App {
             all.iter().for_each(|(number, text)| inner.sizes.add(*number, text.len()));
         });
         let read = |(number, text): &(u64, String)| {
+            if gone.contains(number) {
+                return None;
+            }
             let run = Kept::read(*number, text)?;
             Some(Kept { shown: shown.contains(number), ..run })
         };
@@ -56,15 +64,23 @@ impl App {
         self.run.left.set(None);
     }
 
+    /// Offers the run that was left, if there is one, again.
+    pub(crate) fn offer_left(self) {
+        if self.inner.try_update_value(|inner| inner.adopting.take()).flatten().is_some() {
+            spawn_local(self.find_left());
+        }
+    }
+
     /// Goes on with the run that was left.
     pub fn go_on(self) {
         let Some((id, past, checkpoint)) = self.run.left.get_untracked() else { return };
         self.run.left.set(None);
         let Some(start) = past.start.clone() else { return };
-        self.choice.settings.update(|settings| settings.config = (*start.config).clone());
+        self.take((*start.config).clone());
         let (waits, engine) = (past.stage == Stage::Paused, Some(start.device.engine));
-        self.begin(Wanted { waits, checkpoint: Some(checkpoint), engine, past: Some(past), ..Default::default() });
-        self.inner.update_value(|inner| inner.adopted = Some(id));
+        self.inner.update_value(|inner| inner.queue.clear());
+        let (past, adopted) = (Some(past), Some(id));
+        self.begin(Wanted { waits, checkpoint: Some(checkpoint), engine, past, adopted, ..Default::default() });
     }
 
     /// Keeps the run that was left as one that was stopped, and looks for another.
@@ -167,11 +183,18 @@ impl App {
     pub fn open_run(self, number: u64) {
         let found = self.run.finished.with_untracked(|runs| runs.iter().find(|run| run.number == number).cloned());
         let Some(Kept { state, .. }) = found else { return };
-        if self.run.state.with_untracked(|state| state.stage.is_live()) {
+        let now = self.run.state.get_untracked();
+        if now.stage.is_live() {
             self.tell(protocol::Command::Stop);
+            self.forget_left();
+            self.inner.update_value(|inner| {
+                let checkpoint = inner.last.take();
+                inner.before = Some(Before { run: 0, state: now, checkpoint });
+            });
+            self.replaced();
         }
         if let Some(start) = &state.start {
-            self.choice.settings.update(|settings| settings.config = (*start.config).clone());
+            self.take((*start.config).clone());
         }
         self.clear_questions();
         self.inner.update_value(|inner| inner.current = 0); // what the run before still says is not for this one
@@ -187,6 +210,7 @@ impl App {
 
     /// Forgets for good what was taken off the list.
     pub(crate) fn forget_for_good(self, gone: &[Kept]) {
+        self.run.finished.update(|runs| runs.retain(|run| gone.iter().all(|other| other.number != run.number)));
         for run in gone {
             let number = run.number;
             self.inner.update_value(|inner| inner.sizes.forget(number, number));

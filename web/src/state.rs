@@ -135,6 +135,9 @@ pub struct RunState {
     /// The largest training loss of a step.
     #[serde(default)]
     pub peak_loss: Option<f64>,
+    /// Steps that were told of here, in the seconds that are told of here.
+    #[serde(default)]
+    pub made: u64,
     /// Whether it is only looked at again: nothing can be told to it.
     #[serde(skip)]
     pub is_past: bool,
@@ -170,6 +173,7 @@ impl Default for RunState {
             failure: None,
             first_loss: None,
             peak_loss: None,
+            made: 0,
             is_past: false,
             rates: vec![],
             momenta: vec![],
@@ -220,6 +224,7 @@ impl RunState {
                 self.seconds.readback += readback;
                 self.seconds.asleep += asleep;
                 self.seconds.aside += aside;
+                self.made += losses.len() as u64;
                 self.pieces.push_back((losses.len() as u64, seconds));
                 let mut known: f64 = self.pieces.iter().map(|piece| piece.1).sum();
                 while let Some(oldest) = self.pieces.front().filter(|piece| known - piece.1 >= SPEED_SECONDS) {
@@ -331,10 +336,15 @@ impl RunState {
         valid && curves.into_iter().all(Curve::is_sound)
     }
 
+    /// Whether there is something of it to be shown: a step that was told of, or its end.
+    pub fn is_worth_keeping(&self) -> bool {
+        self.start.is_some() && (self.stage == Stage::Done || self.loss.points().next().is_some())
+    }
+
     /// Training images a second over all steps that were made here; none where there were none.
     pub fn measured(&self) -> Option<f64> {
         let start = self.start.as_ref()?;
-        let images = self.step.saturating_sub(start.first_step) as f64 * start.config.batch as f64;
+        let images = self.made as f64 * start.config.batch as f64;
         let seconds = self.seconds.steps + self.seconds.readback;
         let told = self.summary.as_ref().map(|summary| summary.images_per_second);
         told.or((seconds > 0.0).then(|| images / seconds)).filter(|speed| *speed > 0.0)
@@ -590,6 +600,8 @@ mod tests {
         assert_eq!((state.stage, state.step, state.validation.len()), (Stage::Running, 4, 1));
         assert_eq!((state.first_loss, state.start.as_ref().unwrap().first_step), (Some(4.0), 3));
         assert_eq!(state.seconds.steps, 0.8 * 3.0);
+        state.apply(Event::Stopped { reason: "told to".into(), step: 4, checkpoint: None });
+        assert_eq!(state.measured().map(f64::round), Some(107.0), "five steps of 64 images in three seconds");
     }
 
     #[test]

@@ -15,6 +15,11 @@ pub fn json_number(typed: &str) -> String {
         _ if text.is_empty() => "null".into(),
         1 if text.starts_with([',', '.']) => format!("0.{}", &text[1..]),
         1 => text.replace(',', "."),
+        // "1e3" is a whole number to a person.
+        _ if text.contains(['e', 'E']) => match text.parse::<f64>() {
+            Ok(value) if value.fract() == 0.0 && value.abs() < 1e15 => (value as i64).to_string(),
+            _ => text,
+        },
         _ => text,
     }
 }
@@ -32,6 +37,7 @@ mod tests {
         check("，5", "0.5");
         check("−3", "-3");
         check("1e-3", "1e-3");
+        check("1e3", "1000");
         check("", "null");
         check("1,000,000", "1,000,000"); // no JSON number: it is refused rather than guessed at
         check("ten", "ten");

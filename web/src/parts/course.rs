@@ -12,7 +12,8 @@ pub fn Course() -> impl IntoView {
     // The visitor's own images are counted when a run has loaded them.
     let loaded = move |name: &str| {
         app.run.state.with(|state| {
-            let data = state.start.as_ref().map(|start| &start.data).filter(|data| data.name == name)?;
+            let data =
+                state.start.as_ref().map(|start| &start.data).filter(|data| data.name == name || name == "auto")?;
             Some([data.training + data.validation, data.test])
         })
     };

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::browser;
 use crate::checkpoint::Unusable;
 use crate::failure::trouble_of;
-use crate::kept::{Place, from_events, from_json};
+use crate::kept::{Place, from_events, from_json, is_log};
 use crate::notice::Notice;
 use crate::parts::card::Panel;
 use crate::parts::later::{Fetched, Folded};
@@ -28,7 +28,7 @@ const MOST: u64 = 700_000_000;
 fn Files() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let can_save = Memo::new(move |_| app.run.state.with(|state| state.start.is_some()));
+    let can_save = Memo::new(move |_| app.run.state.with(|state| state.start.is_some() && !state.is_past));
     let choose = move |event: web_sys::Event| {
         let input: HtmlInputElement = event_target(&event);
         app.open_files(input.files());
@@ -89,7 +89,7 @@ impl App {
         if let Some(mistake) = rows(&config.network().map_err(|error| error.say(t))?).1 {
             return Err(mistake.say(t));
         }
-        self.choice.settings.update(|settings| settings.config = config);
+        self.take(config);
         Ok(())
     }
 }
@@ -135,6 +135,8 @@ fn open_text(app: App, text: &str) -> Result<(), Notice> {
         let failure = trouble_of(&run, t).map(|trouble| trouble.message);
         app.notice.set(Some(Notice::Listed { number: 1, failure }));
         app.keep(run, Place::File);
+    } else if is_log(text) {
+        return Err(Notice::UnfinishedLog);
     } else {
         app.open_config(text).map_err(|message| Notice::Refused(message.into()))?;
     }

@@ -178,7 +178,8 @@ fn shortcut(app: App, event: &web_sys::KeyboardEvent) {
     let key = event.key().to_lowercase();
     let code = event.code().to_lowercase();
     let key = if key.is_ascii() { key.as_str() } else { code.trim_start_matches("key") };
-    let (live, started) = app.run.state.with_untracked(|state| (state.stage.is_live(), state.start.is_some()));
+    let (live, started) =
+        app.run.state.with_untracked(|state| (state.stage.is_live(), state.start.is_some() && !state.is_past));
     match key {
         // It begins a run and never ends one: that of a lesson would be gone by one key.
         "t" if !live => app.train_or_pause(),

@@ -226,7 +226,7 @@ pub fn Settings() -> impl IntoView {
             </div>
             <div class="settings-wait" role="status" hidden=move || !differs.get()>
                 <p>{t.restart_needed}</p>
-                <button on:click=move |_| app.train()>{t.restart}</button>
+                <button disabled=move || app.why_not().is_some() on:click=move |_| app.train()>{t.restart}</button>
             </div>
         </details>
     }
