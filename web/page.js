@@ -1,11 +1,10 @@
 // The page itself is the wasm beside it; here is what it keeps in this browser, and what only scripts can do.
 import init from "./page_glue.js";
 
-// Storage that does not answer (some private windows) is storage that is not there.
-const PATIENCE = 3000;
+// Storage that does not answer (some private windows) is storage that is not there; what is asked later may find it.
+const PATIENCE = 10_000;
 
 const opened = new Promise((done, failed) => {
-    setTimeout(() => failed("the browser's storage does not answer"), PATIENCE);
     const request = indexedDB.open("playground", 2); // may be forbidden, which is a failure as any other
     request.onupgradeneeded = () => {
         const { result } = request;
@@ -19,10 +18,12 @@ const opened = new Promise((done, failed) => {
     };
 });
 opened.catch(() => {}); // told to whoever asks
+const storage = () => Promise.race([opened, new Promise((_, failed) =>
+    setTimeout(() => failed("the browser's storage does not answer"), PATIENCE))]);
 
 const ask = async (store, mode, what) => {
     try {
-        const transaction = (await opened).transaction(store, mode);
+        const transaction = (await storage()).transaction(store, mode);
         const requests = what(transaction.objectStore(store));
         await new Promise((done, failed) => {
             transaction.oncomplete = done;

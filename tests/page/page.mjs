@@ -798,7 +798,7 @@ const SIZES = {
     split_runs: [15.5, 150],
     split_timing: [5.0, 150],
     split_tour: [6.7, 150],
-    chunk: [54.7, 150],
+    chunk: [53.0, 150],
 };
 const BEFORE_THE_FIRST_STEP = [739.5, 750];
 
