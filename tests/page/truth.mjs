@@ -402,8 +402,8 @@ test("devices are compared with their conditions in the sentence", async () => {
     assert.match(await text(page, ".runs-differ"), /WebGPU \(software, this browser\)[^]*one run each/);
     // Each run has a colour and a name of its own in the charts.
     await page.$$eval(".runs input[type=checkbox]", boxes => boxes.forEach(box => box.checked || box.click()));
-    await page.waitForFunction(() => document.querySelectorAll(".plot:first-of-type .other .line").length >= 2);
-    const looks = await page.$$eval(".plot .other .line", lines => lines.slice(0, 2).map(line => getComputedStyle(line).strokeDasharray + getComputedStyle(line).color));
+    await page.waitForFunction(() => document.querySelector(".plot").querySelectorAll(".other .line").length === 2);
+    const looks = await page.$eval(".plot", plot => [...plot.querySelectorAll(".other .line")].map(line => getComputedStyle(line).strokeDasharray + getComputedStyle(line).color));
     assert.notEqual(looks[0], looks[1]);
     const names = await page.$$eval(".plot .name", names => names.map(name => name.textContent));
     assert.ok(names.includes("run 1") && names.includes("run 2"), names.join());

@@ -308,6 +308,11 @@ impl Run {
             self.untold.push(Event::Failed { failure, step, checkpoint: None });
         }
         self.tell_phase();
+        self.news()
+    }
+
+    /// What has happened and was not told of yet: behind [`Run::checkpoint`], all that the checkpoint has.
+    pub fn news(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.untold)
     }
 

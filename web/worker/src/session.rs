@@ -202,24 +202,37 @@ struct Session {
 impl Session {
     /// A piece of the run. Returns whether another one follows.
     async fn advance(&mut self, line: &Line) -> bool {
-        for event in self.run.advance().await {
-            let apart = match self.untold.last_mut() {
-                Some(last) => last.join(event),
-                None => Some(event),
-            };
-            self.untold.extend(apart);
-        }
+        let news = self.run.advance().await;
+        self.note(news);
         let goes_on = self.run.phase() == Phase::Running;
         let can_wait = self
             .untold
             .iter()
             .all(|event| matches!(event, Event::Steps { .. } | Event::Epoch { .. } | Event::Evaluation { .. }));
         let waits = goes_on && can_wait && self.told.elapsed() < FRAME;
-        if !(waits || self.untold.is_empty()) {
+        if !waits {
+            self.tell(line);
+        }
+        goes_on
+    }
+
+    /// Takes in what has happened; steps that follow each other as one event.
+    fn note(&mut self, news: Vec<Event>) {
+        for event in news {
+            let apart = match self.untold.last_mut() {
+                Some(last) => last.join(event),
+                None => Some(event),
+            };
+            self.untold.extend(apart);
+        }
+    }
+
+    /// Tells what the page does not know yet.
+    fn tell(&mut self, line: &Line) {
+        if !self.untold.is_empty() {
             line.tell(&Reply::Run { run: self.id.clone(), events: std::mem::take(&mut self.untold) });
             self.told = Instant::now();
         }
-        goes_on
     }
 
     fn command(&mut self, line: &Line, command: &Command) {
@@ -238,6 +251,10 @@ impl Session {
         match self.run.checkpoint().await {
             Ok(checkpoint) => {
                 let step = checkpoint.progress.step;
+                // What is kept of the run beside its checkpoint has to reach as far as that.
+                let news = self.run.news();
+                self.note(news);
+                self.tell(line);
                 line.tell_with(&Reply::Saved { request, step }, &checkpoint.to_bytes());
             }
             Err(error) => line.refuse(Some(request), error),
