@@ -124,6 +124,20 @@ pub(crate) struct Wanted {
     pub(crate) adopted: Option<String>,
 }
 
+impl Wanted {
+    /// A run that goes on from its checkpoint where it was and as it was, whatever has been chosen since.
+    pub(crate) fn going_on(past: RunState, checkpoint: Vec<u8>) -> Self {
+        Wanted {
+            waits: past.stage == Stage::Paused,
+            config: checkpoint::config(&checkpoint).ok(),
+            engine: past.start.as_ref().map(|start| start.device.engine),
+            checkpoint: Some(checkpoint),
+            past: Some(past),
+            ..Default::default()
+        }
+    }
+}
+
 /// The run that there is while another begins, which may not come to it.
 pub(crate) struct Before {
     pub(crate) run: u64,
@@ -322,23 +336,22 @@ impl App {
 
     /// A run could not begin: the one of before goes on, if there is one.
     pub(crate) fn not_started(self, failure: Failure) {
-        match self.inner.try_update_value(|inner| inner.before.take()).flatten() {
-            None => {
-                self.apply(Event::Failed { failure, step: 0, checkpoint: None });
-                self.offer_left(); // if it was that: it is as it was
-            }
-            Some(Before { run, state, checkpoint }) => {
-                self.back_to(run, state, checkpoint);
-                self.notice.set(Some(Notice::Refused(failure)));
-            }
+        if self.restore() {
+            self.notice.set(Some(Notice::Refused(failure)));
+        } else {
+            self.apply(Event::Failed { failure, step: 0, checkpoint: None });
+            self.offer_left(); // if it was that: it is as it was
         }
     }
 
-    /// The run of before is the one there is, again.
-    fn back_to(self, run: u64, state: RunState, checkpoint: Option<Vec<u8>>) {
+    /// The run of before is the one there is, again. False where there was none.
+    pub(crate) fn restore(self) -> bool {
+        let before = self.inner.try_update_value(|inner| inner.before.take()).flatten();
+        let Some(Before { run, state, checkpoint }) = before else { return false };
         self.inner.update_value(|inner| (inner.current, inner.last) = (run, checkpoint));
         self.run.state.set(state);
         self.ask_again();
+        true
     }
 
     /// What was asked of another network is not shown any more.
@@ -390,19 +403,8 @@ impl App {
                 let is_it = |run: &&Kept| run.state.step == past.step && run.state.start == past.start;
                 let listed: Vec<_> =
                     self.run.finished.with_untracked(|runs| runs.iter().filter(is_it).cloned().collect());
-                let numbers: Vec<_> = listed.iter().map(|run| run.number).collect();
-                self.run.finished.update(|runs| runs.retain(|run| !numbers.contains(&run.number)));
                 self.forget_for_good(&listed);
-                let engine = past.start.as_ref().map(|start| start.device.engine);
-                let (config, waits) = (checkpoint::config(&checkpoint).ok(), past.stage == Stage::Paused);
-                self.begin(Wanted {
-                    waits,
-                    checkpoint: Some(checkpoint),
-                    config,
-                    engine,
-                    past: Some(*past),
-                    ..Default::default()
-                });
+                self.begin(Wanted::going_on(*past, checkpoint));
             }
         }
     }
@@ -448,9 +450,8 @@ impl App {
             // No worker has this run yet: it will begin with the settings of that moment, or not at all.
             if command == Command::Stop {
                 self.inner.update_value(|inner| (inner.wanted, inner.checking) = (None, None));
-                match self.inner.try_update_value(|inner| inner.before.take()).flatten() {
-                    Some(Before { run, state, checkpoint }) => self.back_to(run, state, checkpoint),
-                    None => self.run.state.set(RunState::default()),
+                if !self.restore() {
+                    self.run.state.set(RunState::default());
                 }
             }
             return;

@@ -150,8 +150,9 @@ pub async fn left_runs() -> Result<Vec<(String, String, Vec<u8>)>, String> {
 }
 
 /// Keeps the run of this tab, which has not ended, in place of what was kept of it.
-pub async fn keep_left(text: &str, checkpoint: &[u8]) -> Result<(), String> {
-    answer(put_left(text, Uint8Array::from(checkpoint)).await).map(drop)
+pub fn keep_left(text: String, checkpoint: &[u8]) -> impl Future<Output = Result<(), String>> + use<> {
+    let bytes = Uint8Array::from(checkpoint); // the one copy
+    async move { answer(put_left(&text, bytes).await).map(drop) }
 }
 
 /// The run of this id, or of this tab, need not be kept any more.

@@ -73,12 +73,11 @@ impl App {
 
     fn refuse(self, failure: Failure) {
         self.inner.update_value(|inner| inner.queue.clear());
-        match self.inner.with_value(|inner| inner.before.is_some()) {
-            true => self.not_started(failure),
-            false => {
-                self.run.state.set(RunState::default());
-                self.notice.set(Some(Notice::WrongDevice(failure)));
-            }
+        if self.restore() {
+            self.notice.set(Some(Notice::Refused(failure)));
+        } else {
+            self.run.state.set(RunState::default());
+            self.notice.set(Some(Notice::WrongDevice(failure)));
         }
     }
 }

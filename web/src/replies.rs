@@ -6,13 +6,12 @@ use protocol::{Command, Event};
 
 use crate::app::{App, Searched, Wanted};
 use crate::browser;
-use crate::checkpoint::config;
 use crate::kept::Place;
 use crate::mistakes::worst;
 use crate::notice::Notice;
 use crate::questions::SAMPLES;
 use crate::signals::Samples;
-use crate::state::{RunState, Stage};
+use crate::state::RunState;
 
 /// Between two questions about the pictures while a run trains, in milliseconds.
 const ANSWER_EVERY: f64 = 250.0;
@@ -144,18 +143,7 @@ impl App {
         self.start_worker();
         let resumed = last.is_some();
         if let Some(checkpoint) = last {
-            // As it was, whatever the visitor has chosen since for the next run.
-            let config = config(&checkpoint).ok();
-            let engine = past.start.as_ref().map(|start| start.device.engine);
-            let waits = past.stage == Stage::Paused;
-            self.begin(Wanted {
-                waits,
-                checkpoint: Some(checkpoint),
-                config,
-                engine,
-                past: Some(past),
-                ..Default::default()
-            });
+            self.begin(Wanted::going_on(past, checkpoint));
         }
         self.notice.set(Some(Notice::WorkerDied { message, resumed }));
     }

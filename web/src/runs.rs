@@ -8,7 +8,7 @@ use crate::app::{App, Before, Undo, Wanted};
 use crate::browser;
 use crate::kept::{Kept, Left, Place};
 use crate::notice::Notice;
-use crate::state::{RunState, Stage};
+use crate::state::RunState;
 
 /// Between two times that a run which trains is kept, in milliseconds.
 const KEPT_EVERY: f64 = 1000.0;
@@ -77,10 +77,8 @@ impl App {
         self.run.left.set(None);
         let Some(start) = past.start.clone() else { return };
         self.take((*start.config).clone());
-        let (waits, engine) = (past.stage == Stage::Paused, Some(start.device.engine));
         self.inner.update_value(|inner| inner.queue.clear());
-        let (past, adopted) = (Some(past), Some(id));
-        self.begin(Wanted { waits, checkpoint: Some(checkpoint), engine, past, adopted, ..Default::default() });
+        self.begin(Wanted { adopted: Some(id), ..Wanted::going_on(past, checkpoint) });
     }
 
     /// Keeps the run that was left as one that was stopped, and looks for another.
@@ -102,10 +100,10 @@ impl App {
     pub(crate) fn keep_left(self, checkpoint: Vec<u8>) {
         let state = self.run.state.get_untracked();
         if checkpoint.len() <= MOST_BYTES && state.stage.is_live() {
-            let (text, bytes) = (Left::new(state).to_json(), checkpoint.clone());
+            let kept = browser::keep_left(Left::new(state).to_json(), &checkpoint);
             let adopted = self.inner.try_update_value(|inner| inner.adopted.take()).flatten();
             spawn_local(async move {
-                match browser::keep_left(&text, &bytes).await {
+                match kept.await {
                     Ok(()) => {
                         if let Some(id) = adopted {
                             drop(browser::drop_run(Some(&id)).await);

@@ -453,6 +453,21 @@ mod tests {
         state
     }
 
+    fn summary(images_per_second: f64, seconds: Seconds) -> Summary {
+        Summary {
+            engine: EngineName::Cpu,
+            device: "wasm".into(),
+            software: false,
+            steps: 30,
+            train_loss: 0.1,
+            test_loss: 0.2,
+            test_accuracy: 0.875,
+            images_per_second,
+            seconds,
+            ended_early: None,
+        }
+    }
+
     fn means(curve: &Curve) -> Vec<(f64, f64)> {
         curve.points().map(|point| (point.x, point.mean)).collect()
     }
@@ -473,18 +488,7 @@ mod tests {
 
         state.apply(evaluation(30, Part::Test, 0.875));
         let seconds = Seconds { steps: 9.0, readback: 1.0, ..Default::default() };
-        let summary = Summary {
-            engine: EngineName::Cpu,
-            device: "wasm".into(),
-            software: false,
-            steps: 30,
-            train_loss: 0.1,
-            test_loss: 0.2,
-            test_accuracy: 0.875,
-            images_per_second: 213.0,
-            seconds,
-            ended_early: None,
-        };
+        let summary = summary(213.0, seconds);
         state.apply(Event::Finished(Box::new(summary)));
         assert_eq!((state.stage, state.progress(), state.seconds), (Stage::Done, 1.0, seconds));
         assert_eq!((state.images_per_second(), state.accuracy_now()), (Some(213.0), Some(0.875)));
@@ -606,18 +610,7 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_not_told() {
-        let summary = Summary {
-            engine: EngineName::Cpu,
-            device: "wasm".into(),
-            software: false,
-            steps: 30,
-            train_loss: 0.1,
-            test_loss: 0.2,
-            test_accuracy: 0.875,
-            images_per_second: 0.0,
-            seconds: Seconds::default(),
-            ended_early: None,
-        };
+        let summary = summary(0.0, Seconds::default());
         let state = fold([started(30), Event::Finished(Box::new(summary))]);
         assert_eq!((state.measured(), state.images_per_second()), (None, None));
         let stopped = Event::Stopped { reason: "told to".into(), step: 2, checkpoint: None };

@@ -10,7 +10,7 @@ use crate::parts::strip::best;
 pub fn Says() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
-    let says = move || {
+    let says = Memo::new(move |_| {
         let guess = app.questions.guess.get();
         let (doubt, is_drawn) = (app.questions.doubt.get(), app.questions.drawing.with(Option::is_some));
         match guess.as_deref() {
@@ -24,9 +24,9 @@ pub fn Says() -> impl IntoView {
             None if is_drawn => (t.answer_none.into(), String::new()),
             None => (t.sketch_blank.into(), String::new()),
         }
-    };
+    });
     view! {
-        <p id="answer" translate="no"><b>{move || says().0}</b>" "<span class="muted">{move || says().1}</span></p>
+        <p id="answer" translate="no"><b>{move || says.with(|says| says.0.clone())}</b>" "<span class="muted">{move || says.with(|says| says.1.clone())}</span></p>
     }
 }
 

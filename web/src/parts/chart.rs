@@ -8,6 +8,7 @@ use wasm_bindgen::prelude::Closure;
 
 use crate::app::App;
 use crate::format::{grouped, number};
+use crate::signals::Run;
 
 /// Between two drawings of a chart.
 const REDRAWN_EVERY: Duration = Duration::from_millis(100);
@@ -30,22 +31,22 @@ pub fn Chart(
     title: &'static str,
     /// What is said while there is nothing to draw.
     empty: &'static str,
-    /// What is drawn.
-    #[prop(into)]
-    content: Signal<Content>,
+    /// Makes what is drawn, of the run and those that are listed.
+    content: Box<dyn Fn() -> Content + Send + Sync>,
     /// Values are parts of a whole.
     #[prop(optional)]
     share: bool,
     /// The step that is read off, in this chart and the others.
     hair: RwSignal<Option<f64>>,
 ) -> impl IntoView {
-    let t = expect_context::<App>().language.get_untracked().texts();
+    let app = expect_context::<App>();
+    let t = app.language.get_untracked().texts();
     let logarithmic = RwSignal::new(false);
     let place = NodeRef::<Div>::new();
     let size = RwSignal::new((0.0, 0.0));
     watch_size(place, size);
-    let shown = RwSignal::new(content.get_untracked());
-    follow(content, shown);
+    let shown = RwSignal::new(content());
+    follow(app.run, content, shown);
     let drawn = Memo::new(move |_| {
         let ((width, height), Content { series, marks, last }) = (size.get(), shown.get());
         let scale = match (share, logarithmic.get()) {
@@ -108,7 +109,7 @@ pub fn Chart(
             format!("{} {step}: {}", t.step_axis, values.join(", "))
         })
     };
-    let is_empty = Memo::new(move |_| content.with(|content| content.series.iter().all(|one| one.points.is_empty())));
+    let is_empty = Memo::new(move |_| shown.with(|content| content.series.iter().all(|one| one.points.is_empty())));
     let open = RwSignal::new(false);
     let table = move || {
         open.get().then(|| {
@@ -161,20 +162,23 @@ pub fn Chart(
     }
 }
 
-/// Has `shown` follow `content`, at most ten times a second and in a task of its own: two charts that are drawn in one task
+/// Has `shown` follow the runs, at most ten times a second and in a task of its own: two charts that are drawn in one task
 /// keep a slow processor busy for longer than a person waits.
-fn follow(content: Signal<Content>, shown: RwSignal<Content>) {
-    let is_due = StoredValue::new(false);
+fn follow(run: Run, content: Box<dyn Fn() -> Content + Send + Sync>, shown: RwSignal<Content>) {
+    let (is_due, content) = (StoredValue::new(false), StoredValue::new(content));
     Effect::new(move || {
-        content.track();
+        run.state.track();
+        run.finished.track();
         if is_due.get_value() {
             return;
         }
         is_due.set_value(true);
         let draw = move || {
             // A chart that is gone draws nothing.
-            if is_due.try_set_value(false).is_none() {
-                let _ = shown.try_set(content.get_untracked());
+            if is_due.try_set_value(false).is_none()
+                && let Some(content) = content.try_with_value(|content| content())
+            {
+                let _ = shown.try_set(content);
             }
         };
         set_timeout(draw, REDRAWN_EVERY);

@@ -17,7 +17,7 @@ pub fn Course() -> impl IntoView {
             Some([data.training + data.validation, data.test])
         })
     };
-    let drawn = move || {
+    let drawn = Memo::new(move |_| {
         let config = app.choice.settings.with(|settings| settings.config.clone());
         let images = known(&config).or_else(|| loaded(&config.dataset.name));
         let Some((steps, points)) = images.and_then(|images| course(&config, images)) else {
@@ -31,14 +31,13 @@ pub fn Course() -> impl IntoView {
             false => fill(t.course, &[&grouped(steps as i64), &first, &most, &last]),
         };
         (path(&points), text)
-    };
-    let (path, text) = (Memo::new(move |_| drawn().0), Memo::new(move |_| drawn().1));
+    });
     view! {
         <figure class="course">
             <svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">
-                <path d=move || path.get() />
+                <path d=move || drawn.with(|drawn| drawn.0.clone()) />
             </svg>
-            <figcaption class="muted">{move || text.get()}</figcaption>
+            <figcaption class="muted">{move || drawn.with(|drawn| drawn.1.clone())}</figcaption>
         </figure>
     }
 }

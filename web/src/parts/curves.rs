@@ -16,15 +16,15 @@ fn Curves() -> impl IntoView {
     let app = expect_context::<App>();
     let t = app.language.get_untracked().texts();
     let content = move |curve: fn(&RunState) -> &Curve, value: fn(&Evaluated) -> f64| {
-        Signal::derive(move || {
+        Box::new(move || {
             let mut content = Content::default();
-            app.run.finished.with(|runs| {
+            app.run.finished.with_untracked(|runs| {
                 for kept in runs.iter().filter(|kept| kept.shown) {
                     content.series.push(other(kept, curve, t));
                     content.last = content.last.max(steps(&kept.state));
                 }
             });
-            app.run.state.with(|state| {
+            app.run.state.with_untracked(|state| {
                 content.series.push(training(state, curve, t));
                 content.series.push(validation(state, value, t));
                 content.marks = marks(state, t);
